@@ -1,0 +1,14 @@
+from . import hooks as hooks
+from .errors import HeadwiseError as HeadwiseError
+from .models import Model as Model
+from .models import load as load
+from .probing import ProbeResult as ProbeResult
+from .probing import probe as probe
+from .relations import RelationResult as RelationResult
+from .relations import test_relation as test_relation
+from .results import Report as Report
+from .suites import Sentence as Sentence
+from .suites import Suite as Suite
+from .suites import read as read
+
+__version__: str

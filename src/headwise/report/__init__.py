@@ -1,0 +1,6 @@
+"""Pages and files: a report becomes one offline HTML file, `results.json` and CSV tables."""
+
+from .render import render_index, render_report
+from .write import check_writable, write_index, write_report
+
+__all__ = ["check_writable", "render_index", "render_report", "write_index", "write_report"]

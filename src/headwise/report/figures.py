@@ -1,0 +1,104 @@
+"""Charts that matplotlib draws, as SVG that takes its colours from the page's style sheet."""
+
+import io
+import re
+from typing import Any
+
+from ..results import Lines
+
+# Stand-ins that no chart would use by itself; the page replaces them by its own colours.
+INK, MUTED, ACCENT, GRID = "#010203", "#040506", "#070809", "#0a0b0c"
+VARIABLES = {INK: "--ink", MUTED: "--muted", ACCENT: "--accent", GRID: "--rule"}
+DASHES = ["-", (0, (5, 2)), (0, (1, 2)), (0, (5, 2, 1, 2))]
+
+
+def draw_lines(chart: Lines) -> str:
+    """A line chart of rates over layers as an `<svg>` element, the same for the same data."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "headwise",
+        "font.family": "sans-serif",
+        "font.size": 9,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "axes.edgecolor": GRID,
+    }
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(5.6, 3.3), layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.subplots()
+        _plot(axes, chart)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    return _for_page(buffer.getvalue(), chart.title)
+
+
+def _plot(axes: Any, chart: Lines) -> None:
+    dashes = {True: iter(DASHES * 9), False: iter(DASHES * 9)}
+    ends: list[tuple[float, str, str]] = []
+    for series in chart.series:
+        colour = MUTED if series.is_baseline else ACCENT
+        values = [float("nan") if value is None else 100 * value for value in series.values]
+        style = next(dashes[series.is_baseline])
+        axes.plot(
+            chart.x,
+            values,
+            color=colour,
+            linestyle=style,
+            linewidth=1.1 if series.is_baseline else 2,
+            marker=None if series.is_baseline else "o",
+            markersize=3.5,
+        )
+        if series.low and series.high:
+            low, high = (
+                [float("nan") if value is None else 100 * value for value in ends]
+                for ends in (series.low, series.high)
+            )
+            axes.fill_between(chart.x, low, high, color=colour, alpha=0.13, linewidth=0)
+        ends.append((values[-1], series.name, colour))
+    for height, name, colour in _spread(ends):
+        axes.annotate(
+            name,
+            (chart.x[-1], height),
+            xytext=(7, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            annotation_clip=False,
+        )
+    axes.set_xlabel(chart.x_label)
+    axes.set_xticks(chart.x if len(chart.x) <= 16 else chart.x[:: len(chart.x) // 12])
+    axes.set_ylim(0, 102)
+    axes.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def _spread(ends: list[tuple[float, str, str]], gap: float = 7.0) -> list[tuple[float, str, str]]:
+    """Moves labels at the right edge apart so that none covers another."""
+    placed: list[tuple[float, str, str]] = []
+    floor = -gap
+    for height, name, colour in sorted(ends):
+        floor = max(height, floor + gap)
+        placed.append((floor, name, colour))
+    over = max(0.0, placed[-1][0] - 100) if placed else 0.0
+    return [(height - over, name, colour) for height, name, colour in placed]
+
+
+def _for_page(svg: str, title: str) -> str:
+    """Cuts the XML preamble, fixed size and fixed colours away."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font: \1px var(--sans)", svg)
+    for stand_in, variable in VARIABLES.items():
+        svg = svg.replace(stand_in, f"var({variable})")
+    return svg.replace("<svg", '<svg role="img" aria-hidden="true"', 1)

@@ -1,0 +1,207 @@
+"""Sentences with annotations, and the suites they come in.
+
+A `Suite` is what every test is asked about: sentences cut into words, with marks on single words
+(a sense, a part of speech, any label), links between words (a dependency relation or a link of the
+suite's own) and a group that says which sentences belong together (one source, document or
+template) and so may never be split between fitting and scoring.
+
+`read` takes a TOML suite, a CoNLL-U treebank or a CoarseWSD-20 word folder; see `headwise.readers`.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from .errors import HeadwiseError
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A label on one word.
+
+    Attributes:
+        word: 0-based position in `Sentence.words`.
+        label: What the word is said to be, e.g. `animal`.
+    """
+
+    word: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation between two words, in the vocabulary of dependency grammar.
+
+    Attributes:
+        dependent: 0-based position of the dependent word, e.g. the adjective.
+        governor: 0-based position of the governing word, e.g. its noun.
+        relation: Name of the relation, e.g. `amod`.
+    """
+
+    dependent: int
+    governor: int
+    relation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Words of one sentence with everything that is known about them.
+
+    Attributes:
+        words: The words, punctuation included.
+        spaces: For each word, whether white space follows it.
+        group: Sentences of one group share a source and stay on one side of every split.
+        marks: Labelled words.
+        links: Related words.
+        tags: Universal part of speech per word, or empty if unknown.
+        split: The data's own division, if they bring one.
+        source: Where the sentence was read, as `file:line` or `file: group`.
+    """
+
+    words: tuple[str, ...]
+    spaces: tuple[bool, ...]
+    group: str
+    marks: tuple[Mark, ...] = ()
+    links: tuple[Link, ...] = ()
+    tags: tuple[str, ...] = ()
+    split: Literal["train", "test"] | None = None
+    source: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sentence as it is written."""
+        return "".join(
+            word + (" " if space else "")
+            for word, space in zip(self.words, self.spaces, strict=True)
+        ).rstrip()
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Character range of each word within `text`, end exclusive."""
+        ranges: list[tuple[int, int]] = []
+        start = 0
+        for word, space in zip(self.words, self.spaces, strict=True):
+            ranges.append((start, start + len(word)))
+            start += len(word) + space
+        return ranges
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Sentences that one question is asked of.
+
+    Attributes:
+        name: Short name, used in file names.
+        question: The question in plain words.
+        sentences: In the order of the file.
+        labels: What each mark's label means.
+        license: Licence of the data, or empty if the data do not say.
+        path: File or folder that was read, as the user named it.
+        sha256: Hash of what was read.
+    """
+
+    name: str
+    question: str
+    sentences: tuple[Sentence, ...]
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    license: str = ""
+    path: str = ""
+    sha256: str = ""
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __repr__(self) -> str:
+        return f"Suite({self.name!r}, {len(self)} sentences, {len(self.groups)} groups)"
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups, in order of appearance."""
+        return tuple(dict.fromkeys(sentence.group for sentence in self.sentences))
+
+    @cached_property
+    def relations(self) -> dict[str, int]:
+        """How many links there are of each relation, most frequent first."""
+        counts = Counter(link.relation for sentence in self.sentences for link in sentence.links)
+        return dict(counts.most_common())
+
+    @cached_property
+    def has_own_split(self) -> bool:
+        """Whether the data say which sentences to fit and which to score."""
+        splits = {sentence.split for sentence in self.sentences}
+        return splits == {"train", "test"}
+
+    def head(self, n_groups: int) -> "Suite":
+        """A small suite for smoke runs: about `n_groups` groups, spread over labels and splits."""
+        chosen = _spread(self.sentences, n_groups)
+        sentences = tuple(sentence for sentence in self.sentences if sentence.group in chosen)
+        return Suite(
+            self.name, self.question, sentences, self.labels, self.license, self.path, self.sha256
+        )
+
+
+def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:
+    """Names of groups drawn in turn from every kind of sentence (its label and split)."""
+    kinds: dict[tuple[str | None, str | None], dict[str, None]] = {}
+    for sentence in sentences:
+        label = sentence.marks[0].label if sentence.marks else None
+        kinds.setdefault((label, sentence.split), {})[sentence.group] = None
+    queues = [list(groups) for groups in kinds.values()]
+    chosen: dict[str, None] = {}
+    for rank in range(max(map(len, queues), default=0)):
+        for queue in queues:
+            if rank < len(queue) and len(chosen) < n_groups:
+                chosen[queue[rank]] = None
+    return set(chosen)
+
+
+def read(path: str | Path) -> Suite:
+    """Reads a suite in any of the formats that Headwise knows.
+
+    Args:
+        path: A `.toml` suite, a `.conllu` treebank, or a CoarseWSD-20 word folder
+            (`train.data.txt`, `train.gold.txt`, `test.data.txt`, `test.gold.txt`, `classes_map.txt`).
+
+    Raises:
+        HeadwiseError: The path does not exist, is of no known format or holds an error; the message
+            names the file and, where there is one, the line.
+    """
+    from .readers import coarsewsd, conllu, toml
+
+    path = Path(path)
+    if not path.exists():
+        raise HeadwiseError(f"There is no file or folder {str(path)!r} to read sentences from.")
+    if path.is_dir():
+        return coarsewsd.read(path)
+    readers = {".toml": toml.read, ".conllu": conllu.read}
+    if path.suffix not in readers:
+        raise HeadwiseError(
+            f"{path}: cannot tell what format this is. Expected a .toml suite, a .conllu treebank or a "
+            f"CoarseWSD-20 folder; got a file ending in {path.suffix!r}."
+        )
+    return readers[path.suffix](path)
+
+
+def read_text(path: Path) -> str:
+    """Text of a file of the user's, with a clear error where it cannot be had."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise HeadwiseError(
+            f"{path}: not UTF-8 at byte {error.start}. Save it as UTF-8."
+        ) from error
+    except OSError as error:
+        raise HeadwiseError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """SHA-256 over the contents of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

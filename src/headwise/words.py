@@ -1,0 +1,257 @@
+"""Words, tokens and batches: what stands between a sentence and a model.
+
+A tokenizer that does not see spaces (WordPiece) is fed the words one by one and tells which word
+each piece came from; any other is fed the sentence as it is written and its character offsets are
+matched to the words. A piece that straddles words belongs to the one it covers most.
+
+Attention *to* a word sums over its pieces and attention *from* a word averages over them; a word's
+vector is the mean over its pieces.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .errors import HeadwiseError
+from .models import Model
+from .suites import Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Which pieces of a tokenized sentence belong to which of its words.
+
+    Attributes:
+        tokens: Token ids with the model's special tokens.
+        words: For each token its word, or None for a special token.
+        n_words: Number of words in the sentence.
+        dropped: Words that the tokenizer made nothing of.
+        merged: Words whose only piece was given to a neighbour that shares it.
+        cut: Words beyond the model's context, wholly or in part.
+    """
+
+    tokens: tuple[int, ...]
+    words: tuple[int | None, ...]
+    n_words: int
+    dropped: tuple[int, ...] = ()
+    merged: tuple[int, ...] = ()
+    cut: tuple[int, ...] = ()
+
+    @property
+    def split_words(self) -> int:
+        """How many words have more than one piece."""
+        return sum(n > 1 for word, n in Counter(self.words).items() if word is not None)
+
+    @property
+    def missing(self) -> frozenset[int]:
+        """Words that have no vector, for whatever reason."""
+        return frozenset({*self.dropped, *self.merged, *self.cut})
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sentences of like length, ready for the model.
+
+    Attributes:
+        indices: Positions of the sentences in the list that was batched.
+        tokens: Token ids, padded on the right.
+        mask: 1 for a token and 0 for padding.
+        pieces: 1 where a token is a piece of a word; special tokens and padding belong to none.
+    """
+
+    indices: tuple[int, ...]
+    tokens: Int[Tensor, "batch pos"]
+    mask: Int[Tensor, "batch pos"]
+    pieces: Float[Tensor, "batch word pos"]
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How well the words of a data set could be told apart in a model's tokens.
+
+    Attributes:
+        words: All words.
+        split: Words of more than one piece.
+        unaligned: Words that were dropped or merged into a neighbour.
+        cut: Words beyond the model's context.
+    """
+
+    words: int
+    split: int
+    unaligned: int
+    cut: int
+
+
+def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
+    """Tokenizes sentences and finds the pieces of each word."""
+    tokenizer: Any = model.tokenizer
+    limit = model.n_context
+    if _ignores_spaces(tokenizer):
+        inputs: list[Any] = [list(sentence.words) for sentence in sentences]
+        encoded = tokenizer(inputs, is_split_into_words=True, verbose=False)
+        return [
+            _alignment(
+                sentence,
+                encoded["input_ids"][i],
+                [{} if word is None else {word: 1} for word in encoded.word_ids(i)],
+                limit,
+            )
+            for i, sentence in enumerate(sentences)
+        ]
+    texts = [sentence.text for sentence in sentences]
+    encoded = tokenizer(texts, return_offsets_mapping=True, verbose=False)
+    return [
+        _alignment(
+            sentence,
+            encoded["input_ids"][i],
+            _overlaps(sentence, encoded["offset_mapping"][i], encoded[i].special_tokens_mask),
+            limit,
+        )
+        for i, sentence in enumerate(sentences)
+    ]
+
+
+@lru_cache(maxsize=8)
+def _ignores_spaces(tokenizer: Any) -> bool:
+    """Whether the tokenizer gives the same pieces with and without a space between words."""
+    glued, spaced = (tokenizer(text, add_special_tokens=False) for text in ("a(b", "a ( b"))
+    return glued["input_ids"] == spaced["input_ids"]
+
+
+def _overlaps(
+    sentence: Sentence, offsets: Sequence[tuple[int, int]], special: Sequence[int]
+) -> list[dict[int, int]]:
+    """For each token, how many characters of each word it covers."""
+    word_at: list[int | None] = [None] * len(sentence.text)
+    for word, (start, end) in enumerate(sentence.spans()):
+        word_at[start:end] = [word] * (end - start)
+    return [
+        {} if is_special else dict(Counter(word for word in word_at[start:end] if word is not None))
+        for (start, end), is_special in zip(offsets, special, strict=True)
+    ]
+
+
+def _alignment(
+    sentence: Sentence, tokens: Sequence[int], overlaps: Sequence[dict[int, int]], limit: int
+) -> Alignment:
+    words = [max(overlap, key=overlap.__getitem__) if overlap else None for overlap in overlaps]
+    touched = {word for overlap in overlaps for word in overlap}
+    owners = {word for word in words if word is not None}
+    kept = _truncate(words, limit)
+    lost = {words[i] for i in set(range(len(words))).difference(kept)} - {None}
+    return Alignment(
+        tokens=tuple(tokens[i] for i in kept),
+        words=tuple(None if words[i] in lost else words[i] for i in kept),
+        n_words=len(sentence.words),
+        dropped=tuple(word for word in range(len(sentence.words)) if word not in touched),
+        merged=tuple(sorted(touched - owners)),
+        cut=tuple(sorted(word for word in lost if word is not None)),
+    )
+
+
+def _truncate(words: Sequence[int | None], limit: int) -> list[int]:
+    """Positions to keep so that the sentence fits: special tokens at the end stay."""
+    n = len(words)
+    if n <= limit:
+        return list(range(n))
+    tail = 0
+    while tail < n and words[n - 1 - tail] is None:
+        tail += 1
+    return [*range(limit - tail), *range(n - tail, n)]
+
+
+def coverage(alignments: Sequence[Alignment]) -> Coverage:
+    """Counts words that are split, unaligned or cut off."""
+    return Coverage(
+        words=sum(alignment.n_words for alignment in alignments),
+        split=sum(alignment.split_words for alignment in alignments),
+        unaligned=sum(len(alignment.dropped) + len(alignment.merged) for alignment in alignments),
+        cut=sum(len(alignment.cut) for alignment in alignments),
+    )
+
+
+def require(sentence: Sentence, alignment: Alignment, word: int) -> bool:
+    """Whether a word that a test is about has a vector.
+
+    Raises:
+        HeadwiseError: The tokenizer made nothing of the word, so nothing can be said about it.
+    """
+    if word in alignment.dropped:
+        raise HeadwiseError(
+            f"{sentence.source}: the tokenizer drops the word {sentence.words[word]!r} in "
+            f"{sentence.text!r}; it becomes no token. Write the word differently or leave it unmarked."
+        )
+    return word not in alignment.missing
+
+
+def batches(
+    model: Model, alignments: Sequence[Alignment], batch_tokens: int = 4096
+) -> Iterator[Batch]:
+    """Groups sentences of like length, so that little is spent on padding.
+
+    Args:
+        model: The model that the sentences were aligned for.
+        alignments: What `align` returned; sentences without tokens are passed over.
+        batch_tokens: Most tokens in a batch, padding included; one sentence is always taken.
+    """
+    pad = model.tokenizer.pad_token_id
+    pad_id = int(pad) if isinstance(pad, int) else 0
+    order = sorted(
+        (i for i, alignment in enumerate(alignments) if alignment.tokens),
+        key=lambda i: len(alignments[i].tokens),
+    )
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while (
+            end < len(order)
+            and len(alignments[order[end]].tokens) * (end + 1 - start) <= batch_tokens
+        ):
+            end += 1
+        yield _batch(alignments, order[start:end], pad_id)
+        start = end
+
+
+def _batch(alignments: Sequence[Alignment], indices: Sequence[int], pad_id: int) -> Batch:
+    chosen = [alignments[i] for i in indices]
+    n_pos = max(len(alignment.tokens) for alignment in chosen)
+    n_words = max(alignment.n_words for alignment in chosen)
+    tokens = torch.full((len(chosen), n_pos), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(chosen), n_pos), dtype=torch.long)
+    pieces = torch.zeros((len(chosen), n_words, n_pos))
+    for row, alignment in enumerate(chosen):
+        n = len(alignment.tokens)
+        tokens[row, :n] = torch.tensor(alignment.tokens)
+        mask[row, :n] = 1
+        owned = [(word, pos) for pos, word in enumerate(alignment.words) if word is not None]
+        if owned:
+            word_index, pos_index = zip(*owned, strict=True)
+            pieces[row, list(word_index), list(pos_index)] = 1
+    return Batch(tuple(indices), tokens, mask, pieces)
+
+
+def pattern_of_words(
+    pattern: Float[Tensor, "batch head query key"], pieces: Float[Tensor, "batch word pos"]
+) -> Float[Tensor, "batch head query_word key_word"]:
+    """Attention between words: summed over the key's pieces, averaged over the query's."""
+    pieces = pieces.to(pattern)
+    to_words = pattern @ pieces[:, None].transpose(-1, -2)
+    n_pieces = pieces.sum(-1).clamp(min=1)[:, None, :, None]
+    return (pieces[:, None] @ to_words) / n_pieces
+
+
+def vectors_of_words(
+    values: Float[Tensor, "batch pos *rest"], pieces: Float[Tensor, "batch word pos"]
+) -> Float[Tensor, "batch word *rest"]:
+    """Mean over the pieces of each word; zero for a word without pieces."""
+    pieces = pieces.to(values)
+    n_pieces = pieces.sum(-1).clamp(min=1)
+    flat = values.flatten(2)
+    means = (pieces @ flat) / n_pieces[..., None]
+    return means.reshape(*means.shape[:2], *values.shape[2:])

@@ -1,0 +1,104 @@
+"""Where analyses and suites are: the current folder, then the checkout, then the wheel's copy."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, cast
+
+from .errors import HeadwiseError
+from .results import Report
+
+PACKAGE = Path(__file__).resolve().parent
+Kind = Literal["analyses", "probes"]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A script that answers one question.
+
+    Attributes:
+        name: Its file name without ending.
+        path: The file.
+        suite: Name of the suite that it asks by default.
+        analyse: Called as `analyse(model, suite, seed=..., smoke=...)`; returns a `Report`.
+    """
+
+    name: str
+    path: Path
+    suite: str
+    analyse: Callable[..., Report]
+
+
+def checkout() -> Path | None:
+    """The project's own folder where the package runs from a checkout."""
+    root = PACKAGE.parent.parent
+    return root if (root / "analyses").is_dir() and (root / "pyproject.toml").is_file() else None
+
+
+def folders(kind: Kind) -> list[Path]:
+    """Folders that may hold analyses or suites, nearest first."""
+    root = checkout()
+    places = [Path.cwd() / kind, *([root / kind] if root else []), PACKAGE / "_data" / kind]
+    return [place for place in dict.fromkeys(places) if place.is_dir()]
+
+
+def names(kind: Kind) -> dict[str, Path]:
+    """Every analysis or suite that can be named, with the file that it stands for."""
+    suffix = {"analyses": ".py", "probes": ".toml"}[kind]
+    found: dict[str, Path] = {}
+    for folder in folders(kind):
+        for path in sorted(folder.glob(f"*{suffix}")):
+            if not path.name.startswith("_"):
+                found.setdefault(path.stem, path)
+    return found
+
+
+def find_analysis(name: str) -> Analysis:
+    """Loads an analysis by name or by path.
+
+    Raises:
+        HeadwiseError: There is none of that name, or the file does not define `analyse`.
+    """
+    path = Path(name) if name.endswith(".py") else _find("analyses", name)
+    if not path.is_file():
+        raise HeadwiseError(f"There is no analysis file {name!r}.")
+    spec = importlib.util.spec_from_file_location(f"headwise_analysis_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise HeadwiseError(f"{path}:{error.lineno}: not valid Python: {error.msg}.") from error
+    analyse = getattr(module, "analyse", None)
+    if not callable(analyse):
+        raise HeadwiseError(
+            f"{path}: an analysis defines `def analyse(model, suite, *, seed, smoke)` and returns a "
+            "headwise.Report; this file does not. See docs/analyses.md."
+        )
+    suite = str(getattr(module, "SUITE", path.stem))
+    return Analysis(path.stem, path, suite, cast(Callable[..., Report], analyse))
+
+
+def find_suite(name: str) -> Path:
+    """Path of a suite that an analysis names.
+
+    Raises:
+        HeadwiseError: There is none of that name.
+    """
+    return _find("probes", name)
+
+
+def _find(kind: Kind, name: str) -> Path:
+    known = names(kind)
+    if name in known:
+        return known[name]
+    what = {"analyses": "analysis", "probes": "suite"}[kind]
+    close = get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    raise HeadwiseError(
+        f"There is no {what} called {name!r}; known here: {', '.join(known) or 'none'}.{hint}"
+    )

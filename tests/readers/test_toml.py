@@ -1,0 +1,95 @@
+import pytest
+
+from headwise import HeadwiseError, read
+from headwise.readers.toml import parse
+
+LABELS = {"unit": "", "animal": "", "noun": "", "amod": ""}
+
+
+def suite(tmp_path, groups, labels='unit = "mol"\nanimal = "mammal"', extra=""):
+    path = tmp_path / "suite.toml"
+    path.write_text(
+        f'format = 1\nname = "s"\nquestion = "?"\n{extra}\n[labels]\n{labels}\n{groups}',
+        encoding="utf-8",
+    )
+    return path
+
+
+def group(name, *sentences):
+    return f'[[groups]]\nname = "{name}"\nsentences = {list(sentences)!r}\n'
+
+
+def test_marks_become_words():
+    sentence = parse("one [mole|unit] of carbon dioxide", LABELS, "g")
+    assert sentence.words == ("one", "mole", "of", "carbon", "dioxide")
+    assert [(mark.word, mark.label) for mark in sentence.marks] == [(1, "unit")]
+    assert sentence.text == "one mole of carbon dioxide"
+
+
+def test_links_are_written_by_number():
+    sentence = parse("A [sea-green|amod>1], [cold|amod>1] [pool|noun#1].", LABELS, "g")
+    assert sentence.words == ("A", "sea-green", ",", "cold", "pool", ".")
+    assert [(link.dependent, link.governor, link.relation) for link in sentence.links] == [
+        (1, 4, "amod"),
+        (3, 4, "amod"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "The [mole|animal]'s tail, (really) it's [[sic]]!",
+        "[Mole|unit], said I.",
+        "a  [mole|unit] b",
+    ],
+)
+def test_text_is_what_was_written_without_marks(line):
+    import re
+
+    plain = re.sub(r"\[([^|\]]+)\|[^\]]*\]", r"\1", line).replace("[[", "[").replace("]]", "]")
+    assert parse(line, LABELS, "g").text == " ".join(plain.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("one [mole|unit of gas", "never closed"),
+        ("one mole|unit] of gas", r"A \] without its \["),
+        ("one [mole|moon]", "Unknown sense or label 'moon'.*unit, animal"),
+        ("one [mole]", r"not of the form \[word\|label\]"),
+        ("one [big mole|unit]", "exactly one word"),
+        ("one [ mole|unit]", "exactly one word"),
+        ("one [|unit]", "exactly one word"),
+        ("one [a [mole|unit]|unit]", "opened inside"),
+        ("a [blue|amod>1] sky", "leads nowhere"),
+        ("a [blue|noun#1] [sky|noun#1]", "Two words carry the number #1"),
+        ("  ", "without words"),
+    ],
+)
+def test_bad_marks_are_named(line, message):
+    with pytest.raises(HeadwiseError, match=message):
+        parse(line, LABELS, "g", "suite.toml: group g")
+
+
+def test_a_whole_suite(tmp_path):
+    path = suite(tmp_path, group("gas", "one [mole|unit]") + group("lawn", "a [mole|animal]"))
+    read_suite = read(path)
+    assert read_suite.groups == ("gas", "lawn")
+    assert len(read_suite.sha256) == 64
+    assert not read_suite.has_own_split
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        (group("empty"), "group 'empty' is empty"),
+        (group("a", "one [mole|unit]") + group("a", "a [mole|animal]"), "two groups are called 'a'"),
+        (group("a", "One [mole|unit]") + group("b", "one [mole|animal]"), "stands twice, in group 'a'"),
+        ("", "groups: Field required"),
+        ("oops = 1\n" + group("a", "x"), "labels.oops"),
+        ("[[groups]\n", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_bad_files_are_refused(tmp_path, groups, message):
+    with pytest.raises(HeadwiseError, match=message):
+        read(suite(tmp_path, groups))

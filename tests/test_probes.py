@@ -1,0 +1,143 @@
+"""The suites that ship: what they promise is checked on their sentences."""
+
+import re
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import headwise
+
+PROBES = Path(__file__).resolve().parent.parent / "probes"
+
+
+@pytest.fixture(scope="module")
+def mole():
+    return headwise.read(PROBES / "mole.toml")
+
+
+@pytest.fixture(scope="module")
+def adjectives():
+    return headwise.read(PROBES / "adjective_noun.toml")
+
+
+def runs_of_five(sentence):
+    plain = [word.lower() for word in sentence.words if re.search(r"\w", word)]
+    return {tuple(plain[i : i + 5]) for i in range(len(plain) - 4)}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in PROBES.glob("*.toml")))
+def test_no_two_sentences_share_a_run_of_five_words(name):
+    counts = Counter(
+        run
+        for sentence in headwise.read(PROBES / f"{name}.toml").sentences
+        for run in runs_of_five(sentence)
+    )
+    assert [run for run, n in counts.items() if n > 1] == []
+
+
+def test_mole_has_four_senses_of_forty_sentences(mole):
+    counts = Counter(mark.label for sentence in mole.sentences for mark in sentence.marks)
+    assert set(counts) == {"animal", "unit", "skin", "spy"}
+    assert min(counts.values()) >= 40
+    assert all(len(sentence.marks) == 1 for sentence in mole.sentences)
+    assert {s.words[s.marks[0].word].lower() for s in mole.sentences} == {"mole"}
+
+
+def test_mole_holds_the_three_phrases(mole):
+    texts = " ".join(sentence.text.lower() for sentence in mole.sentences)
+    for phrase in ("american true mole", "one mole of carbon dioxide", "take a biopsy of the mole"):
+        assert phrase in texts
+
+
+def test_mole_stands_in_varied_places(mole):
+    for sense in mole.labels:
+        places = [
+            s.marks[0].word / len(s.words) for s in mole.sentences if s.marks[0].label == sense
+        ]
+        thirds = Counter(int(3 * place) for place in places)
+        assert min(thirds[third] for third in range(3)) >= 10
+
+
+def test_the_word_before_mole_does_not_give_it_away(mole):
+    """Guessing each sentence's sense from the other sentences with the same word before it."""
+    before = [(s.words[s.marks[0].word - 1].lower(), s.marks[0].label) for s in mole.sentences]
+    counts = Counter(before)
+    right = 0
+    for word, sense in before:
+        others = {label: counts[word, label] - (label == sense) for label in mole.labels}
+        right += others[sense] == max(others.values()) > 0
+    assert right / len(mole) < 0.4  # four senses: chance is 0.25
+
+
+def test_mole_groups_allow_honest_folds(mole):
+    groups = {}
+    for sentence in mole.sentences:
+        groups.setdefault(sentence.marks[0].label, set()).add(sentence.group)
+    assert min(map(len, groups.values())) >= 10
+
+
+def kind_of(sentence):
+    return sentence.group.split("-")[0]
+
+
+def test_adjectives_come_in_every_arrangement(adjectives):
+    assert len(adjectives) >= 200
+    kinds = Counter(map(kind_of, adjectives.sentences))
+    assert set(kinds) == {"adjacent", "between", "several", "two", "predicative"}
+    assert min(kinds.values()) >= 40
+    assert "A fluffy blue creature roamed the verdant forest." in {
+        s.text for s in adjectives.sentences
+    }
+
+
+def test_each_arrangement_is_what_it_says(adjectives):
+    for sentence in adjectives.sentences:
+        distances = [abs(link.governor - link.dependent) for link in sentence.links]
+        nouns = Counter(link.governor for link in sentence.links)
+        labels = {link.relation for link in sentence.links}
+        kind = kind_of(sentence)
+        assert sentence.links, sentence.text
+        if kind == "adjacent":
+            assert distances == [1], sentence.text
+        elif kind == "between":
+            assert max(distances) > 1, sentence.text
+        elif kind == "several":
+            assert max(nouns.values()) >= 2, sentence.text
+        elif kind == "two":
+            assert len(nouns) >= 2, sentence.text
+        else:
+            assert "pred" in labels, sentence.text
+
+
+def test_every_marked_adjective_has_a_marked_noun(adjectives):
+    for sentence in adjectives.sentences:
+        labels = {mark.word: mark.label for mark in sentence.marks}
+        linked = {link.dependent for link in sentence.links}
+        assert linked == {word for word, label in labels.items() if label != "noun"}, sentence.text
+        nouns = {word for word, label in labels.items() if label == "noun"}
+        assert nouns == {link.governor for link in sentence.links}, sentence.text
+
+
+def test_position_alone_cannot_answer(adjectives):
+    offsets = Counter(
+        link.governor - link.dependent for s in adjectives.sentences for link in s.links
+    )
+    assert offsets.most_common(1)[0][1] / offsets.total() < 0.6
+
+
+def test_no_adjective_noun_combination_is_in_two_groups(adjectives):
+    seen = {}
+    for sentence in adjectives.sentences:
+        for link in sentence.links:
+            pair = (sentence.words[link.dependent].lower(), sentence.words[link.governor].lower())
+            seen.setdefault(pair, set()).add(sentence.group)
+    assert [pair for pair, groups in seen.items() if len(groups) > 1] == []
+
+
+def test_groups_are_sources_not_labels(mole, adjectives):
+    for suite in (mole, adjectives):
+        sizes = Counter(sentence.group for sentence in suite.sentences)
+        assert max(sizes.values()) <= 8
+        assert all(a != b for a, b in pairwise(sorted(sizes)))

@@ -1,0 +1,128 @@
+import json
+
+import numpy as np
+import pytest
+
+import headwise
+from headwise import HeadwiseError
+from headwise.classifiers import CentroidClassifier
+from headwise.probing import BAG_OF_WORDS, MAJORITY
+from headwise.readers.toml import parse
+from headwise.suites import Suite
+
+LABELS = {"unit": "", "animal": ""}
+
+
+def suite(n_groups=8, per_group=3):
+    """Two senses told apart by the neighbouring word."""
+    sentences = [
+        parse(f"{start} {n} {k} {clue} [mole|{sense}] again", LABELS, f"{sense}{n}")
+        for sense, clue in (("unit", "one"), ("animal", "furry"))
+        for n in range(n_groups)
+        for k, start in enumerate(("So", "Then", "But")[:per_group])
+    ]
+    return Suite("s", "?", tuple(sentences), LABELS)
+
+
+@pytest.mark.parametrize("word", ["mole", "bank", "seal"])
+def test_reference_senses(minilm, shared, word):
+    """Nearest centroid to four decimals and logistic regression within 0.01 of the reference."""
+    expected = json.loads((shared / "reference/minilm-coarsewsd.json").read_text())[word]
+    data = headwise.read(shared / "data/coarsewsd20" / word)
+    result = headwise.probe(minilm, data, label="sense", sites=("residual",))
+    assert (result.n_fitted, len(result.truth)) == (expected["n_train"], expected["n_test"])
+    table = result.table.set_index(["site", "classifier", "layer"])
+    assert table.loc[("majority", "majority", 0), "accuracy"] == pytest.approx(
+        expected["majority"], abs=5e-5
+    )
+    for row in expected["layers"]:
+        centroid = table.loc[("residual", "centroid", row["layer"])]
+        assert centroid["accuracy"] == pytest.approx(row["centroid"], abs=6e-5)
+        assert centroid["balanced_accuracy"] == pytest.approx(row["centroid_balanced"], abs=6e-5)
+        logistic = table.loc[("residual", "logistic", row["layer"])]
+        assert logistic["accuracy"] == pytest.approx(row["logistic"], abs=0.01)
+
+
+def test_bag_of_words_on_mole_is_as_strong_as_published(minilm, shared):
+    data = headwise.read(shared / "data/coarsewsd20/mole")
+    result = headwise.probe(
+        minilm, data, sites=("residual",), layers=[0], classifiers=("centroid",)
+    )
+    assert result.rate(*(BAG_OF_WORDS, "logistic"), np.ones(206, bool)).value > 0.90
+
+
+def test_one_row_per_place_and_classifier(tiny_bert):
+    result = headwise.probe(tiny_bert, suite())
+    table = result.table
+    counts = table.groupby(["site", "classifier"]).size().to_dict()
+    n_layers, n_heads = tiny_bert.n_layers, tiny_bert.n_heads
+    assert counts == {
+        ("majority", "majority"): 1,
+        ("bag of words", "logistic"): 1,
+        ("residual", "centroid"): n_layers + 1,
+        ("residual", "logistic"): n_layers + 1,
+        ("z", "centroid"): n_layers * n_heads,
+        ("z", "logistic"): n_layers * n_heads,
+    }
+    assert table.loc[table["site"] == "residual", "head"].isna().all()
+    assert table["accuracy"].between(0, 1).all()
+    assert (table["accuracy_low"] <= table["accuracy"]).all()
+
+
+def test_before_attention_the_word_is_one_point(tiny_gpt2):
+    """Without positions layer 0 cannot tell; here the clue is at a fixed place, so only the clue can."""
+    result = headwise.probe(tiny_gpt2, suite(), classifiers=("centroid",), sites=("residual",))
+    assert result.rate(*(BAG_OF_WORDS, "logistic"), np.ones(48, bool)).value == 1
+    assert result.rate(MAJORITY, "majority", np.ones(48, bool)).value <= 0.5
+
+
+def test_groups_are_never_split(tiny_bert, monkeypatch):
+    seen = []
+    fit = CentroidClassifier.fit
+
+    def watched(self, values, codes):
+        seen.append(values)
+        return fit(self, values, codes)
+
+    monkeypatch.setattr(CentroidClassifier, "fit", watched)
+    data = suite()
+    result = headwise.probe(
+        tiny_bert, data, sites=("residual",), layers=[0], classifiers=("centroid",), folds=4
+    )
+    assert len(seen) == 4
+    assert {len(values) for values in seen} == {36}
+    assert result.folds == 4
+
+
+def test_centroid_ignores_length():
+    values = np.array([[1.0, 0.0], [3.0, 0.1], [0.0, 1.0], [0.1, 0.4]], dtype=np.float32)
+    fitted = CentroidClassifier().fit(values, np.array([4, 4, 7, 7]))
+    assert fitted.predict(100 * values).tolist() == [4, 4, 7, 7]
+
+
+def test_the_choice_has_no_part_in_the_score(tiny_bert):
+    result = headwise.probe(tiny_bert, suite(), sites=("z",), classifiers=("centroid",))
+    choice = result.chosen("z", "centroid")
+    chosen_on = set(result.groups[~choice.held_out])
+    assert not chosen_on & set(result.groups[choice.held_out])
+    best = max(
+        (key for key, _ in result.predictions if key[0] == "z"),
+        key=lambda key: result.correct(key, "centroid")[~choice.held_out].mean(),
+    )
+    assert choice.key == best
+
+
+def test_bad_requests_are_refused(tiny_bert):
+    with pytest.raises(HeadwiseError, match="Unknown label 'number'"):
+        headwise.probe(tiny_bert, suite(), label="number")
+    with pytest.raises(HeadwiseError, match="occurs in 3 group"):
+        headwise.probe(tiny_bert, suite(n_groups=3))
+    with pytest.raises(HeadwiseError, match="folds=1"):
+        headwise.probe(tiny_bert, suite(), folds=1)
+    with pytest.raises(HeadwiseError, match="no head 4; expected 0 to 3"):
+        headwise.probe(tiny_bert, suite(), heads=[4])
+    with pytest.raises(HeadwiseError, match="marks no word"):
+        headwise.probe(tiny_bert, Suite("s", "?", ()))
+    one = Suite("s", "?", tuple(s for s in suite().sentences if s.marks[0].label == "unit"))
+    with pytest.raises(HeadwiseError, match="only one label, unit"):
+        headwise.probe(tiny_bert, one)

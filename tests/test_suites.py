@@ -1,0 +1,38 @@
+import pytest
+
+from headwise import HeadwiseError, read
+from headwise.suites import Sentence, Suite
+
+
+def test_text_and_spans_agree():
+    sentence = Sentence(("It", "'s", "late", "!"), (False, True, False, True), "g")
+    assert sentence.text == "It's late!"
+    assert [sentence.text[a:b] for a, b in sentence.spans()] == list(sentence.words)
+
+
+def test_missing_path_and_unknown_format(tmp_path):
+    with pytest.raises(HeadwiseError, match="no file or folder"):
+        read(tmp_path / "nothing.toml")
+    other = tmp_path / "suite.json"
+    other.write_text("{}")
+    with pytest.raises(HeadwiseError, match=r"ending in '\.json'"):
+        read(other)
+
+
+def test_not_utf8(tmp_path):
+    path = tmp_path / "latin.conllu"
+    path.write_bytes(b"# text = caf\xe9\n")
+    with pytest.raises(HeadwiseError, match="not UTF-8 at byte 12"):
+        read(path)
+
+
+def test_head_takes_groups_of_every_label():
+    from headwise.suites import Mark
+
+    sentences = tuple(
+        Sentence(("mole",), (True,), f"{label}{n}", marks=(Mark(0, label),))
+        for label in "ab"
+        for n in range(5)
+    )
+    suite = Suite("s", "?", sentences)
+    assert sorted(suite.head(4).groups) == ["a0", "a1", "b0", "b1"]
