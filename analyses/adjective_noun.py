@@ -1,12 +1,13 @@
 """Do some heads let nouns collect their adjectives?
 
-Question: is there a head in which an adjective attends to its noun (or the noun to its adjective)
-more reliably than a rule that only counts words could?
+Question: is there a head in which a noun attends to its adjectives more reliably than a rule that
+only counts words could? And the other way round, an adjective to its noun?
 
 Method: for every head and three directions, the share of adjective-noun pairs in which the most
 attended other word is the right one. The head is chosen on one half of the groups and reported on
 the other, beside the best fixed offset, which is fitted on the first half too. Pairs that are not
-adjacent stand apart, because there "the next word" no longer explains anything.
+adjacent stand apart, because there "the next word" no longer explains anything. The hypothesis is
+that the noun looks (governor->dependent); the other directions are shown, and said to be others.
 
     uv run analyses/adjective_noun.py --model minilm
     headwise run adjective_noun --model minilm --data en_ewt-ud-dev.conllu
@@ -15,16 +16,17 @@ Caveats: attention is not use. A rule that knows parts of speech is stronger tha
 not among the baselines.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import headwise
-from headwise.relations import DIRECTIONS, RelationResult
+from headwise.hits import DIRECTIONS, Direction
+from headwise.relations import RelationResult
 from headwise.results import (
     Column,
     Heatmap,
     Report,
     Table,
+    Verdict,
     head_name,
     percent,
     points,
@@ -35,9 +37,9 @@ SUITE = "adjective_noun"
 QUESTION = "Do some heads let nouns collect their adjectives?"
 RELATIONS = ("amod", "pred")
 
-TITLES = {
-    "dependent->governor": "Adjective looks at noun",
+TITLES: dict[Direction, str] = {
     "governor->dependent": "Noun looks at adjective",
+    "dependent->governor": "Adjective looks at noun",
     "column": "Noun looks hardest",
 }
 PHRASES = {
@@ -68,34 +70,33 @@ def analyse(
     chosen.insert(
         0, "name", [head_name(*lh) for lh in zip(chosen["layer"], chosen["head"], strict=True)]
     )
-    overall = chosen[chosen["scope"] == "all"]
-    best = overall.loc[overall["selection_gain"].idxmax()].to_dict()
-    apart = result.compare(best["direction"], best["layer"], best["head"], "apart")
-    verdict = verdict_of([(row["gain_low"], row["gain_high"]) for row in (best, apart)])
+    collecting = _contest(result, "governor->dependent")
+    reverse = _contest(result, "dependent->governor")
+    verdict = _verdict(collecting)
     return Report(
         analysis="adjective_noun",
         model=model.name,
         question=QUESTION,
         verdict=verdict,
-        answer=_answer(model.name, verdict, best, apart),
+        answer=_answer(model, verdict, collecting, reverse),
         figures=_figures(result, chosen),
         tables=[
             Table.of(
                 "chosen_heads",
-                "The best head in each direction",
+                "The most attentive head in each direction",
                 chosen,
                 [
                     Column(name="name", title="Head"),
                     Column(name="scope", title="Which pairs"),
                     *COLUMNS,
                 ],
-                caption="Chosen on one half of the groups, reported on the other. 'apart' are pairs with "
+                caption="The highest hit rate on one half of the groups, reported on the other. 'apart' are pairs with "
                 "words between them; the offset is fitted again within each kind of pairs.",
             ),
             _every_head(result, part="report"),
             _every_head(result, part="all"),
         ],
-        not_found=_not_found(model, result),
+        not_found=_not_found(result, _verdict(reverse)),
         method=_method(model, suite, result),
         references=[
             "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
@@ -105,30 +106,62 @@ def analyse(
     )
 
 
-def _answer(model: str, verdict: str, best: Mapping[str, Any], apart: Mapping[str, Any]) -> str:
-    head = head_name(best["layer"], best["head"])
+Contest = list[dict[str, Any]]
+
+
+def _contest(result: RelationResult, direction: Direction) -> Contest:
+    """The chosen head beside the best offset, on all pairs and on those with words between."""
+    head = result.best_head(direction)
+    if head is None:
+        return []
+    rows = [result.compare(direction, *head, scope) for scope in ("all", "apart")]
+    return [row for row in rows if row["pairs"]]
+
+
+def _verdict(contest: Contest) -> Verdict:
+    if len(contest) < 2:
+        return "inconclusive"
+    return verdict_of([(row["gain_low"], row["gain_high"]) for row in contest])
+
+
+def _answer(model: headwise.Model, verdict: Verdict, collecting: Contest, reverse: Contest) -> str:
+    if not collecting:
+        return "There was nothing to count: no noun with an adjective that it can see."
     opening = {
-        "supported": f"{head} of {model} does more than count words",
-        "not supported": f"No head of {model} was found to do more than count words",
-        "inconclusive": f"{head} of {model} may do more than count words, but these data cannot tell",
+        "supported": f"In {_head(collecting)} of {model.name} nouns look at their adjectives, and not by counting words:",
+        "not supported": f"No head of {model.name} was found in which nouns look at their adjectives better than a "
+        f"rule that counts words; in the most promising, {_head(collecting)},",
+        "inconclusive": f"In {_head(collecting)} of {model.name} nouns may look at their adjectives, but these data "
+        "cannot tell it from counting words:",
     }[verdict]
-    comparison = (
-        f"in {percent(best['hit_rate'])} of {best['pairs']} held-out pairs {PHRASES[best['direction']]} in {head}, "
-        f"against {percent(best['offset_hit_rate'])} for the best fixed offset ({best['offset']:+d}): "
-        f"{points(best['gain'], best['gain_low'], best['gain_high'])}"
+    answer = f"{opening} {_numbers(collecting)}."
+    if _verdict(reverse) == "supported":
+        answer += f" The other way round, adjectives look at their nouns in {_head(reverse)}: {_numbers(reverse)}."
+    return answer
+
+
+def _head(contest: Contest) -> str:
+    return head_name(contest[0]["layer"], contest[0]["head"])
+
+
+def _numbers(contest: Contest) -> str:
+    first = contest[0]
+    text = (
+        f"{PHRASES[first['direction']]} in {percent(first['hit_rate'])} of {first['pairs']} "
+        f"held-out cases, against {percent(first['offset_hit_rate'])} for the best fixed offset, {first['offset']:+d} "
+        f"({points(first['gain'], first['gain_low'], first['gain_high'])})"
     )
-    if not apart["pairs"]:
-        return f"{opening}: {comparison}. There are no pairs with words between them."
-    return (
-        f"{opening}: {comparison}. On the {apart['pairs']} pairs with words between them it is "
-        f"{percent(apart['hit_rate'])} against {percent(apart['offset_hit_rate'])} for the offset "
-        f"{apart['offset']:+d}: {points(apart['gain'], apart['gain_low'], apart['gain_high'])}."
-    )
+    for row in contest[1:]:
+        text += (
+            f"; with words between them it is {percent(row['hit_rate'])} against "
+            f"{percent(row['offset_hit_rate'])} ({points(row['gain'], row['gain_low'], row['gain_high'])})"
+        )
+    return text
 
 
 def _figures(result: RelationResult, chosen: Any) -> list[Heatmap]:
     figures: list[Heatmap] = []
-    for direction in DIRECTIONS:
+    for direction in TITLES:
         for scope, what in (("all", "all pairs"), ("apart", "words between")):
             row = chosen[(chosen["direction"] == direction) & (chosen["scope"] == scope)]
             if row.empty:
@@ -136,8 +169,8 @@ def _figures(result: RelationResult, chosen: Any) -> list[Heatmap]:
             figures.append(
                 Heatmap(
                     title=f"{TITLES[direction]}: {what}",
-                    caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: the head chosen on the "
-                    "other half.",
+                    caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: "
+                    "highest on the other half.",
                     values=result.hit_rates(direction, "report", scope),
                     baseline=(f"offset {row['offset'].item():+d}", row["offset_hit_rate"].item()),
                     marked=[(row["layer"].item(), row["head"].item())],
@@ -173,8 +206,10 @@ def _every_head(result: RelationResult, part: str) -> Table:
     )
 
 
-def _not_found(model: headwise.Model, result: RelationResult) -> list[str]:
+def _not_found(result: RelationResult, reverse: Verdict) -> list[str]:
     lines: list[str] = []
+    if reverse != "supported":
+        lines.append(f"That adjectives look at their nouns instead is {reverse}, by the same rule.")
     for direction in DIRECTIONS:
         rows = result.table[result.table["direction"] == direction]
         impossible = result.impossible[direction]
@@ -220,9 +255,11 @@ def _method(model: headwise.Model, suite: headwise.Suite, result: RelationResult
         f"{suite.name} has {len(suite.groups):,} groups of sentences. Heads and offsets are chosen on half of those "
         "with pairs and every rate is of the other half, so that the best of many heads is not flattered. Intervals "
         "come from drawing whole groups again 2,000 times.",
-        "Verdict: 'supported' if the chosen head beats the best fixed offset on all pairs and also on the pairs "
-        "with words between them, each by an interval that excludes zero; 'not supported' if either interval lies "
-        "at or below zero; otherwise 'inconclusive'. The direction is the one with the larger gain on the choosing half.",
+        "The hypothesis is that the noun looks: governor->dependent. The head is the one whose gain over the best fixed "
+        "offset, on all pairs or on those with words between, whichever is smaller, is largest on the choosing half. "
+        "Verdict: 'supported' if on the other half both gains have intervals above zero; 'not supported' if one lies at "
+        "or below zero; otherwise 'inconclusive'. dependent->governor is judged by the same rule and said to be the other "
+        "way round; it does not change the verdict.",
         *(
             ["This model is a decoder: a word sees only what stands before it, so a noun can look back at its "
              "adjective and an adjective in front of its noun sees nothing of it."]

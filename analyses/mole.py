@@ -105,8 +105,8 @@ def _answer(
     }[verdict]
     best = rates["best"]
     return (
-        f"{opening}: {percent(best.value)} of {n_scored} held-out sentences (95% interval {percent(best.low)} to "
-        f"{percent(best.high)}) against {percent(rates['bag'].value)}, {points(gain.value, gain.low, gain.high)}; "
+        f"{opening}: {percent(best.value)} of {n_scored} held-out sentences [{percent(best.low)}, "
+        f"{percent(best.high)}] against {percent(rates['bag'].value)} ({points(gain.value, gain.low, gain.high)}); "
         f"before any attention it is {percent(rates['start'].value)}, the most frequent sense alone "
         f"{percent(rates['majority'].value)}."
     )
@@ -165,7 +165,7 @@ def _tables(result: ProbeResult) -> list[Table]:
         f"layer {row.layer}" if row.site == "residual" else row.site for row in layers.itertuples()
     ]
     heads = table[is_head].copy()
-    heads["place"] = [head_name(row.layer, row.head) for row in heads.itertuples()]
+    heads["place"] = [head_name(int(row.layer), int(row.head)) for row in heads.itertuples()]
     return [
         Table.of(
             "layers",
@@ -197,7 +197,7 @@ def _not_found(result: ProbeResult, word: str) -> list[str]:
     }[verdict_of([(gain.low, gain.high)])]
     lines = [
         f"The best single head, {name}, chosen on one half and scored on the other, {finding}: "
-        f"{percent(rate.value)}, {points(gain.value, gain.low, gain.high)}."
+        f"{percent(rate.value)} ({points(gain.value, gain.low, gain.high)})."
     ]
     if result.missing:
         lines.append(

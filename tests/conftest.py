@@ -1,8 +1,11 @@
 """Models and data that several test files need. Tiny models are random but real architectures."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub: no test needs a network
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -38,7 +38,7 @@ def script(path: str) -> None:
     main()
 
 
-def _show_version(value: bool) -> None:
+def _show_version(value: bool | None) -> None:
     if value:
         print(f"headwise {__version__}")
         raise typer.Exit
@@ -47,9 +47,9 @@ def _show_version(value: bool) -> None:
 @app.callback()
 def common(
     version: Annotated[
-        bool,
+        bool | None,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
+    ] = None,
 ) -> None:
     """Does this attention head do what you think it does, and does it matter?"""
 
@@ -59,7 +59,7 @@ def run(
     analyses: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names or files of analyses; all of them by default.", metavar="[ANALYSIS]..."
+            help="Names or files of analyses; all of them by default.", metavar="ANALYSIS"
         ),
     ] = None,
     model: Annotated[

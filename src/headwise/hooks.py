@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -103,7 +103,7 @@ def _expand(model: Model, name: str, layers: Sequence[int] | None) -> list[Site]
         raise HeadwiseError(
             f"{model.name} has no layer {outside[0]} at site {name!r}; expected 0 to {last}."
         )
-    return [Site(cast(SiteName, name), layer) for layer in chosen]
+    return [Site(name, layer) for layer in chosen]
 
 
 @contextmanager

@@ -94,6 +94,25 @@ class RelationResult:
                     rows.append(self.compare(direction, int(layer), int(head), scope))
         return pd.DataFrame(rows)
 
+    def best_head(self, direction: Direction) -> tuple[int, int] | None:
+        """The head that most clearly does more than count words, by the part that choices are made on.
+
+        It is the one whose gain over the best fixed offset is largest where it is smaller: on all
+        pairs or on those with words between. None if there is nothing to count.
+        """
+        items = self.items[direction]
+        gains: list[Float[ndarray, "layer head"]] = []
+        for scope in ("all", "apart"):
+            fitted = items.within(self._parts[0], scope)
+            if fitted.any():
+                by_offset = items.offset_hits(items.best_offset(fitted))[fitted].mean()
+                gains.append(items.hits[..., fitted].mean(axis=-1) - by_offset)
+        if not gains or not items.within(self._parts[1], "all").any():
+            return None
+        worst = np.min(gains, axis=0)
+        layer, head = np.unravel_index(int(worst.argmax()), worst.shape)
+        return int(layer), int(head)
+
     def compare(
         self, direction: Direction, layer: int, head: int, scope: Scope = "all"
     ) -> dict[str, object]:

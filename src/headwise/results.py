@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from .errors import HeadwiseError
 
 SCHEMA_VERSION = 1
+MINUS = "\N{MINUS SIGN}"
 
 Verdict = Literal["supported", "not supported", "inconclusive"]
 Kind = Literal["text", "integer", "rate", "difference", "offset", "number"]
@@ -244,11 +245,13 @@ def percent(rate: float) -> str:
 
 
 def points(value: float, low: float, high: float) -> str:
-    """A difference of rates for a sentence, e.g. `+4.7 points (95% interval 2.4 to 7.1)`."""
-    text = f"{100 * value:+.1f} points"
-    if math.isnan(low):
-        return f"{text} (too few groups for an interval)"
-    return f"{text} (95% interval {100 * low:+.1f} to {100 * high:+.1f})"
+    """A difference of rates and its interval for a sentence, e.g. `+4.7 points [+2.4, +7.1]`."""
+    interval = (
+        "too few groups for an interval"
+        if math.isnan(low)
+        else f"{100 * low:+.1f}, {100 * high:+.1f}"
+    )
+    return f"{100 * value:+.1f} points [{interval}]".replace("-", MINUS)
 
 
 def verdict_of(intervals: Sequence[tuple[float, float]]) -> Verdict:

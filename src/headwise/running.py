@@ -49,17 +49,13 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
     Raises:
         HeadwiseError: Something asked for does not exist or cannot be used.
     """
-    analyses = [workspace.find_analysis(name) for name in request.analyses or _all_analyses()]
-    if request.data is not None and len(analyses) != 1:
+    paths = [workspace.find_analysis(name) for name in request.analyses or _all_analyses()]
+    if request.data is not None and len(paths) != 1:
         raise HeadwiseError(
-            f"--data replaces the suite of one analysis, and {len(analyses)} are to run. Name one, as in: "
-            f"headwise run {analyses[0].name} --data {request.data}"
+            f"--data replaces the suite of one analysis, and {len(paths)} are to run. Name one, as in: "
+            f"headwise run {paths[0].stem} --data {request.data}"
         )
-    suites: list[Suite] = [
-        read(request.data or workspace.find_suite(analysis.suite)) for analysis in analyses
-    ]
-    if request.smoke:
-        suites = [suite.head(40) for suite in suites]
+    given = read(request.data) if request.data is not None else None
     model_names = list(request.models) or catalogue.default_names()
     if not model_names:
         raise HeadwiseError(
@@ -68,6 +64,11 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
     for name in model_names:
         catalogue.find(name)
     check_writable(request.out)
+    with waiting("loading libraries"):
+        analyses = [workspace.load_analysis(path) for path in paths]
+    suites = [given or read(workspace.find_suite(analysis.suite)) for analysis in analyses]
+    if request.smoke:
+        suites = [suite.head(40) for suite in suites]
     return _run(request, analyses, suites, model_names)
 
 

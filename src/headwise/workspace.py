@@ -56,15 +56,25 @@ def names(kind: Kind) -> dict[str, Path]:
     return found
 
 
-def find_analysis(name: str) -> Analysis:
-    """Loads an analysis by name or by path.
+def find_analysis(name: str) -> Path:
+    """File of an analysis, by name or by path.
 
     Raises:
-        HeadwiseError: There is none of that name, or the file does not define `analyse`.
+        HeadwiseError: There is none.
     """
-    path = Path(name) if name.endswith(".py") else _find("analyses", name)
-    if not path.is_file():
+    if not name.endswith(".py"):
+        return _find("analyses", name)
+    if not Path(name).is_file():
         raise HeadwiseError(f"There is no analysis file {name!r}.")
+    return Path(name)
+
+
+def load_analysis(path: Path) -> Analysis:
+    """Imports an analysis, and with it what it needs: torch, most likely.
+
+    Raises:
+        HeadwiseError: The file is not Python or does not define `analyse`.
+    """
     spec = importlib.util.spec_from_file_location(f"headwise_analysis_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

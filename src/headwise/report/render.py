@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..results import Cell, Column, Heatmap, Kind, Lines, Report
+from ..results import MINUS, Cell, Column, Heatmap, Kind, Lines, Report
 from .figures import draw_lines
 
 MISSING = "\N{EN DASH}"
@@ -83,7 +83,7 @@ def _cell(value: Cell, column: Column) -> str:
         return MISSING
     if isinstance(value, str):
         return value
-    return {
+    text = {
         "text": "{}",
         "integer": "{:,.0f}",
         "rate": "{:.1%}",
@@ -91,3 +91,4 @@ def _cell(value: Cell, column: Column) -> str:
         "offset": "{:+d}",
         "number": "{:.4g}",
     }[column.kind].format(100 * value if column.kind == "difference" else value)
+    return text.replace("-", MINUS)

@@ -1,0 +1,256 @@
+"""The command line as a user types it, with every kind of bad input."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MOLE = (ROOT / "probes/mole.toml").read_text(encoding="utf-8")
+
+
+class Outcome(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_process_of_its_own(*arguments, cwd):
+    """Runs the command as a shell would."""
+    result = subprocess.run(
+        [sys.executable, "-m", "headwise.cli", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    return Outcome(result.returncode, result.stdout, result.stderr)
+
+
+@pytest.fixture
+def headwise(monkeypatch, capsys):
+    """Runs the command in this process, where the libraries are loaded already."""
+    from headwise.cli import main
+
+    def run(*arguments, cwd):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr("sys.argv", ["headwise", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        return Outcome(code, *capsys.readouterr())
+
+    return run
+
+
+def refused(result, *, out):
+    """The message of a run that was refused: exit code 2, no traceback, nothing left behind."""
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(out.glob("**/*.html")) and not list(out.glob("**/results.json"))
+    return " ".join(result.stderr.replace("\u2502", " ").split())
+
+
+def assert_no_torch(arguments, code, cwd):
+    program = (
+        "import sys, headwise.cli\n"
+        "try: headwise.cli.main()\n"
+        "except SystemExit as stop: print('code', stop.code)\n"
+        "loaded = {'torch', 'sklearn', 'matplotlib', 'transformers'} & set(sys.modules)\n"
+        "print('loaded', sorted(loaded))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, cwd=cwd
+    )
+    assert f"code {code}\nloaded []" in result.stdout, result.stdout + result.stderr
+
+
+def test_help_needs_no_torch(tmp_path):
+    assert_no_torch(["--help"], 0, tmp_path)
+
+
+def test_models_lists_minilm(headwise, tmp_path):
+    result = headwise("models", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "minilm" in result.stdout and "Apache-2.0" in result.stdout
+
+
+@pytest.fixture(scope="module")
+def smoke_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("smoke")
+    return in_process_of_its_own("run", "--smoke", "--seed", "3", cwd=folder), folder
+
+
+def test_the_main_job(smoke_run):
+    result, folder = smoke_run
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # silent when not a terminal
+    for name in ("adjective_noun-minilm", "mole-minilm"):
+        assert (folder / "reports" / name / "index.html").is_file()
+        assert (folder / "reports" / name / "results.json").is_file()
+        assert list((folder / "reports" / name / "tables").glob("*.csv"))
+    assert "mole-minilm/index.html" in (folder / "reports/index.html").read_text()
+
+
+def test_a_report_says_where_it_came_from(smoke_run):
+    import hashlib
+
+    from headwise.catalogue import MINILM_SHA256
+    from headwise.results import load_report
+
+    _, folder = smoke_run
+    origin = load_report(folder / "reports/mole-minilm/results.json").provenance
+    assert origin.command == "headwise run --smoke --seed 3"
+    assert (origin.seed, origin.smoke, origin.device, origin.dtype) == (3, True, "cpu", "float32")
+    assert origin.model.sha256 == MINILM_SHA256
+    assert (
+        origin.data.sha256 == hashlib.sha256((ROOT / "probes/mole.toml").read_bytes()).hexdigest()
+    )
+    assert {"torch", "transformers", "transformer-lens", "python"} <= set(origin.versions)
+    assert origin.seconds > 0
+    if (ROOT / ".git").exists():
+        assert len(origin.commit) == 40
+    page = (folder / "reports/mole-minilm/index.html").read_text()
+    assert MINILM_SHA256 in page and "smoke run" in page
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "analyses").glob("*.py")))
+def test_every_script_runs(name, tmp_path):
+    script = ROOT / "analyses" / f"{name}.py"
+    result = subprocess.run(
+        [sys.executable, str(script), "--model", "minilm", "--smoke", "--out", str(tmp_path / "out")],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "out" / f"{name}-minilm" / "index.html").is_file()
+
+
+def test_ones_own_analysis_and_suite(headwise, tmp_path):
+    (tmp_path / "analyses").mkdir()
+    (tmp_path / "probes").mkdir()
+    (tmp_path / "probes/mine.toml").write_text(MOLE.replace('name = "mole"', 'name = "mine"', 1))
+    source = (ROOT / "analyses/mole.py").read_text().replace('SUITE = "mole"', 'SUITE = "mine"')
+    (tmp_path / "analyses/foo.py").write_text(source.replace('analysis="mole"', 'analysis="foo"'))
+    result = headwise("run", "foo", "--smoke", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "reports/foo-minilm/index.html").is_file()
+
+
+def test_a_run_on_given_data(headwise, tmp_path, shared):
+    """The treebank's reference rates stand in the tables of the report."""
+    import json
+
+    import numpy as np
+    import pandas as pd
+
+    data = shared / "data/en_ewt-ud-dev.conllu"
+    result = headwise("run", "adjective_noun", "--model", "minilm", "--data", data, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    reference = json.loads((shared / "reference/minilm-ewt-dev.json").read_text())
+    table = pd.read_csv(tmp_path / "reports/adjective_noun-minilm/tables/heads_all_pairs.csv")
+    for direction, rates in reference["relations"]["amod"]["hit_rate"].items():
+        found = table[table["direction"] == direction]["hit_rate"].to_numpy().reshape(6, 12)
+        assert np.abs(found - np.array(rates)).max() < 5e-5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "mole", "--model", "minilmm"], "Did you mean 'minilm'"),
+        (["run", "mole", "--model", "nobody/nothing"], "No model called 'nobody/nothing'"),
+        (["run", "mole", "--model", "./nowhere"], "no model folder './nowhere'"),
+        (["run", "moles"], "no analysis called 'moles'"),
+        (["run", "./moles.py"], "no analysis file './moles.py'"),
+        (["run", "--colour"], "No such option"),
+        (["run", "mole", "--dtype", "float99"], "Unknown dtype 'float99'"),
+        (["run", "mole", "--device", "abacus"], "Cannot use device 'abacus'"),
+        (["run", "mole", "--data", "nowhere.toml"], "no file or folder 'nowhere.toml'"),
+        (["run", "--data", str(ROOT / "probes/mole.toml")], "--data replaces the suite of one analysis"),
+        (["run", "mole", "--seed", "-1"], "greater than or equal to 0"),
+        (["run", "adjective_noun", "--data", str(ROOT / "probes/mole.toml")], "links no words"),
+        (["frobnicate"], "No such command"),
+    ],
+)  # fmt: skip
+def test_bad_requests(headwise, arguments, message, tmp_path):
+    assert message in refused(headwise(*arguments, cwd=tmp_path), out=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[mole|unit]", "[mole|unit", "never closed"),
+        ("[mole|unit]", "[mole|moon]", "Unknown sense or label 'moon'"),
+        ("[mole|unit]", "[\u200b|unit]", "drops the word"),
+        ('"One [mole|unit] of carbon dioxide."', '"American true [mole|unit]."', "stands twice"),
+        ('name = "animal-lawn"\nsentences = [', 'name = "x"\nsentences = []\n[[groups]]\nname = "y"\nsentences = [', "group 'x' is empty"),
+    ],
+)  # fmt: skip
+def test_bad_suites(headwise, old, new, message, tmp_path):
+    assert old in MOLE
+    path = tmp_path / "bad.toml"
+    path.write_text(MOLE.replace(old, new, 1), encoding="utf-8")
+    error = refused(headwise("run", "mole", "--data", path, cwd=tmp_path), out=tmp_path)
+    assert message in error and "bad.toml" in error
+
+
+def test_bad_treebank(headwise, tmp_path):
+    (tmp_path / "bad.conllu").write_text("1\tGo\t_\n\n")
+    result = headwise("run", "adjective_noun", "--data", "bad.conllu", cwd=tmp_path)
+    assert "bad.conllu:1: a CoNLL-U line has 10 tab-separated columns, this one has 3" in refused(
+        result, out=tmp_path
+    )
+
+
+def test_bad_word_folder(headwise, tmp_path):
+    folder = tmp_path / "mole"
+    folder.mkdir()
+    for name, text in {
+        "classes_map.txt": '{"0": "a"}',
+        "train.data.txt": "0\tmole\n0\tmole\n",
+        "train.gold.txt": "0\n",
+        "test.data.txt": "",
+        "test.gold.txt": "",
+    }.items():
+        (folder / name).write_text(text)  # fmt: skip
+    result = headwise("run", "mole", "--data", folder, cwd=tmp_path)
+    assert "train.data.txt has 2 lines and train.gold.txt has 1" in refused(result, out=tmp_path)
+
+
+def test_unwritable_output(headwise, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    result = headwise("run", "mole", "--smoke", "--out", "taken/reports", cwd=tmp_path)
+    assert "Choose another folder with --out" in refused(result, out=tmp_path)
+
+
+def test_an_analysis_without_analyse(headwise, tmp_path):
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    (tmp_path / "broken.py").write_text("def analyse(:\n")
+    assert "defines `def analyse" in refused(
+        headwise("run", "empty.py", cwd=tmp_path), out=tmp_path
+    )
+    assert "broken.py:1: not valid Python" in refused(
+        headwise("run", "broken.py", cwd=tmp_path), out=tmp_path
+    )
+
+
+def test_bad_input_is_told_before_libraries_are_loaded(tmp_path):
+    (tmp_path / "bad.toml").write_text("format = 2\n")
+    for arguments in (["run", "nothing"], ["run", "mole", "--data", "bad.toml"]):
+        assert_no_torch(arguments, 2, tmp_path)
+
+
+def test_help_is_quick_enough_to_be_asked(tmp_path):
+    """Best of three, with room for a busy machine: what is tested is that nothing heavy is imported."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        in_process_of_its_own("--help", cwd=tmp_path)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 5
