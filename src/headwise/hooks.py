@@ -1,48 +1,79 @@
-"""Hooks: read what every head computes while a model runs.
+"""Hooks: read, reduce or change what every head computes while a model runs.
 
     from headwise import hooks
 
-    with hooks.capture(model, sites=["pattern", "z"], layers=[0, 1]) as seen:
+    with hooks.capture(model, ["pattern", "z"], layers=[0, 1]) as seen:
         model.forward(tokens, mask)
         seen["pattern", 0]      # [batch, head, query, key]
 
-What is captured is the model's own tensor, not a recomputation; it lives where the model lives and
-is kept only as long as the caller keeps `seen`. A capture of every layer at once holds
-`4 * n_layers * n_heads * pos * pos` bytes of patterns per sentence in float32.
+Three verbs, each a context manager around forward passes of the caller's own: `capture` keeps
+tensors, `fold` reduces each of them to a statistic as it passes, `edit` changes them. They nest:
+whoever enters later sees what those before it made. What is seen is the model's own tensor. The
+same verbs over a list of sentences, word-aligned and within a memory budget, are `headwise.capture`
+and `headwise.fold`.
+
+The caller may run the `Model`, the Hugging Face model or the TransformerBridge it was made from.
+Attention is computed by the model's own eager function where `pattern` or `scores` are wanted, and by
+the fused kernel otherwise, which differs in the last digits (about 1e-6).
 """
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal, get_args
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
+from .anatomy import Side
+from .engine import BEFORE_ROTARY, Place, Tap
 from .errors import HeadwiseError
 from .models import Model
 
-SiteName = Literal["pattern", "z", "residual"]
-SITES: tuple[SiteName, ...] = get_args(SiteName)
+T = TypeVar("T")
+
+SHAPES = {
+    "q": "[batch, pos, head, d_head], as it enters the dot product: after rotary embedding",
+    "k": "[batch, pos, key_value_head, d_head], after rotary embedding",
+    "v": "[batch, pos, key_value_head, d_head]",
+    "q_before_rotary": "[batch, pos, head, d_head]",
+    "k_before_rotary": "[batch, pos, key_value_head, d_head]",
+    "scores": "[batch, head, query, key], scaled and masked, before the softmax",
+    "pattern": "[batch, head, query, key], rows sum to 1",
+    "z": "[batch, pos, head, d_head], values weighted by the pattern",
+    "residual": "[batch, pos, d_model], before block `layer`; layer n_layers is after the last block",
+}
+SITES = tuple(SHAPES)
+DERIVED = ("update", "norms")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Site:
-    """A place in the model where a tensor can be read.
+    """A place in the model where a tensor can be read or changed.
 
     Attributes:
-        name: `pattern` `[batch, head, query, key]`, `z` `[batch, pos, head, d_head]` or `residual`
-            `[batch, pos, d_model]`.
-        layer: 0-based block; `residual` is the stream before that block, and also exists at
-            `n_layers`, after the last one.
+        name: One of `SITES`.
+        layer: 0-based block.
+        side: Empty for a model of one stack; `encoder`, `decoder` or `cross` in an encoder-decoder.
     """
 
-    name: SiteName
+    name: str
     layer: int
+    side: Side = ""
+
+    @property
+    def key(self) -> str:
+        """The name with its side, as it is asked for: `pattern` or `cross.pattern`."""
+        return f"{self.side}.{self.name}" if self.side else self.name
+
+    @property
+    def place(self) -> Place:
+        """Side and layer."""
+        return self.side, self.layer
 
 
 class Captured(Mapping[tuple[str, int], Tensor]):
-    """Tensors by site name and layer, filled when the model runs."""
+    """Tensors by site and layer, filled when the model runs; a later pass replaces an earlier one."""
 
     def __init__(self) -> None:
         self._tensors: dict[tuple[str, int], Tensor] = {}
@@ -64,8 +95,23 @@ class Captured(Mapping[tuple[str, int], Tensor]):
     def __contains__(self, key: object) -> bool:
         return key in self._tensors
 
-    def _store(self, site: Site, tensor: Tensor) -> None:
-        self._tensors[site.name, site.layer] = tensor.detach()
+    def store(self, site: Site, tensor: Tensor) -> None:
+        """Keeps a tensor; a view into a larger one is copied, so that no more is held than was asked for."""
+        tensor = tensor.detach()
+        if tensor.untyped_storage().nbytes() > tensor.nbytes:
+            tensor = tensor.clone()
+        self._tensors[site.key, site.layer] = tensor
+
+
+class Folded(Generic[T]):
+    """The statistic of a fold, as far as it has come.
+
+    Attributes:
+        value: The statistic.
+    """
+
+    def __init__(self, value: T) -> None:
+        self.value = value
 
 
 @contextmanager
@@ -76,70 +122,229 @@ def capture(
 
     Args:
         model: The model.
-        sites: Names of sites.
+        sites: Names from `SITES`, with `encoder.`, `decoder.` or `cross.` in an encoder-decoder model.
         layers: Blocks to read; all by default, `residual` then also after the last one.
 
     Raises:
-        HeadwiseError: Unknown site, or layer out of range. A hook that never fired although the
-            model ran shows when its tensor is asked for.
+        HeadwiseError: Unknown site, a site that the architecture lacks, layer out of range, or - at the
+            end of the body - a hook that never fired.
     """
-    wanted = [site for name in sites for site in _expand(model, name, layers)]
     captured = Captured()
-    with ExitStack() as stack:
-        for site in wanted:
-            stack.enter_context(_hooked(model, site, captured))
+
+    def keep(site: Site) -> Callable[[Tensor], None]:
+        return lambda tensor: captured.store(site, tensor)
+
+    taps = [Tap(s.name, s.place, keep(s)) for s in expand(model, sites, layers)]
+    with _on(model, taps):
         yield captured
 
 
-def _expand(model: Model, name: str, layers: Sequence[int] | None) -> list[Site]:
-    if name not in SITES:
-        close = get_close_matches(name, SITES, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise HeadwiseError(f"Unknown site {name!r}; expected one of {', '.join(SITES)}.{hint}")
-    last = model.n_layers if name == "residual" else model.n_layers - 1
-    chosen = range(last + 1) if layers is None else layers
-    outside = [layer for layer in chosen if not 0 <= layer <= last]
-    if outside:
-        raise HeadwiseError(
-            f"{model.name} has no layer {outside[0]} at site {name!r}; expected 0 to {last}."
-        )
-    return [Site(name, layer) for layer in chosen]
+@contextmanager
+def fold(
+    model: Model,
+    sites: Sequence[str],
+    step: Callable[[T, Tensor, Site], T],
+    initial: T,
+    layers: Sequence[int] | None = None,
+) -> Generator[Folded[T]]:
+    """Reduces tensors to a statistic as they pass; none of them is kept.
+
+    Args:
+        model: The model.
+        sites: As in `capture`.
+        step: Called as `step(statistic, tensor, site)` for every tensor; returns the new statistic.
+        initial: The statistic before anything was seen.
+        layers: As in `capture`.
+
+    Raises:
+        HeadwiseError: As in `capture`.
+    """
+    folded = Folded(initial)
+
+    def reduce(site: Site) -> Callable[[Tensor], None]:
+        def see(tensor: Tensor) -> None:
+            folded.value = step(folded.value, tensor.detach(), site)
+
+        return see
+
+    taps = [Tap(s.name, s.place, reduce(s)) for s in expand(model, sites, layers)]
+    with _on(model, taps):
+        yield folded
 
 
 @contextmanager
-def _hooked(model: Model, site: Site, captured: Captured) -> Generator[None]:
-    point = _hook_point(model, site)
+def edit(
+    model: Model,
+    site: str,
+    change: Callable[[Tensor, Site], Tensor],
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
+    positions: Sequence[int] | None = None,
+) -> Generator[None]:
+    """Changes a site while the body runs the model; everything downstream follows.
 
-    def keep(module: Any, inputs: Any, output: Tensor) -> None:
-        tensor = output
-        if site.name == "z":
-            tensor = output.reshape(*output.shape[:2], model.n_heads, -1)
-        captured._store(site, tensor)  # pyright: ignore[reportPrivateUsage]
+    A head is cut by setting its `z` to zero, before the output matrix:
 
-    handle = point.register_forward_hook(keep)
-    try:
+        with hooks.edit(model, "z", lambda z, site: 0 * z, layers=[1], heads=[2]):
+            model.logits(tokens)
+
+    Args:
+        model: The model.
+        site: One name, as in `capture`.
+        change: Called as `change(tensor, site)` with the part of the tensor that `heads` and `positions`
+            leave; returns a tensor of the same shape.
+        layers: Blocks to change; all by default.
+        heads: Heads to change (key-value heads at `k` and `v`); all by default.
+        positions: Positions to change (queries at `scores` and `pattern`); all by default.
+
+    Raises:
+        HeadwiseError: As in `capture`; or heads, positions or the returned shape do not fit.
+    """
+
+    def alter(at: Site) -> Callable[[Tensor], Tensor]:
+        def see(tensor: Tensor) -> Tensor:
+            if heads is None and positions is None:
+                return _same_shape(change(tensor, at), tensor, at)
+            index = _part(tensor, at, heads, positions)
+            part = tensor[index]
+            altered = tensor.clone()
+            altered[index] = _same_shape(change(part, at), part, at)
+            return altered
+
+        return see
+
+    taps = [Tap(s.name, s.place, alter(s), edits=True) for s in expand(model, [site], layers)]
+    with _on(model, taps):
         yield
-    finally:
-        handle.remove()
 
 
-def _hook_point(model: Model, site: Site) -> Any:
-    """The bridge's hook point for a site."""
-    if site.name == "residual" and site.layer == model.n_layers:
-        name = f"blocks.{site.layer - 1}.hook_out"
-    else:
-        name = (
-            f"blocks.{site.layer}."
-            + {
-                "pattern": "attn.hook_pattern",
-                "z": "attn.hook_z",
-                "residual": "hook_in",
-            }[site.name]
-        )
-    points: dict[str, Any] = model.bridge.hook_dict
-    if name not in points:
+def _part(
+    tensor: Tensor, site: Site, heads: Sequence[int] | None, positions: Sequence[int] | None
+) -> tuple[Any, ...]:
+    """Index of the chosen heads and positions, so that the part keeps the tensor's axes."""
+    by_query = site.name in ("scores", "pattern")
+    head_axis, position_axis = (1, 2) if by_query else (2, 1)
+    if heads is not None and site.name == "residual":
+        raise HeadwiseError("The residual stream has no heads; edit 'z' to change one head.")
+    chosen: dict[int, Tensor] = {}
+    for axis, what, values in ((head_axis, "head", heads), (position_axis, "position", positions)):
+        if values is not None:
+            n = tensor.shape[axis]
+            outside = [value for value in values if not 0 <= value < n]
+            if outside:
+                raise HeadwiseError(
+                    f"No {what} {outside[0]} at {site.key!r}, layer {site.layer}; expected 0 to {n - 1}."
+                )
+            chosen[axis] = tensor.new_tensor(list(values)).long()
+    if len(chosen) == 1:
+        ((axis, values),) = chosen.items()
+        return (*[slice(None)] * axis, values)
+    first, second = chosen[1], chosen[2]
+    return (slice(None), first[:, None], second[None, :])
+
+
+def _same_shape(changed: Tensor, tensor: Tensor, site: Site) -> Tensor:
+    if changed.shape != tensor.shape:
         raise HeadwiseError(
-            f"{model.name} has no {site.name!r} at layer {site.layer}: its architecture "
-            f"{model.bridge.cfg.architecture} has no hook {name}."
+            f"An edit of {site.key!r}, layer {site.layer}, must return a tensor of the same shape: expected "
+            f"{list(tensor.shape)}, got {list(changed.shape)}."
         )
-    return points[name]
+    return changed.to(tensor.dtype)
+
+
+def expand(model: Model, names: Sequence[str], layers: Sequence[int] | None) -> list[Site]:
+    """Every site that names and layers stand for, in the order in which a forward pass meets them.
+
+    Raises:
+        HeadwiseError: As in `capture`.
+    """
+    sites: list[Site] = []
+    for full_name in names:
+        side, name = _split(model, full_name)
+        last = _last_layer(model, side, name)
+        chosen = range(last + 1) if layers is None else layers
+        outside = [layer for layer in chosen if not 0 <= layer <= last]
+        if outside:
+            raise HeadwiseError(
+                f"{model.name} has no layer {outside[0]} at site {full_name!r}; expected 0 to {last}."
+            )
+        sites += [Site(name, layer, side) for layer in chosen]
+    return sorted(set(sites), key=order_met)
+
+
+def order_met(site: Site) -> tuple[int, int, int, int]:
+    """Sorts sites as a forward pass meets them."""
+    within = (
+        "residual",
+        "q_before_rotary",
+        "k_before_rotary",
+        "q",
+        "k",
+        "v",
+        "scores",
+        "pattern",
+        "z",
+    )
+    return (
+        site.side in ("decoder", "cross"),
+        site.layer,
+        site.side == "cross",
+        within.index(site.name),
+    )
+
+
+def _split(model: Model, full_name: str) -> tuple[Side, str]:
+    prefix, _, name = full_name.rpartition(".")
+    sides = [""] if len(model.stacks) == 1 else ["encoder", "decoder", "cross"]
+    known = [f"{side}.{site}" if side else site for side in sides for site in SITES]
+    if full_name in DERIVED or name in DERIVED:
+        raise HeadwiseError(
+            f"{full_name!r} is derived from other sites and not met in a forward pass; "
+            "headwise.capture(model, sentences, [...]) gives it."
+        )
+    if full_name not in known:
+        close = get_close_matches(full_name, known, n=3)
+        hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+        raise HeadwiseError(
+            f"Unknown site {full_name!r} in a model that is {model.kind}; expected one of {', '.join(known)}.{hint}"
+        )
+    for side in ("", "encoder", "decoder", "cross"):
+        if side == prefix:
+            _require(model, side, name)
+            return side, name
+    raise AssertionError(prefix)
+
+
+def _require(model: Model, side: Side, name: str) -> None:
+    """Refuses sites that this architecture lacks."""
+    import sys
+
+    if side == "cross" and name == "residual":
+        raise HeadwiseError(
+            "Cross-attention has no residual stream of its own; use 'decoder.residual'."
+        )
+    modeling = sys.modules[type(model.attention(side).module).__module__]
+    if name in BEFORE_ROTARY and not hasattr(modeling, "apply_rotary_pos_emb"):
+        raise HeadwiseError(
+            f"{model.name} has no rotary embedding, so there is no {name!r}; use {name[0]!r}."
+        )
+
+
+def _last_layer(model: Model, side: Side, name: str) -> int:
+    (stack,) = [s for s in model.stacks if s.side == ("decoder" if side == "cross" else side)]
+    return len(stack.blocks) - (name != "residual")
+
+
+@contextmanager
+def _on(model: Model, taps: list[Tap]) -> Generator[None]:
+    """Puts taps on the model and tells, at the end, which of them never fired."""
+    with model.engine.tapped(taps):
+        yield
+    silent = [tap for tap in taps if not tap.fired]
+    if silent:
+        side, layer = silent[0].place
+        site = Site(silent[0].site, layer, side)
+        raise HeadwiseError(
+            f"{len(silent)} of {len(taps)} hooks never fired, the one on {site.key!r}, layer {layer}, among them. "
+            f"Run {model.name} inside the `with` block, and as far as that layer."
+        )

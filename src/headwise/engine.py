@@ -1,0 +1,328 @@
+"""The machinery under `hooks`: the model's own attention, with taps on everything it passes through.
+
+transformers lets every model's attention be computed by a registered function. Ours hands queries,
+keys and values to the taps, then calls the model's own eager attention where someone looks at
+scores or patterns, and the fused kernel (SDPA) where nobody does, and hands the heads' outputs to
+the taps. Nothing is computed twice and nothing is stored here. Scores and edited patterns are met
+inside the model's own eager function, at its softmax.
+
+With no tap left the model is as it was before: same attention implementation, no hook.
+"""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from .anatomy import Attention, Side, Stack
+
+EAGER, FUSED = "headwise-eager", "headwise-sdpa"
+INSIDE_SOFTMAX = ("scores", "pattern")
+BEFORE_ROTARY = ("q_before_rotary", "k_before_rotary")
+
+Place = tuple[Side, int]
+
+
+class Stop(Exception):
+    """Ends a forward pass once the last tensor that is wanted has been seen."""
+
+
+@dataclass(eq=False)
+class Tap:
+    """A function that sees a tensor on its way and may replace it.
+
+    Attributes:
+        site: Name of the site without its side.
+        place: Side and layer.
+        see: Called with the tensor; what it returns, if anything, takes the tensor's place.
+        edits: Whether `see` may return a replacement.
+        fired: How often it was called.
+    """
+
+    site: str
+    place: Place
+    see: Callable[[Tensor], Tensor | None]
+    edits: bool = False
+    fired: int = 0
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Shows a tensor and gives back what goes on in its place."""
+        self.fired += 1
+        replacement = self.see(tensor)
+        return tensor if replacement is None else replacement
+
+
+@dataclass(eq=False)
+class Engine:
+    """The taps of one model.
+
+    Attributes:
+        model: The Hugging Face model.
+        stacks: Its anatomy.
+        bridge: The TransformerLens bridge that wraps its modules, if one does.
+        stop_after: Site and place after which a forward pass may end; None runs it through.
+    """
+
+    model: Any
+    stacks: tuple[Stack, ...]
+    bridge: Any = None
+    stop_after: tuple[str, Place] | None = None
+    taps: dict[tuple[str, Place], list[Tap]] = field(
+        default_factory=dict[tuple[str, Place], list[Tap]]
+    )
+    _installed: ExitStack | None = None
+    _current: Place | None = None
+
+    @contextmanager
+    def tapped(self, taps: list[Tap]) -> Generator[None]:
+        """Keeps taps on the model for the duration of the body; may be nested."""
+        with ExitStack() as stack:
+            for tap in taps:
+                if tap.site == "residual":
+                    stack.enter_context(self._residual(tap))
+                    continue
+                self.taps.setdefault((tap.site, tap.place), []).append(tap)
+                stack.callback(self._forget, tap)
+            self._install()
+            yield
+
+    @property
+    def _only_eager(self) -> bool:
+        """Whether the fused kernel would compute something else than the model (capped scores)."""
+        config = self.model.config
+        return getattr(config, "attn_logit_softcapping", None) is not None
+
+    def _forget(self, tap: Tap) -> None:
+        key = (tap.site, tap.place)
+        self.taps[key].remove(tap)
+        if not self.taps[key]:
+            del self.taps[key]
+        self._install()
+
+    def _install(self) -> None:
+        """Brings the model's attention implementation in line with the taps."""
+        if not self.taps:
+            if self._installed is not None:
+                self._installed.close()
+                self._installed = None
+            return
+        if self._installed is None:
+            self._installed = ExitStack()
+            self._take_over(self._installed)
+        needs_eager = self._only_eager or any(site in INSIDE_SOFTMAX for site, _ in self.taps)
+        for config in self._configs():
+            config._attn_implementation = EAGER if needs_eager else FUSED
+
+    def _take_over(self, stack: ExitStack) -> None:
+        _register()
+        for config in self._configs():
+            stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
+        for place, attention in self.attention_layers():
+            _PLACES[attention.module] = (self, place, attention)
+            stack.callback(_PLACES.pop, attention.module, None)
+            handle = attention.module.register_forward_pre_hook(self._enter(place))
+            stack.callback(handle.remove)
+            stack.enter_context(_rotary_tapped(sys.modules[type(attention.module).__module__]))
+        if self.bridge is not None:
+            stack.enter_context(_bridge_aside(self.bridge))
+
+    def _enter(self, place: Place) -> Callable[..., None]:
+        def enter(module: nn.Module, inputs: Any) -> None:
+            self._current = place
+
+        return enter
+
+    def _configs(self) -> list[Any]:
+        configs = {
+            id(config): config
+            for module in self.model.modules()
+            if (config := getattr(module, "config", None)) is not None
+            and hasattr(config, "_attn_implementation")
+        }
+        return list(configs.values())
+
+    def attention_layers(self) -> list[tuple[Place, Attention]]:
+        """Every attention layer with its place."""
+        found: list[tuple[Place, Attention]] = []
+        for stack in self.stacks:
+            for layer, attention in enumerate(stack.attention):
+                found.append(((stack.side, layer), attention))
+            for layer, attention in enumerate(stack.cross):
+                found.append((("cross", layer), attention))
+        return found
+
+    @contextmanager
+    def _residual(self, tap: Tap) -> Generator[None]:
+        """Hooks the stream before a block, or after the last one."""
+        side, layer = tap.place
+        (stack,) = [stack for stack in self.stacks if stack.side == side]
+
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if args:
+                seen = tap(args[0])
+                self._maybe_stop("residual", tap.place)
+                return (seen, *args[1:]), kwargs
+            seen = tap(kwargs["hidden_states"])
+            self._maybe_stop("residual", tap.place)
+            return args, kwargs | {"hidden_states": seen}
+
+        def after(module: nn.Module, args: Any, output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (tap(output[0]), *output[1:])
+            return tap(output)
+
+        if layer < len(stack.blocks):
+            handle = stack.blocks[layer].register_forward_pre_hook(before, with_kwargs=True)
+        else:
+            handle = stack.blocks[-1].register_forward_hook(after)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    def _maybe_stop(self, site: str, place: Place) -> None:
+        if self.stop_after == (site, place):
+            raise Stop
+
+    def attend(
+        self,
+        place: Place,
+        attention: Attention,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attention of one layer; `query`, `key` and `value` are `[batch, head, pos, d_head]`."""
+        query = self._pass("q", place, query, transposed=True)
+        key = self._pass("k", place, key, transposed=True)
+        value = self._pass("v", place, value, transposed=True)
+        scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
+        if scores or pattern or self._only_eager:
+            edited = any(tap.edits for tap in pattern)
+            at_softmax = _AtSoftmax(scores, pattern if edited else [])
+            with at_softmax if scores or edited else nullcontext():
+                eager: Any = sys.modules[type(attention.module).__module__]
+                output, weights = eager.eager_attention_forward(
+                    attention.module, query, key, value, mask, **options
+                )
+            for tap in [] if edited else pattern:
+                tap(weights)
+        else:
+            output, weights = _fused()(attention.module, query, key, value, mask, **options)
+        output = self._pass("z", place, output)
+        self._maybe_stop("z", place)
+        return output, weights
+
+    def _pass(self, site: str, place: Place, tensor: Tensor, transposed: bool = False) -> Tensor:
+        """Shows a tensor to the taps of its site, as `[batch, pos, head, d_head]`."""
+        taps = self.taps.get((site, place))
+        if not taps:
+            return tensor
+        seen = tensor.transpose(1, 2) if transposed else tensor
+        for tap in taps:
+            seen = tap(seen)
+        return seen.transpose(1, 2) if transposed else seen
+
+
+_PLACES: WeakKeyDictionary[nn.Module, tuple[Engine, Place, Attention]] = WeakKeyDictionary()
+
+
+def _attention_function(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Any,
+    **options: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """What transformers calls in place of its own attention functions."""
+    engine, place, attention = _PLACES[module]
+    return engine.attend(place, attention, query, key, value, attention_mask, **options)
+
+
+def _register() -> None:
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask, sdpa_mask
+
+    for name, mask in ((EAGER, eager_mask), (FUSED, sdpa_mask)):
+        AttentionInterface.register(name, _attention_function)
+        AttentionMaskInterface.register(name, mask)
+
+
+def _fused() -> Callable[..., tuple[Tensor, None]]:
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    return sdpa_attention_forward
+
+
+class _AtSoftmax(TorchFunctionMode):
+    """Meets the softmax inside a model's own attention: scores go in, the pattern comes out."""
+
+    def __init__(self, scores: list[Tap], pattern: list[Tap]) -> None:
+        self.scores, self.pattern = scores, pattern
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not nn.functional.softmax:
+            return func(*args, **(kwargs or {}))
+        logits, *rest = args
+        for tap in self.scores:
+            logits = tap(logits)
+        weights = func(logits, *rest, **(kwargs or {}))
+        for tap in self.pattern:
+            weights = tap(weights)
+        return weights
+
+
+@contextmanager
+def _rotary_tapped(modeling: Any) -> Generator[None]:
+    """Shows queries and keys to the taps before the file's own rotary embedding turns them."""
+    rotate = getattr(modeling, "apply_rotary_pos_emb", None)
+    if rotate is None or hasattr(rotate, "headwise_original"):
+        yield
+        return
+
+    def watched(query: Tensor, key: Tensor, *args: Any, **kwargs: Any) -> Any:
+        for engine in {engine for engine, _, _ in _PLACES.values()}:
+            place = engine._current  # pyright: ignore[reportPrivateUsage]
+            if place is not None:
+                query, key = (
+                    engine._pass(site, place, tensor, transposed=True)  # pyright: ignore[reportPrivateUsage]
+                    for site, tensor in zip(BEFORE_ROTARY, (query, key), strict=True)
+                )
+        return rotate(query, key, *args, **kwargs)
+
+    watched.headwise_original = rotate  # pyright: ignore[reportFunctionMemberAccess]
+    modeling.apply_rotary_pos_emb = watched
+    try:
+        yield
+    finally:
+        modeling.apply_rotary_pos_emb = rotate
+
+
+@contextmanager
+def _bridge_aside(bridge: Any) -> Generator[None]:
+    """Lets the wrapped attention run by itself where a TransformerLens bridge would rebuild it."""
+    from transformer_lens.model_bridge.generalized_components import AttentionBridge
+
+    components = [module for module in bridge.modules() if isinstance(module, AttentionBridge)]
+    before = [vars(component).get("forward") for component in components]
+    try:
+        for component in components:
+            original = component.original_component
+            vars(component)["forward"] = partial(type(original).__call__, original)
+        yield
+    finally:
+        for component, forward in zip(components, before, strict=True):
+            vars(component).pop("forward")
+            if forward is not None:
+                vars(component)["forward"] = forward
