@@ -42,11 +42,13 @@ MASK = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
 TARGETS = torch.tensor([[3, 9, 8], [3, 7, 6]])
 
 
-def make(name):
+def make(name, vocabulary=VOCABULARY):
     import transformers
 
     torch.manual_seed(0)
-    config = getattr(transformers, f"{name}Config")(**COMMON, **CONFIGS[name])
+    config = getattr(transformers, f"{name}Config")(
+        **COMMON | {"vocab_size": vocabulary}, **CONFIGS[name]
+    )
     config.architectures = [CLASSES.get(name, f"{name}ForCausalLM")]
     return getattr(transformers, config.architectures[0])(config).eval()
 

@@ -82,6 +82,22 @@ def test_models_lists_minilm(headwise, tmp_path):
     assert "minilm" in result.stdout and "Apache-2.0" in result.stdout
 
 
+def test_check_shows_every_identity(headwise, tmp_path):
+    result = headwise("check", "minilm", "--device", "cpu", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.count("holds") == 6
+    assert "pattern @ v == z" in result.stdout
+
+
+def test_check_fails_with_exit_code_1(headwise, tmp_path, monkeypatch):
+    from headwise import checks
+
+    monkeypatch.setitem(checks.TOLERANCES, __import__("torch").float32, 0.0)
+    result = headwise("check", "minilm", "--device", "cpu", cwd=tmp_path)
+    assert result.returncode == 1
+    assert "fails" in result.stdout
+
+
 @pytest.fixture(scope="module")
 def smoke_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("smoke")
@@ -176,6 +192,7 @@ def test_a_run_on_given_data(headwise, tmp_path, shared):
         (["run", "mole", "--seed", "-1"], "greater than or equal to 0"),
         (["run", "adjective_noun", "--data", str(ROOT / "probes/mole.toml")], "links no words"),
         (["frobnicate"], "No such command"),
+        (["check", "minilmm"], "Did you mean 'minilm'"),
     ],
 )  # fmt: skip
 def test_bad_requests(headwise, arguments, message, tmp_path):

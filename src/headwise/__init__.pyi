@@ -1,4 +1,6 @@
 from . import hooks as hooks
+from .cache import HeadCache as HeadCache
+from .cache import capture as capture
 from .errors import HeadwiseError as HeadwiseError
 from .models import Model as Model
 from .models import load as load
@@ -7,6 +9,7 @@ from .probing import probe as probe
 from .relations import RelationResult as RelationResult
 from .relations import test_relation as test_relation
 from .results import Report as Report
+from .streaming import fold as fold
 from .suites import Sentence as Sentence
 from .suites import Suite as Suite
 from .suites import read as read

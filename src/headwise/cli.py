@@ -108,6 +108,35 @@ def run(
 
 
 @app.command()
+def check(
+    model: Annotated[str, typer.Argument(help="minilm, a folder or a hub id.", metavar="MODEL")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+) -> None:
+    """Measure whether the hooked model is the model; exit code 1 if an identity fails."""
+    from .progress import waiting
+
+    with waiting(f"loading {model}"):
+        from . import checks, models
+
+        loaded = models.load(model, device=device, dtype=dtype, verify=False)
+    identities = checks.everything(loaded)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("identity")
+    table.add_column("error", justify="right")
+    table.add_column("tolerance", justify="right")
+    table.add_column("")
+    for identity in identities:
+        verdict = "[green]holds[/]" if identity.holds else "[bold red]fails[/]"
+        table.add_row(identity.name, f"{identity.error:.1e}", f"{identity.tolerance:.0e}", verdict)
+    console = Console(highlight=False)
+    console.print(escape(repr(loaded)))
+    console.print(table)
+    if not all(identity.holds for identity in identities):
+        raise typer.Exit(1)
+
+
+@app.command()
 def models() -> None:
     """List the models that need no download here."""
     from . import catalogue

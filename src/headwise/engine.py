@@ -186,6 +186,16 @@ class Engine:
         finally:
             handle.remove()
 
+    @contextmanager
+    def stopping(self, site: str, place: Place) -> Generator[None]:
+        """Ends forward passes of the body once a site has been seen, by raising `Stop`."""
+        before = self.stop_after
+        self.stop_after = (site, place)
+        try:
+            yield
+        finally:
+            self.stop_after = before
+
     def _maybe_stop(self, site: str, place: Place) -> None:
         if self.stop_after == (site, place):
             raise Stop

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
+import torch
 from torch import Tensor
 
 from .anatomy import Side
@@ -44,6 +45,7 @@ SHAPES = {
     "residual": "[batch, pos, d_model], before block `layer`; layer n_layers is after the last block",
 }
 SITES = tuple(SHAPES)
+QUERY_HEADS = ("q", "q_before_rotary", "scores", "pattern", "z")
 DERIVED = ("update", "norms")
 
 
@@ -102,6 +104,10 @@ class Captured(Mapping[tuple[str, int], Tensor]):
             tensor = tensor.clone()
         self._tensors[site.key, site.layer] = tensor
 
+    def join(self, key: str, layer: int, parts: Sequence[Tensor]) -> None:
+        """Keeps parts of a batch as one tensor."""
+        self._tensors[key, layer] = torch.cat(list(parts))
+
 
 class Folded(Generic[T]):
     """The statistic of a fold, as far as it has come.
@@ -116,7 +122,10 @@ class Folded(Generic[T]):
 
 @contextmanager
 def capture(
-    model: Model, sites: Sequence[str], layers: Sequence[int] | None = None
+    model: Model,
+    sites: Sequence[str],
+    layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
 ) -> Generator[Captured]:
     """Keeps the tensors at some sites while the body runs the model.
 
@@ -124,15 +133,17 @@ def capture(
         model: The model.
         sites: Names from `SITES`, with `encoder.`, `decoder.` or `cross.` in an encoder-decoder model.
         layers: Blocks to read; all by default, `residual` then also after the last one.
+        heads: Query heads to keep, in this order; `k` and `v` are kept whole. All by default.
 
     Raises:
-        HeadwiseError: Unknown site, a site that the architecture lacks, layer out of range, or - at the
-            end of the body - a hook that never fired.
+        HeadwiseError: Unknown site, a site that the architecture lacks, layer or head out of range, or
+            - at the end of the body - a hook that never fired.
     """
     captured = Captured()
+    check_heads(model, heads)
 
     def keep(site: Site) -> Callable[[Tensor], None]:
-        return lambda tensor: captured.store(site, tensor)
+        return lambda tensor: captured.store(site, _heads_of(tensor, site, heads))
 
     taps = [Tap(s.name, s.place, keep(s)) for s in expand(model, sites, layers)]
     with _on(model, taps):
@@ -146,6 +157,7 @@ def fold(
     step: Callable[[T, Tensor, Site], T],
     initial: T,
     layers: Sequence[int] | None = None,
+    heads: Sequence[int] | None = None,
 ) -> Generator[Folded[T]]:
     """Reduces tensors to a statistic as they pass; none of them is kept.
 
@@ -155,15 +167,17 @@ def fold(
         step: Called as `step(statistic, tensor, site)` for every tensor; returns the new statistic.
         initial: The statistic before anything was seen.
         layers: As in `capture`.
+        heads: As in `capture`.
 
     Raises:
         HeadwiseError: As in `capture`.
     """
     folded = Folded(initial)
+    check_heads(model, heads)
 
     def reduce(site: Site) -> Callable[[Tensor], None]:
         def see(tensor: Tensor) -> None:
-            folded.value = step(folded.value, tensor.detach(), site)
+            folded.value = step(folded.value, _heads_of(tensor.detach(), site, heads), site)
 
         return see
 
@@ -216,6 +230,26 @@ def edit(
     taps = [Tap(s.name, s.place, alter(s), edits=True) for s in expand(model, [site], layers)]
     with _on(model, taps):
         yield
+
+
+def check_heads(model: Model, heads: Sequence[int] | None) -> None:
+    """Refuses heads that the model has not.
+
+    Raises:
+        HeadwiseError: A head is out of range.
+    """
+    outside = [head for head in heads or () if not 0 <= head < model.n_heads]
+    if outside:
+        raise HeadwiseError(
+            f"{model.name} has no head {outside[0]}; expected 0 to {model.n_heads - 1}."
+        )
+
+
+def _heads_of(tensor: Tensor, site: Site, heads: Sequence[int] | None) -> Tensor:
+    if heads is None or site.name not in QUERY_HEADS:
+        return tensor
+    axis = 1 if site.name in ("scores", "pattern") else 2
+    return tensor.index_select(axis, tensor.new_tensor(list(heads)).long())
 
 
 def _part(

@@ -243,8 +243,9 @@ def load(
     dtype: str = "float32",
     revision: str | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
+    verify: bool = True,
 ) -> Model:
-    """Loads a model and hooks it.
+    """Loads a model whose heads can be looked at.
 
     Args:
         name_or_model: `"minilm"` (from the installed package, offline), a folder with `config.json`
@@ -255,11 +256,28 @@ def load(
         dtype: `float32`, `bfloat16` or `float16`; ignored for a model from memory.
         revision: Branch, tag or commit of a hub id.
         tokenizer: Needed for a Hugging Face model in memory; for others their own is used.
+        verify: Whether to refuse a model whose heads do not add up to its attention, which is measured
+            on a few tokens (see `headwise.checks`).
 
     Raises:
         HeadwiseError: The name is unknown, the weights are not safetensors or do not match their
-            known hash, the architecture is not supported or a tokenizer is missing.
+            known hash, the architecture is not supported, an identity fails or a tokenizer is missing.
     """
+    model = _load(name_or_model, device, dtype, revision, tokenizer)
+    if verify:
+        from . import checks
+
+        checks.verify(model)
+    return model
+
+
+def _load(
+    name_or_model: str | Path | PreTrainedModel | TransformerBridge,
+    device: str,
+    dtype: str,
+    revision: str | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+) -> Model:
     torch_dtype = parse_dtype(dtype)
     if not isinstance(name_or_model, str | Path):
         return _from_memory(name_or_model, None if device == "auto" else device, tokenizer)

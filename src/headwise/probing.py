@@ -27,6 +27,7 @@ from .errors import HeadwiseError
 from .models import Model
 from .progress import track
 from .stats import cluster_bootstrap
+from .streaming import batch_size, stream
 from .suites import Suite
 
 ProbeSite = Literal["residual", "z"]
@@ -294,23 +295,18 @@ def _features(
     heads: Sequence[int] | None,
 ) -> dict[Key, Float[ndarray, "example dim"]]:
     """Vectors of the marked words at every site, layer and head."""
+    hooks.check_heads(model, heads)
     chosen_heads = range(model.n_heads) if heads is None else heads
-    outside = [head for head in chosen_heads if not 0 <= head < model.n_heads]
-    if outside:
-        raise HeadwiseError(
-            f"{model.name} has no head {outside[0]}; expected 0 to {model.n_heads - 1}."
-        )
     rows_of: dict[int, list[int]] = {}
     for row, i in enumerate(examples.sentences):
         rows_of.setdefault(int(i), []).append(row)
     features: dict[Key, Float[ndarray, "example dim"]] = {}
     batches = words.batches(model, examples.alignments)
-    for batch in track(batches, len(suite), "reading words", _batch_size):
+    seen = stream(model, batches, sites, layers)
+    for batch, captured in track(seen, len(suite), "reading words", batch_size):
         picked = [(k, row) for k, i in enumerate(batch.indices) for row in rows_of.get(i, [])]
         if not picked:
             continue
-        with hooks.capture(model, sites, layers) as captured:
-            model.forward(batch.tokens, batch.mask)
         in_batch = [k for k, _ in picked]
         rows = [row for _, row in picked]
         pieces = batch.pieces[in_batch, examples.positions[rows]][:, None]
@@ -327,10 +323,6 @@ def _features(
     return dict(
         sorted(features.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or 0))
     )
-
-
-def _batch_size(batch: words.Batch) -> int:
-    return len(batch.indices)
 
 
 def _table(

@@ -26,12 +26,13 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from . import hooks, words
+from . import words
 from .errors import HeadwiseError
 from .hits import DIRECTIONS, SCOPES, Direction, Hits, Items, Part, Scope
 from .models import Model
 from .progress import track
 from .stats import cluster_bootstrap
+from .streaming import batch_size, stream
 from .suites import Suite
 
 
@@ -191,16 +192,15 @@ def test_relation(
                 if link.relation in relations
             }
         )
-        seen = [
+        visible = [
             pair for pair in asked if all(words.require(sentence, alignment, word) for word in pair)
         ]
-        missing += len(asked) - len(seen)
-        pairs.append(seen)
+        missing += len(asked) - len(visible)
+        pairs.append(visible)
     found = Hits(model)
     total = len(alignments)
-    for batch in track(words.batches(model, alignments), total, "reading heads", _batch_size):
-        with hooks.capture(model, ["pattern"]) as captured:
-            model.forward(batch.tokens, batch.mask)
+    seen = stream(model, words.batches(model, alignments), ["pattern"])
+    for batch, captured in track(seen, total, "reading heads", batch_size):
         found.add(batch, pairs, captured)
     sentences = np.array([i for i, _ in used])
     groups = np.array([group_index[sentence.group] for _, sentence in used])
@@ -223,10 +223,6 @@ def test_relation(
 
 # pytest collects functions called test_*; this one is not a test.
 test_relation.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
-
-
-def _batch_size(batch: words.Batch) -> int:
-    return len(batch.indices)
 
 
 def _validate(suite: Suite, relations: Sequence[str], select: float) -> None:

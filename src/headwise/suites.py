@@ -9,6 +9,7 @@ template) and so may never be split between fitting and scoring.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import HeadwiseError
+
+WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,12 @@ class Sentence:
     tags: tuple[str, ...] = ()
     split: Literal["train", "test"] | None = None
     source: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> "Sentence":
+        """Cuts plain text into words and punctuation marks; the sentence is its own group."""
+        words, spaces = split_words(text)
+        return cls(tuple(words), tuple(spaces), group=text, source=repr(text[:40]))
 
     @property
     def text(self) -> str:
@@ -156,6 +165,16 @@ def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:
             if rank < len(queue) and len(chosen) < n_groups:
                 chosen[queue[rank]] = None
     return set(chosen)
+
+
+def split_words(text: str) -> tuple[list[str], list[bool]]:
+    """Words of a text and whether white space follows each.
+
+    A word is a run of letters and digits with inner hyphens or apostrophes, or one punctuation mark.
+    """
+    matches = list(WORDS.finditer(text))
+    words = [match.group() for match in matches]
+    return words, [text[match.end() : match.end() + 1].isspace() for match in matches]
 
 
 def read(path: str | Path) -> Suite:

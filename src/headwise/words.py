@@ -10,7 +10,7 @@ vector is the mean over its pieces.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -63,12 +63,25 @@ class Batch:
         tokens: Token ids, padded on the right.
         mask: 1 for a token and 0 for padding.
         pieces: 1 where a token is a piece of a word; special tokens and padding belong to none.
+        target: What the decoder of an encoder-decoder model is given, as a batch of its own.
     """
 
     indices: tuple[int, ...]
     tokens: Int[Tensor, "batch pos"]
     mask: Int[Tensor, "batch pos"]
     pieces: Float[Tensor, "batch word pos"]
+    target: "Batch | None" = None
+
+    def halves(self) -> list["Batch"]:
+        """The batch in two, with the same padding."""
+        middle = len(self.indices) // 2
+        return [self._rows(slice(None, middle)), self._rows(slice(middle, None))]
+
+    def _rows(self, rows: slice) -> "Batch":
+        target = None if self.target is None else self.target._rows(rows)
+        return Batch(
+            self.indices[rows], self.tokens[rows], self.mask[rows], self.pieces[rows], target
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,15 @@ def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
             limit,
         )
         for i, sentence in enumerate(sentences)
+    ]
+
+
+def align_targets(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
+    """As `align`, for what a decoder is given: its start token comes first."""
+    start = int(model.hf.config.decoder_start_token_id)
+    return [
+        replace(a, tokens=(start, *a.tokens), words=(None, *a.words))
+        for a in align(model, sentences)
     ]
 
 
@@ -200,25 +222,27 @@ def batches(
         alignments: What `align` returned; sentences without tokens are passed over.
         batch_tokens: Most tokens in a batch, padding included; one sentence is always taken.
     """
+    for indices in plan([len(alignment.tokens) for alignment in alignments], batch_tokens):
+        yield batch_of(model, alignments, indices)
+
+
+def plan(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
+    """Which sentences go together: of like length, within a number of tokens, padding included."""
+    order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: lengths[i])
+    groups: list[list[int]] = []
+    for i in order:
+        # The order is ascending, so the sentence that joins is the longest of its batch.
+        if groups and lengths[i] * (len(groups[-1]) + 1) <= batch_tokens:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def batch_of(model: Model, alignments: Sequence[Alignment], indices: Sequence[int]) -> Batch:
+    """Pads some sentences to one length."""
     pad = model.tokenizer.pad_token_id
     pad_id = int(pad) if isinstance(pad, int) else 0
-    order = sorted(
-        (i for i, alignment in enumerate(alignments) if alignment.tokens),
-        key=lambda i: len(alignments[i].tokens),
-    )
-    start = 0
-    while start < len(order):
-        end = start + 1
-        while (
-            end < len(order)
-            and len(alignments[order[end]].tokens) * (end + 1 - start) <= batch_tokens
-        ):
-            end += 1
-        yield _batch(alignments, order[start:end], pad_id)
-        start = end
-
-
-def _batch(alignments: Sequence[Alignment], indices: Sequence[int], pad_id: int) -> Batch:
     chosen = [alignments[i] for i in indices]
     n_pos = max(len(alignment.tokens) for alignment in chosen)
     n_words = max(alignment.n_words for alignment in chosen)

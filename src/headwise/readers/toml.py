@@ -25,9 +25,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import HeadwiseError
-from ..suites import Link, Mark, Sentence, Suite, hash_files, read_text
+from ..suites import Link, Mark, Sentence, Suite, hash_files, read_text, split_words
 
-WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
 MARK = re.compile(r"(?P<word>[^|]*)\|(?P<label>[^#>|]+)(?:#(?P<number>\d+))?(?:>(?P<target>\d+))?")
 
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -133,7 +132,7 @@ def parse(line: str, labels: dict[str, str], group: str, source: str = "") -> Se
             content, label = match["word"], match["label"]
             if label not in labels:
                 raise fail(f"Unknown sense or label {label!r}; [labels] has {', '.join(labels)}.")
-            if len(WORDS.findall(content)) != 1 or content != content.strip():
+            if len(split_words(content)[0]) != 1 or content != content.strip():
                 raise fail(f"A mark holds exactly one word, [{text}] does not.")
             marks.append(Mark(len(words), label))
             if match["number"]:
@@ -144,9 +143,9 @@ def parse(line: str, labels: dict[str, str], group: str, source: str = "") -> Se
                 links.append((len(words), match["target"], label))
         if spaces and content[:1].isspace():
             spaces[-1] = True
-        for match in WORDS.finditer(content):
-            words.append(match.group())
-            spaces.append(content[match.end() : match.end() + 1].isspace())
+        found, followed = split_words(content)
+        words += found
+        spaces += followed
     if not words:
         raise fail("A sentence without words.")
     for _, target, label in links:
