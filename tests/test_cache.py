@@ -292,7 +292,7 @@ def test_a_batch_is_halved_when_memory_runs_out(tiny_bert, monkeypatch):
 
     monkeypatch.setattr(type(tiny_bert), "forward", cramped)
     found = headwise.capture(tiny_bert, SENTENCES * 3, ["pattern"])
-    assert sizes == [9, 4, 2, 2, 5, 2, 3]
+    assert sizes == [9, 4, 2, 2, 5, 2, 3]  # whole, half, its halves, the other half
     torch.testing.assert_close(found["pattern", 1], expected["pattern", 1], atol=1e-5, rtol=0)
 
 

@@ -21,7 +21,7 @@ from .errors import HeadwiseError
 from .hooks import DERIVED
 from .models import Model
 from .progress import track
-from .streaming import align_whole, as_sentences, batch_size, stream
+from .streaming import align_whole, batch_size, stream
 from .suites import Sentence, Suite
 
 Key = tuple[str, int]
@@ -316,8 +316,10 @@ def _spilled(model: Model, plan: need.Plan, index: spill.Index, folder: Path) ->
     spill.prepare(folder, index, _matrices(model, plan))
     missing = [n for n in range(len(plan.batches)) if not spill.shard_path(folder, n).exists()]
     batches = [plan.batches[n] for n in missing]
-    for n, seen in zip(missing, _seen(model, plan, batches), strict=True):
-        spill.write_shard(folder, n, seen)
+    numbers = iter(missing)
+    for seen in _seen(model, plan, batches):
+        spill.write_shard(folder, next(numbers), seen)
+        del seen  # or it would stay while the next batch is computed
     return HeadCache.open(folder)
 
 
@@ -327,8 +329,9 @@ def _seen(
     given = (plan.batch(model, indices) for indices in batches)
     items = stream(model, given, plan.stored, plan.layers, plan.heads)
     total = sum(map(len, batches))
-    for _, seen in track(items, total, "capturing", batch_size):
-        yield seen
+    for item in track(items, total, "capturing", batch_size):
+        yield item[1]
+        del item
 
 
 def _aligned(
@@ -338,12 +341,12 @@ def _aligned(
     *,
     truncate: bool,
 ) -> need.Aligned:
-    given = align_whole(model, as_sentences(sentences), truncate=truncate)
+    given = align_whole(model, sentences, truncate=truncate)
     if targets is None:
         return need.Aligned(given, None)
     if model.kind != "encoder-decoder":
         raise HeadwiseError(f"{model.name} is a model of one stack and takes no targets.")
-    decoded = words.align_targets(model, as_sentences(targets))
+    decoded = align_whole(model, targets, truncate=truncate, as_targets=True)
     if len(decoded) != len(given):
         raise HeadwiseError(f"There are {len(given)} sentences and {len(decoded)} targets.")
     return need.Aligned(given, decoded)

@@ -100,10 +100,9 @@ class Hits:
         }
         if not any(asked.values()):
             return
-        pieces = batch.pieces.to(self.model.device)
         by_layer: dict[Direction, list[Bool[Tensor, "item head"]]] = {d: [] for d in DIRECTIONS}
         for layer in range(self.model.n_layers):
-            attention = words.pattern_of_words(captured["pattern", layer].float(), pieces)
+            attention = words.pattern_of_words(captured["pattern", layer].float(), batch.pieces)
             attention.diagonal(dim1=-2, dim2=-1).zero_()
             to_key = attention.max(dim=-1)
             from_query = attention.max(dim=-2)

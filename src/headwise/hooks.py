@@ -249,7 +249,7 @@ def _heads_of(tensor: Tensor, site: Site, heads: Sequence[int] | None) -> Tensor
     if heads is None or site.name not in QUERY_HEADS:
         return tensor
     axis = 1 if site.name in ("scores", "pattern") else 2
-    return tensor.index_select(axis, tensor.new_tensor(list(heads)).long())
+    return tensor.index_select(axis, torch.tensor(list(heads), device=tensor.device))
 
 
 def _part(
@@ -269,7 +269,7 @@ def _part(
                 raise HeadwiseError(
                     f"No {what} {outside[0]} at {site.key!r}, layer {site.layer}; expected 0 to {n - 1}."
                 )
-            chosen[axis] = tensor.new_tensor(list(values)).long()
+            chosen[axis] = torch.tensor(list(values), device=tensor.device)
     if len(chosen) == 1:
         ((axis, values),) = chosen.items()
         return (*[slice(None)] * axis, values)

@@ -44,6 +44,7 @@ def track(
         for item in items:
             yield item
             progress.advance(task, size(item))
+            del item  # or it would stay while the next one is made
             if not shown and time.monotonic() - start > PATIENCE:
                 shown = True
                 progress.start()

@@ -19,6 +19,7 @@ from .suites import Sentence, Suite
 from .words import Alignment, Batch
 
 T = TypeVar("T")
+CHUNK = 256  # sentences aligned at a time: their words take more room than their tokens
 
 
 def fold(
@@ -51,11 +52,12 @@ def fold(
     Raises:
         HeadwiseError: As in `hooks.capture`; or no sentence, or one that is longer than the context.
     """
-    alignments = align_whole(model, as_sentences(sentences), truncate=False)
+    alignments = align_whole(model, sentences, truncate=False)
     statistic = initial
     batches = words.batches(model, alignments, batch_tokens)
     for batch, seen in stream(model, batches, sites, layers, heads):
         statistic = step(statistic, seen, batch)
+        del batch, seen
     return statistic
 
 
@@ -77,10 +79,12 @@ def stream(
         HeadwiseError: As in `hooks.capture`, or a captured tensor is not finite.
     """
     wanted = hooks.expand(model, sites, layers)
-    for batch in batches:
+    for given in batches:
+        batch = given.to(model.device)
         captured = _run(model, batch, sites, layers, heads, wanted[-1])
         _check_finite(model, captured, wanted)
         yield batch, captured
+        del given, batch, captured  # or they would stay while the next batch is computed
 
 
 def _run(
@@ -135,36 +139,45 @@ def _is_finite(site: Site, captured: Captured) -> bool:
     return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())
 
 
-def as_sentences(sentences: Suite | Sequence[str | Sentence]) -> list[Sentence]:
-    """Sentences in any of the forms in which they may be given.
+def align_whole(
+    model: Model,
+    sentences: Suite | Sequence[str | Sentence],
+    *,
+    truncate: bool,
+    as_targets: bool = False,
+) -> list[Alignment]:
+    """Aligns sentences in any of the forms in which they may be given.
 
     Raises:
-        HeadwiseError: There are none, or one has no words.
+        HeadwiseError: There are none, one has no words, or one has more tokens than the model's
+            context and cutting was not asked for.
     """
     given = sentences.sentences if isinstance(sentences, Suite) else sentences
     if isinstance(given, str):
         raise HeadwiseError(f"Expected a list of sentences, got one string; pass [{given[:30]!r}].")
-    found = [Sentence.of(item) if isinstance(item, str) else item for item in given]
-    if not found:
+    if not given:
         raise HeadwiseError("No sentences were given; pass at least one.")
-    empty = next((i for i, sentence in enumerate(found) if not sentence.words), None)
-    if empty is not None:
-        raise HeadwiseError(f"Sentence {empty} has no words.")
+    found: list[Alignment] = []
+    for start in range(0, len(given), CHUNK):
+        part = [
+            Sentence.of(item) if isinstance(item, str) else item
+            for item in given[start : start + CHUNK]
+        ]
+        aligned = (words.align_targets if as_targets else words.align)(model, part)
+        for i, (sentence, alignment) in enumerate(zip(part, aligned, strict=True), start=start):
+            _check(model, i, sentence, alignment, truncate=truncate)
+        found += aligned
     return found
 
 
-def align_whole(model: Model, sentences: Sequence[Sentence], *, truncate: bool) -> list[Alignment]:
-    """Aligns sentences and refuses those that do not fit, unless cutting them was asked for.
-
-    Raises:
-        HeadwiseError: A sentence has more tokens than the model's context.
-    """
-    alignments = words.align(model, sentences)
-    for i, alignment in enumerate(alignments):
-        if alignment.cut and not truncate:
-            raise HeadwiseError(
-                f"Sentence {i} ({sentences[i].text[:40]!r}...) is longer than the context of {model.name}, "
-                f"{model.n_context} tokens: {len(alignment.cut)} of its words would be cut. Split it, or pass "
-                "truncate=True."
-            )
-    return alignments
+def _check(
+    model: Model, i: int, sentence: Sentence, alignment: Alignment, *, truncate: bool
+) -> None:
+    if not sentence.words:
+        raise HeadwiseError(f"Sentence {i} has no words.")
+    if alignment.cut and not truncate:
+        raise HeadwiseError(
+            f"Sentence {i} ({sentence.text[:40]!r}...) is longer than the context of {model.name}, "
+            f"{model.n_context} tokens: {len(alignment.cut)} of its words would be cut. Split it, or pass "
+            "truncate=True."
+        )

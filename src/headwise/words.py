@@ -72,6 +72,12 @@ class Batch:
     pieces: Float[Tensor, "batch word pos"]
     target: "Batch | None" = None
 
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        target = None if self.target is None else self.target.to(device)
+        tokens, mask, pieces = (t.to(device) for t in (self.tokens, self.mask, self.pieces))
+        return Batch(self.indices, tokens, mask, pieces, target)
+
     def halves(self) -> list["Batch"]:
         """The batch in two, with the same padding."""
         middle = len(self.indices) // 2
@@ -103,6 +109,12 @@ class Coverage:
 
 def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
     """Tokenizes sentences and finds the pieces of each word."""
+    # The tokenizer's own records are much larger than what is kept of them, so a few at a time.
+    starts = range(0, len(sentences), 256)
+    return [a for start in starts for a in _align(model, sentences[start : start + 256])]
+
+
+def _align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
     tokenizer: Any = model.tokenizer
     limit = model.n_context
     if _ignores_spaces(tokenizer):
@@ -228,11 +240,11 @@ def batches(
 
 def plan(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     """Which sentences go together: of like length, within a number of tokens, padding included."""
-    order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: lengths[i])
+    # Longest first: memory that runs out does so at once, and what follows fits into what was freed.
+    order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: -lengths[i])
     groups: list[list[int]] = []
     for i in order:
-        # The order is ascending, so the sentence that joins is the longest of its batch.
-        if groups and lengths[i] * (len(groups[-1]) + 1) <= batch_tokens:
+        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= batch_tokens:
             groups[-1].append(i)
         else:
             groups.append([i])
