@@ -316,3 +316,39 @@ def test_a_transformer_lens_bridge_gives_the_same(pair, wordpiece):
         close(seen[key], tensor)
     changed = [type(m).__name__ for m in bridge.modules() if "forward" in vars(m)]
     assert changed == before
+
+
+def test_keys_and_values_of_groups_can_be_repeated(wordpiece):
+    model = headwise.load(make("Llama", vocabulary=len(wordpiece)), tokenizer=wordpiece)
+    own = headwise.capture(model, ["a blue creature"], ["k", "v", "norms"])
+    repeated = headwise.capture(model, ["a blue creature"], ["k", "v"], expand_kv=True)
+    assert own["k", 0].shape[2] == 2 and repeated["k", 0].shape[2] == 4
+    assert repeated.nbytes == own.nbytes - sum(own[("norms", layer)].nbytes for layer in (0, 1))
+    for head in range(4):
+        close(repeated["v", 1][:, :, head], own["v", 1][:, :, head // 2])
+
+
+def test_a_sliding_window_is_seen_in_the_pattern(wordpiece):
+    model = headwise.load(make("Gemma2", vocabulary=len(wordpiece)), tokenizer=wordpiece)
+    with hooks.capture(model, ["pattern"]) as seen:
+        model.forward(torch.arange(3, 11)[None])
+    windows = [(seen["pattern", layer][0, 0] > 0).sum(-1).max().item() for layer in (0, 1)]
+    assert sorted(windows) == [3, 8]
+
+
+def test_the_callers_own_bridge_pass_is_hooked(wordpiece):
+    from transformer_lens.model_bridge import TransformerBridge
+
+    hf = make("GPT2", vocabulary=len(wordpiece))
+    bridge = TransformerBridge.boot_transformers(
+        "x", hf_model=hf, tokenizer=wordpiece, device="cpu"
+    )
+    model = headwise.load(bridge)
+    with torch.inference_mode():
+        plain = bridge(TOKENS)
+        with hooks.capture(model, ["pattern", "q"]) as seen:
+            hooked = bridge(TOKENS)
+        _, cache = bridge.run_with_cache(TOKENS)
+    close(hooked, plain)
+    close(seen["pattern", 1], cache["blocks.1.attn.hook_pattern"])
+    close(seen["q", 1], cache["blocks.1.attn.hook_q"])

@@ -271,3 +271,19 @@ def test_help_is_quick_enough_to_be_asked(tmp_path):
         in_process_of_its_own("--help", cwd=tmp_path)
         times.append(time.perf_counter() - start)
     assert min(times) < 5
+
+
+def test_a_decoder_from_a_folder(headwise, tmp_path, raw, byte_level):
+    """Both analyses on a causal model: what cannot be seen is said, not counted."""
+    import copy
+
+    from headwise.results import load_report
+
+    copy.deepcopy(raw["GPT2LMHeadModel"]).save_pretrained(tmp_path / "tiny")
+    byte_level.save_pretrained(tmp_path / "tiny")
+    result = headwise("run", "--model", "./tiny", "--smoke", "--device", "cpu", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    report = load_report(tmp_path / "reports/adjective_noun-tiny/results.json")
+    assert any("where this decoder cannot look" in line for line in report.not_found)
+    assert any("decoder" in paragraph for paragraph in report.method)
+    assert (tmp_path / "reports/mole-tiny/index.html").is_file()

@@ -83,3 +83,125 @@ def test_asking_for_what_was_not_captured_says_so(model):
         hooks.capture(model, ["z"]) as seen,
     ):
         seen["pattern", 0]
+
+
+def test_edits_of_chosen_heads_and_positions(model):
+    with hooks.capture(model, ["z"], layers=[0]) as before:
+        model.forward(TOKENS, MASK)
+    with (
+        hooks.edit(model, "z", lambda z, site: z + 1, layers=[0], heads=[3, 1], positions=[2]),
+        hooks.capture(model, ["z"], layers=[0]) as after,
+    ):
+        model.forward(TOKENS, MASK)
+    changed = (after["z", 0] - before["z", 0]).abs().amax(dim=(0, 3)) > 0.5
+    assert changed.nonzero().tolist() == [[2, 1], [2, 3]]  # [pos, head]
+
+
+def test_edits_of_patterns_by_query(model):
+    uniform = torch.tensor([0.25, 0.25, 0.25, 0.25])
+    with (
+        hooks.edit(
+            model, "pattern", lambda p, site: uniform.expand_as(p), heads=[2], positions=[3]
+        ),
+        hooks.capture(model, ["pattern", "v", "z"]) as seen,
+    ):
+        model.forward(TOKENS, MASK)
+    torch.testing.assert_close(seen["pattern", 1][0, 2, 3], uniform)
+    torch.testing.assert_close(seen["z", 1][0, 3, 2], seen["v", 1][0, :, 2].mean(0))
+    assert (seen["pattern", 1][0, 1, 3] - uniform).abs().max() > 1e-3
+
+
+def test_an_edit_is_told_where_it_is(model):
+    seen = []
+    with hooks.edit(model, "q", lambda q, site: (seen.append(site), q)[1]):
+        model.forward(TOKENS, MASK)
+    assert [(site.name, site.layer, site.key) for site in seen] == [("q", 0, "q"), ("q", 1, "q")]
+
+
+def test_capture_sees_edits_entered_before_it_only(model):
+    with (
+        hooks.capture(model, ["v"], layers=[0]) as first,
+        hooks.edit(model, "v", lambda v, site: 0 * v),
+        hooks.capture(model, ["v"], layers=[0]) as last,
+    ):
+        model.forward(TOKENS, MASK)
+    assert first["v", 0].abs().max() > 0 and last["v", 0].abs().max() == 0
+
+
+def test_the_callers_own_forward_pass_is_hooked(model):
+    with hooks.capture(model, ["pattern"]) as seen:
+        out = model.hf(input_ids=TOKENS, attention_mask=MASK)
+    expected = model.hf(input_ids=TOKENS, attention_mask=MASK)
+    assert len(seen) == 2
+    torch.testing.assert_close(out.logits, expected.logits, atol=1e-5, rtol=1e-5)
+
+
+def test_gradients_flow_through_edits(model):
+    scale = torch.ones((), requires_grad=True)
+    with hooks.edit(model, "z", lambda z, site: z * scale, layers=[0], heads=[1]):
+        model.hf(input_ids=TOKENS, attention_mask=MASK).logits.pow(2).sum().backward()
+    assert scale.grad is not None and scale.grad.abs() > 0
+
+
+def test_the_attention_implementation_is_given_back(model):
+    before = model.hf.config._attn_implementation
+    with hooks.capture(model, ["pattern"]):
+        assert model.hf.config._attn_implementation != before
+        model.forward(TOKENS, MASK)
+    assert model.hf.config._attn_implementation == before
+    with (
+        pytest.raises(ZeroDivisionError),
+        hooks.edit(model, "scores", lambda s, site: s / (1 // 0)),
+    ):
+        model.forward(TOKENS, MASK)
+    assert model.hf.config._attn_implementation == before
+
+
+def test_patterns_are_eager_and_the_rest_is_fused(model):
+    with hooks.capture(model, ["z"]):
+        assert model.hf.config._attn_implementation == "headwise-sdpa"
+        with hooks.capture(model, ["pattern"], layers=[1]):
+            assert model.hf.config._attn_implementation == "headwise-eager"
+            model.forward(TOKENS, MASK)
+        assert model.hf.config._attn_implementation == "headwise-sdpa"
+
+
+def test_hooks_that_never_fired_are_named(model):
+    with (
+        pytest.raises(HeadwiseError, match="2 of 2 hooks never fired, the one on 'z', layer 0"),
+        hooks.capture(model, ["z"]),
+    ):
+        pass
+    first = model.stacks[0].blocks[0]
+    with (
+        pytest.raises(HeadwiseError, match="1 of 2 hooks never fired, the one on 'q', layer 1"),
+        hooks.capture(model, ["q"]),
+    ):
+        first(torch.zeros(1, 3, 32))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"heads": [4]}, r"No head 4 at 'z', layer 0; expected 0 to 3"),
+        ({"positions": [9]}, r"No position 9 at 'z', layer 0; expected 0 to 3"),
+        ({"change": lambda z, site: z[:, :1]}, r"expected \[2, 4, 4, 8\], got \[2, 1, 4, 8\]"),
+    ],
+)
+def test_edits_that_do_not_fit(model, options, message):
+    options = {"change": lambda z, site: z} | options
+    with pytest.raises(HeadwiseError, match=message), hooks.edit(model, "z", **options):
+        model.forward(TOKENS, MASK)
+
+
+def test_derived_sites_and_heads_of_the_stream_are_refused(model):
+    with (
+        pytest.raises(HeadwiseError, match="'update' is derived"),
+        hooks.capture(model, ["update"]),
+    ):
+        pass
+    with (
+        pytest.raises(HeadwiseError, match="residual stream has no heads"),
+        hooks.edit(model, "residual", lambda r, site: r, heads=[0]),
+    ):
+        model.forward(TOKENS, MASK)
