@@ -103,12 +103,16 @@ def spills(budget: int) -> dict[str, Any]:
     """Peak memory above the resting process of a spill of five times a budget."""
     import headwise
     from headwise import need
+    from headwise.streaming import align_whole
 
     model = headwise.load("minilm", device="cpu")
     sites = ["q", "k", "v", "pattern", "z"]
     texts = sentences(200, n_words=100)
-    per_sentence = headwise.capture(model, texts[:5], sites).nbytes / 5
-    texts = (texts * 40)[: int(5 * budget / per_sentence)]
+    aligned = need.Aligned(align_whole(model, texts, truncate=False), None)
+    plan = need.Plan.make(
+        model, aligned, sites, None, None, budget=10**12, batch_tokens=4096, may_spill=False
+    )
+    texts = (texts * 40)[: round(5 * budget / plan.n_bytes * len(texts))]
     headwise.fold(
         model, texts[:200], ["z"], lambda t, seen, batch: t, 0
     )  # what running itself takes

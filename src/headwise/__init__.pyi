@@ -2,8 +2,8 @@ from . import hooks as hooks
 from .cache import HeadCache as HeadCache
 from .cache import capture as capture
 from .errors import HeadwiseError as HeadwiseError
+from .loading import load as load
 from .models import Model as Model
-from .models import load as load
 from .probing import ProbeResult as ProbeResult
 from .probing import probe as probe
 from .relations import RelationResult as RelationResult

@@ -117,9 +117,9 @@ def check(
     from .progress import waiting
 
     with waiting(f"loading {model}"):
-        from . import checks, models
+        from . import checks, loading
 
-        loaded = models.load(model, device=device, dtype=dtype, verify=False)
+        loaded = loading.load(model, device=device, dtype=dtype, verify=False)
     identities = checks.everything(loaded)
     table = Table(box=None, pad_edge=False)
     table.add_column("identity")

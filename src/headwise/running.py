@@ -79,10 +79,10 @@ def _run(
     model_names: Sequence[str],
 ) -> Iterator[tuple[Report, Path]]:
     with waiting("loading libraries"):
-        from . import models, provenance
+        from . import loading, provenance
     for name in model_names:
         with waiting(f"loading {name}"):
-            model = models.load(name, device=request.device, dtype=request.dtype)
+            model = loading.load(name, device=request.device, dtype=request.dtype)
         for analysis, suite in zip(analyses, suites, strict=True):
             start = time.monotonic()
             report = analysis.analyse(model, suite, seed=request.seed, smoke=request.smoke)
