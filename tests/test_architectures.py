@@ -18,6 +18,9 @@ SMALL = {
 GROUPED = {"num_key_value_heads": 2}
 CONFIGS = {
     "GPT2": {"n_embd": D_MODEL, "n_layer": 2, "n_head": N_HEADS, "n_positions": 40, "initializer_range": 0.25},
+    "GPTNeo": {"hidden_size": D_MODEL, "num_layers": 2, "num_heads": N_HEADS, "attention_types": [[["global", "local"], 1]],
+               "window_size": 3, "max_position_embeddings": 40, "initializer_range": 0.25},
+    "GPTJ": {"n_embd": D_MODEL, "n_layer": 2, "n_head": N_HEADS, "n_positions": 40, "rotary_dim": 4, "initializer_range": 0.25},
     "GPTNeoX": SMALL,
     "Llama": SMALL | GROUPED,
     "Qwen3": SMALL | GROUPED | {"head_dim": 16},
@@ -153,7 +156,7 @@ def test_identities_on_every_side(pair):
         with torch.inference_mode():
             close(update.sum(2) + bias, outputs[side, layer])
         dots = torch.einsum("bqhd,bkhd->bhqk", q, k.repeat_interleave(groups, 2))
-        scale = {"T5": 1.0}.get(name, 1 / math.sqrt(attention.d_head))
+        scale = {"T5": 1.0, "GPTNeo": 1.0}.get(name, 1 / math.sqrt(attention.d_head))
         expected = dots * scale
         if name == "Gemma2":
             expected = 2.0 * torch.tanh(expected / 2.0)
@@ -313,7 +316,10 @@ def test_a_transformer_lens_bridge_gives_the_same(pair, wordpiece):
     with hooks.capture(bridged, wanted) as seen:
         run(bridged)
     for key, tensor in expected.items():
-        close(seen[key], tensor)
+        if key[0].endswith("scores"):  # masked scores are minus infinity in some models
+            close(seen[key].clamp(min=-1e3), tensor.clamp(min=-1e3))
+        else:  # the bridge has norms of its own, so what comes in differs in the last digit
+            close(seen[key], tensor, 1e-5 * max(1.0, tensor.abs().max().item()))
     changed = [type(m).__name__ for m in bridge.modules() if "forward" in vars(m)]
     assert changed == before
 

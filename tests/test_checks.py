@@ -1,7 +1,8 @@
 import copy
 
 import pytest
-from test_architectures import CONFIGS, make
+import torch
+from test_architectures import COMMON, CONFIGS, GROUPED, SMALL, make
 
 import headwise
 from headwise import HeadwiseError, checks
@@ -11,8 +12,56 @@ from headwise import HeadwiseError, checks
 def test_identities_hold_on_every_architecture(name, wordpiece):
     model = headwise.load(make(name, vocabulary=len(wordpiece)), tokenizer=wordpiece)
     identities = checks.everything(model)
-    assert len(identities) == 6
+    assert len(identities) == 7
     assert [identity.name for identity in identities if not identity.holds] == []
+
+
+MORE = {
+    "MistralForCausalLM": GROUPED, "Qwen2ForCausalLM": GROUPED, "StableLmForCausalLM": {"num_key_value_heads": 4},
+    "Gemma3ForCausalLM": GROUPED | {"head_dim": 8, "query_pre_attn_scalar": 8},
+    "PhiForCausalLM": {}, "Phi3ForCausalLM": GROUPED, "OlmoForCausalLM": {}, "Olmo2ForCausalLM": {},
+    "CohereForCausalLM": GROUPED, "GraniteForCausalLM": GROUPED, "Starcoder2ForCausalLM": GROUPED,
+    "OPTForCausalLM": {"ffn_dim": 48, "word_embed_proj_dim": 32},
+    "GPTBigCodeForCausalLM": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40},
+    "MixtralForCausalLM": GROUPED | {"num_local_experts": 2},
+    "DistilBertForMaskedLM": {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48},
+    "ElectraForMaskedLM": {"embedding_size": 32}, "XLMRobertaForMaskedLM": {}, "CamembertForMaskedLM": {},
+    "ModernBertForMaskedLM": {"cls_token_id": 1, "sep_token_id": 2},
+    "MT5ForConditionalGeneration": CONFIGS["T5"], "PegasusForConditionalGeneration": CONFIGS["Bart"],
+    "MBartForConditionalGeneration": CONFIGS["Bart"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_identities_hold_on_more_architectures(name, wordpiece):
+    model = headwise.load(small(name, MORE[name], len(wordpiece)), tokenizer=wordpiece)
+    assert [identity for identity in checks.everything(model) if not identity.holds] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("AlbertForMaskedLM", {"embedding_size": 32}, "'every block runs once' has an error of 1"),
+        ("GptOssForCausalLM", GROUPED | {"head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1},
+         "'rows of the pattern sum to 1'"),
+        ("MambaForCausalLM", {}, "found no blocks with attention"),
+        ("BloomForCausalLM", {"n_layer": 2, "n_head": 4}, "found no blocks with attention"),
+    ],
+)  # fmt: skip
+def test_architectures_whose_heads_are_something_else_are_refused(
+    name, options, message, wordpiece
+):
+    with pytest.raises(HeadwiseError, match=message):
+        headwise.load(small(name, options, len(wordpiece)), tokenizer=wordpiece)
+
+
+def small(name, options, vocabulary):
+    import transformers
+
+    torch.manual_seed(0)
+    model_class = getattr(transformers, name)
+    config = model_class.config_class(**SMALL | COMMON | {"vocab_size": vocabulary} | options)
+    return model_class(config).eval()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -2,7 +2,8 @@
 
 Found by structure, not by a table of architectures: a block is an element of the first module list
 whose every element holds an attention module, and an attention module is one that computes its
-heads through transformers' attention interface (its file has an `eager_attention_forward`).
+heads through transformers' attention interface (its file has an `eager_attention_forward`) or, in
+older models, in a method `_attn(query, key, value, attention_mask)`.
 """
 
 import sys
@@ -16,7 +17,7 @@ from .errors import HeadwiseError
 
 Side = Literal["", "encoder", "decoder", "cross"]
 
-OUTPUT_NAMES = ("c_proj", "o_proj", "out_proj", "dense", "o", "wo")
+OUTPUT_NAMES = ("c_proj", "o_proj", "out_proj", "dense", "o", "out_lin", "Wo")
 CROSS_NAMES = ("encoder_attn", "EncDecAttention", "crossattention", "cross_attn")
 
 
@@ -50,6 +51,11 @@ class Attention:
         """The output's bias, shared by all heads."""
         bias = plain(self.output).bias
         return None if bias is None else bias.detach()
+
+    @property
+    def has_interface(self) -> bool:
+        """Whether the heads are computed by a function that can be exchanged, or in a method."""
+        return _has_interface(self.module)
 
     @property
     def is_causal(self) -> bool:
@@ -87,13 +93,13 @@ def stacks_of(name: str, model: Any) -> tuple[Stack, ...]:
     """
     if getattr(model.config, "is_encoder_decoder", False):
         return (
-            _stack(name, "encoder", plain(model.get_encoder())),
-            _stack(name, "decoder", plain(model.get_decoder())),
+            _stack(name, "encoder", plain(model.get_encoder()), model.config),
+            _stack(name, "decoder", plain(model.get_decoder()), model.config),
         )
-    return (_stack(name, "", model.base_model),)
+    return (_stack(name, "", model.base_model, model.config),)
 
 
-def _stack(name: str, side: Side, body: nn.Module) -> Stack:
+def _stack(name: str, side: Side, body: nn.Module, config: Any) -> Stack:
     for module in body.modules():
         if isinstance(module, nn.ModuleList) and len(module):
             blocks = tuple(module)
@@ -106,14 +112,18 @@ def _stack(name: str, side: Side, body: nn.Module) -> Stack:
                 return Stack(
                     side,
                     blocks,
-                    tuple(_attention(name, b, m) for b, (m,) in zip(blocks, own, strict=True)),
                     tuple(
-                        _attention(name, b, m[0]) for b, m in zip(blocks, cross, strict=True) if m
+                        _attention(name, b, m, config) for b, (m,) in zip(blocks, own, strict=True)
+                    ),
+                    tuple(
+                        _attention(name, b, m[0], config)
+                        for b, m in zip(blocks, cross, strict=True)
+                        if m
                     ),
                 )
     raise HeadwiseError(
         f"{name}: found no blocks with attention that can be hooked in a {type(body).__name__}. Headwise "
-        "hooks models whose attention goes through transformers' attention interface."
+        "hooks models whose attention goes through transformers' attention interface; docs/hooks.md lists them."
     )
 
 
@@ -127,7 +137,7 @@ def _attention_modules(block: nn.Module) -> list[tuple[str, nn.Module]]:
         (path, module)
         for path, module in block.named_modules()
         if "Attention" in type(module).__name__
-        and hasattr(sys.modules[type(module).__module__], "eager_attention_forward")
+        and (_has_interface(module) or callable(getattr(module, "_attn", None)))
     ]
     return [
         (path, module)
@@ -136,21 +146,31 @@ def _attention_modules(block: nn.Module) -> list[tuple[str, nn.Module]]:
     ]
 
 
+def _has_interface(module: nn.Module) -> bool:
+    return hasattr(sys.modules[type(module).__module__], "eager_attention_forward")
+
+
 def _holds(outer: nn.Module, inner: nn.Module) -> bool:
     return any(module is inner for module in outer.modules())
 
 
-def _attention(name: str, block: nn.Module, module: nn.Module) -> Attention:
+def _attention(name: str, block: nn.Module, module: nn.Module, config: Any) -> Attention:
     output = _output(block, module)
     if output is None:
         raise HeadwiseError(
             f"{name}: found no output matrix after the heads of a {type(module).__name__}."
         )
-    config: Any = module.config
-    n_heads = _first(module, config, "num_heads", "num_attention_heads", "n_heads", "n_head")
+    n_heads = _first(
+        module,
+        getattr(module, "config", config),
+        "num_heads",
+        "num_attention_heads",
+        "n_heads",
+        "n_head",
+    )
     weight = plain(output).weight
     width = weight.shape[0] if hasattr(plain(output), "nf") else weight.shape[1]
-    groups = int(getattr(module, "num_key_value_groups", 1))
+    groups = int(getattr(module, "num_key_value_groups", 1)) or 1
     return Attention(module, output, n_heads, n_heads // groups, width // n_heads)
 
 

@@ -5,6 +5,7 @@ check MODEL` measures all of them. An architecture in which one fails is refused
 hooks would mean something else than they say.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,8 +64,9 @@ def cheap(model: Model) -> list[Identity]:
         for site in ("v", "pattern", "z")
     ]
     outputs: dict[tuple[str, int], Tensor] = {}
+    runs: Counter[tuple[str, int]] = Counter()
     handles = [
-        attention.output.register_forward_hook(_keep(outputs, place))
+        attention.output.register_forward_hook(_keep(outputs, runs, place))
         for place, attention in model.engine.attention_layers()
     ]
     try:
@@ -73,7 +75,9 @@ def cheap(model: Model) -> list[Identity]:
     finally:
         for handle in handles:
             handle.remove()
+    most = max(runs.values())
     return [
+        Identity("every block runs once", float(most - 1), 0.0),
         _worst(model, "rows of the pattern sum to 1", _row_sums, seen),
         _worst(model, "masked positions get 0", _masked(mask.to(model.device)), seen),
         _worst(model, "pattern @ v == z", _weighted_values, seen),
@@ -102,10 +106,13 @@ def everything(model: Model) -> list[Identity]:
 
 
 def _keep(
-    outputs: dict[tuple[str, int], Tensor], place: tuple[str, int]
+    outputs: dict[tuple[str, int], Tensor],
+    runs: Counter[tuple[str, int]],
+    place: tuple[str, int],
 ) -> Callable[[torch.nn.Module, object, Tensor], None]:
     def keep(module: torch.nn.Module, inputs: object, output: Tensor) -> None:
         outputs[place] = output.detach()
+        runs[place] += 1
 
     return keep
 

@@ -9,12 +9,13 @@ inside the model's own eager function, at its softmax.
 With no tap left the model is as it was before: same attention implementation, no hook.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from torch import Tensor, nn
@@ -94,9 +95,9 @@ class Engine:
 
     @property
     def _only_eager(self) -> bool:
-        """Whether the fused kernel would compute something else than the model (capped scores)."""
-        config = self.model.config
-        return getattr(config, "attn_logit_softcapping", None) is not None
+        """Whether the fused kernel would not do: capped scores, or attention inside a method."""
+        is_capped = getattr(self.model.config, "attn_logit_softcapping", None) is not None
+        return is_capped or not all(a.has_interface for _, a in self.attention_layers())
 
     def _forget(self, tap: Tap) -> None:
         key = (tap.site, tap.place)
@@ -129,6 +130,10 @@ class Engine:
             handle = attention.module.register_forward_pre_hook(self._enter(place))
             stack.callback(handle.remove)
             stack.enter_context(_rotary_tapped(sys.modules[type(attention.module).__module__]))
+            if not attention.has_interface:
+                own, module = vars(attention.module), cast(Any, attention.module)
+                own["_attn"] = partial(self._attend_in_method, place, module._attn)
+                stack.callback(own.pop, "_attn")
         if self.bridge is not None:
             stack.enter_context(_bridge_aside(self.bridge))
 
@@ -231,6 +236,27 @@ class Engine:
         self._maybe_stop("z", place)
         return output, weights
 
+    def _attend_in_method(
+        self,
+        place: Place,
+        method: Callable[..., tuple[Tensor, Tensor]],
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        *rest: Any,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor]:
+        """Attention of a layer that computes it in its own `_attn`, all `[batch, head, pos, d_head]`."""
+        query = self._pass("q", place, query, transposed=True)
+        key = self._pass("k", place, key, transposed=True)
+        value = self._pass("v", place, value, transposed=True)
+        scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
+        with _AtSoftmax(scores, pattern) if scores or pattern else nullcontext():
+            output, weights = method(query, key, value, *rest, **options)
+        output = self._pass("z", place, output, transposed=True)
+        self._maybe_stop("z", place)
+        return output, weights
+
     def _pass(self, site: str, place: Place, tensor: Tensor, transposed: bool = False) -> Tensor:
         """Shows a tensor to the taps of its site, as `[batch, pos, head, d_head]`."""
         taps = self.taps.get((site, place))
@@ -293,11 +319,18 @@ class _AtSoftmax(TorchFunctionMode):
         return weights
 
 
+def turns_queries_and_keys(modeling: Any) -> bool:
+    """Whether a file's rotary embedding is a function of queries and keys together."""
+    rotate = getattr(modeling, "apply_rotary_pos_emb", None)
+    rotate = getattr(rotate, "headwise_original", rotate)
+    return rotate is not None and list(inspect.signature(rotate).parameters)[:2] == ["q", "k"]
+
+
 @contextmanager
 def _rotary_tapped(modeling: Any) -> Generator[None]:
     """Shows queries and keys to the taps before the file's own rotary embedding turns them."""
-    rotate = getattr(modeling, "apply_rotary_pos_emb", None)
-    if rotate is None or hasattr(rotate, "headwise_original"):
+    rotate: Any = getattr(modeling, "apply_rotary_pos_emb", None)
+    if not turns_queries_and_keys(modeling) or hasattr(rotate, "headwise_original"):
         yield
         return
 

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from .anatomy import Side
-from .engine import BEFORE_ROTARY, Place, Tap
+from .engine import BEFORE_ROTARY, Place, Tap, turns_queries_and_keys
 from .errors import HeadwiseError
 from .models import Model
 
@@ -358,9 +358,10 @@ def _require(model: Model, side: Side, name: str) -> None:
             "Cross-attention has no residual stream of its own; use 'decoder.residual'."
         )
     modeling = sys.modules[type(model.attention(side).module).__module__]
-    if name in BEFORE_ROTARY and not hasattr(modeling, "apply_rotary_pos_emb"):
+    if name in BEFORE_ROTARY and not turns_queries_and_keys(modeling):
         raise HeadwiseError(
-            f"{model.name} has no rotary embedding, so there is no {name!r}; use {name[0]!r}."
+            f"{model.name} has no rotary embedding of queries and keys together, so there is no {name!r}; "
+            f"use {name[0]!r}."
         )
 
 
