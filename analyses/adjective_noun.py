@@ -30,6 +30,7 @@ from headwise.results import (
     head_name,
     percent,
     points,
+    signed,
     verdict_of,
 )
 
@@ -148,7 +149,7 @@ def _numbers(contest: Contest) -> str:
     first = contest[0]
     text = (
         f"{PHRASES[first['direction']]} in {percent(first['hit_rate'])} of {first['pairs']} "
-        f"held-out cases, against {percent(first['offset_hit_rate'])} for the best fixed offset, {first['offset']:+d} "
+        f"held-out cases, against {percent(first['offset_hit_rate'])} for the best fixed offset, {signed(first['offset'])} "
         f"({points(first['gain'], first['gain_low'], first['gain_high'])})"
     )
     for row in contest[1:]:
@@ -172,7 +173,10 @@ def _figures(result: RelationResult, chosen: Any) -> list[Heatmap]:
                     caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: "
                     "highest on the other half.",
                     values=result.hit_rates(direction, "report", scope),
-                    baseline=(f"offset {row['offset'].item():+d}", row["offset_hit_rate"].item()),
+                    baseline=(
+                        f"offset {signed(row['offset'].item())}",
+                        row["offset_hit_rate"].item(),
+                    ),
                     marked=[(row["layer"].item(), row["head"].item())],
                 )
             )

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -261,16 +260,6 @@ def test_bad_input_is_told_before_libraries_are_loaded(tmp_path):
     (tmp_path / "bad.toml").write_text("format = 2\n")
     for arguments in (["run", "nothing"], ["run", "mole", "--data", "bad.toml"]):
         assert_no_torch(arguments, 2, tmp_path)
-
-
-def test_help_is_quick_enough_to_be_asked(tmp_path):
-    """Best of three, with room for a busy machine: what is tested is that nothing heavy is imported."""
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        in_process_of_its_own("--help", cwd=tmp_path)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 5
 
 
 def test_a_decoder_from_a_folder(headwise, tmp_path, raw, byte_level):

@@ -244,6 +244,11 @@ def percent(rate: float) -> str:
     return "n/a" if math.isnan(rate) else f"{100 * rate:.0f}%"
 
 
+def signed(offset: int) -> str:
+    """A number of words to the right, e.g. `+1`, with a real minus sign to the left."""
+    return f"{offset:+d}".replace("-", MINUS)
+
+
 def points(value: float, low: float, high: float) -> str:
     """A difference of rates and its interval for a sentence, e.g. `+4.7 points [+2.4, +7.1]`."""
     interval = (
