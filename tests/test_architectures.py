@@ -349,10 +349,9 @@ def test_the_callers_own_bridge_pass_is_hooked(wordpiece):
     bridge = TransformerBridge.boot_transformers(
         "x", hf_model=hf, tokenizer=wordpiece, device="cpu"
     )
-    model = headwise.load(bridge)
     with torch.inference_mode():
         plain = bridge(TOKENS)
-        with hooks.capture(model, ["pattern", "q"]) as seen:
+        with hooks.capture(bridge, ["pattern", "q"]) as seen:
             hooked = bridge(TOKENS)
         _, cache = bridge.run_with_cache(TOKENS)
     close(hooked, plain)

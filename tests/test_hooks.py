@@ -1,7 +1,9 @@
 import pytest
 import torch
 
+import headwise
 from headwise import HeadwiseError, hooks
+from headwise.loading import hold
 
 TOKENS = torch.tensor([[5, 9, 3, 7], [8, 2, 4, 0]])
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
@@ -205,3 +207,31 @@ def test_derived_sites_and_heads_of_the_stream_are_refused(model):
         hooks.edit(model, "residual", lambda r, site: r, heads=[0]),
     ):
         model.forward(TOKENS, MASK)
+
+
+def test_a_model_that_the_caller_holds_needs_no_loading(raw):
+    """No tokenizer, no copy; and everyone who holds the model shares its taps."""
+    hf = raw["GPT2LMHeadModel"]
+    with torch.inference_mode():
+        expected = hf(input_ids=TOKENS, output_attentions=True).attentions
+    with (
+        hooks.capture(hf, ["pattern"]) as seen,
+        hooks.edit(hf, "v", lambda v, site: 0 * v),
+        hooks.capture(hf, ["z"]) as without,
+    ):
+        hf(input_ids=TOKENS)
+    torch.testing.assert_close(seen["pattern", 0], expected[0], atol=1e-5, rtol=0)
+    assert without["z", 1].abs().max() == 0
+    assert hf.config._attn_implementation == "eager"
+    with pytest.raises(HeadwiseError, match="Expected a Model, a Hugging Face PreTrainedModel"):
+        hooks.capture(torch.nn.Linear(2, 2), ["z"]).__enter__()
+    with pytest.raises(HeadwiseError, match="has no tokenizer"):
+        headwise.capture(hold(hf), ["a sentence"], ["z"])
+
+
+def test_a_loaded_model_and_the_one_it_was_made_of_share_taps(raw, byte_level):
+    hf = raw["GPT2LMHeadModel"]
+    model = headwise.load(hf, tokenizer=byte_level)
+    with hooks.capture(model, ["z"]) as outer, hooks.edit(hf, "v", lambda v, site: 0 * v):
+        model.forward(TOKENS)
+    assert outer["z", 0].abs().max() == 0

@@ -121,8 +121,7 @@ def _tokens(model: Model) -> tuple[Tensor, Tensor, Tensor | None]:
     """Six tokens, and three with padding; any ids do, so they are spread over the vocabulary."""
     n = int(model.hf.get_input_embeddings().weight.shape[0])
     ids = torch.arange(1, 10) * 7919 % max(n - 10, 1) + min(9, n - 1)
-    pad = model.tokenizer.pad_token_id
-    tokens = torch.full((2, 6), pad if isinstance(pad, int) else 0)
+    tokens = torch.full((2, 6), model.pad_token)
     tokens[0], tokens[1, :3] = ids[:6], ids[6:]
     mask = torch.tensor([[1] * 6, [1] * 3 + [0] * 3])
     return tokens, mask, ids[:8].reshape(2, 4) if len(model.stacks) == 2 else None

@@ -12,7 +12,8 @@ whoever enters later sees what those before it made. What is seen is the model's
 same verbs over a list of sentences, word-aligned and within a memory budget, are `headwise.capture`
 and `headwise.fold`.
 
-The caller may run the `Model`, the Hugging Face model or the TransformerBridge it was made from.
+They take a `Model`, or a Hugging Face model or TransformerBridge that the caller holds, and whichever
+of these is run inside the block is seen.
 Attention is computed by the model's own eager function where `pattern` or `scores` are wanted, and by
 the fused kernel otherwise, which differs in the last digits (about 1e-6).
 """
@@ -29,6 +30,7 @@ from torch import Tensor
 from .anatomy import Side
 from .engine import BEFORE_ROTARY, Place, Tap, turns_queries_and_keys
 from .errors import HeadwiseError
+from .loading import hold
 from .models import Model
 
 T = TypeVar("T")
@@ -120,9 +122,12 @@ class Folded(Generic[T]):
         self.value = value
 
 
+AnyModel = object  # a Model, a Hugging Face PreTrainedModel or a TransformerBridge
+
+
 @contextmanager
 def capture(
-    model: Model,
+    model: AnyModel,
     sites: Sequence[str],
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
@@ -130,7 +135,7 @@ def capture(
     """Keeps the tensors at some sites while the body runs the model.
 
     Args:
-        model: The model.
+        model: What `headwise.load` gave, or a Hugging Face model or TransformerBridge as you hold it.
         sites: Names from `SITES`, with `encoder.`, `decoder.` or `cross.` in an encoder-decoder model.
         layers: Blocks to read; all by default, `residual` then also after the last one.
         heads: Query heads to keep, in this order; `k` and `v` are kept whole. All by default.
@@ -139,6 +144,7 @@ def capture(
         HeadwiseError: Unknown site, a site that the architecture lacks, layer or head out of range, or
             - at the end of the body - a hook that never fired.
     """
+    model = hold(model)
     captured = Captured()
     check_heads(model, heads)
 
@@ -152,7 +158,7 @@ def capture(
 
 @contextmanager
 def fold(
-    model: Model,
+    model: AnyModel,
     sites: Sequence[str],
     step: Callable[[T, Tensor, Site], T],
     initial: T,
@@ -162,7 +168,7 @@ def fold(
     """Reduces tensors to a statistic as they pass; none of them is kept.
 
     Args:
-        model: The model.
+        model: As in `capture`.
         sites: As in `capture`.
         step: Called as `step(statistic, tensor, site)` for every tensor; returns the new statistic.
         initial: The statistic before anything was seen.
@@ -172,6 +178,7 @@ def fold(
     Raises:
         HeadwiseError: As in `capture`.
     """
+    model = hold(model)
     folded = Folded(initial)
     check_heads(model, heads)
 
@@ -188,7 +195,7 @@ def fold(
 
 @contextmanager
 def edit(
-    model: Model,
+    model: AnyModel,
     site: str,
     change: Callable[[Tensor, Site], Tensor],
     layers: Sequence[int] | None = None,
@@ -203,7 +210,7 @@ def edit(
             model.logits(tokens)
 
     Args:
-        model: The model.
+        model: As in `capture`.
         site: One name, as in `capture`.
         change: Called as `change(tensor, site)` with the part of the tensor that `heads` and `positions`
             leave; returns a tensor of the same shape.
@@ -214,6 +221,7 @@ def edit(
     Raises:
         HeadwiseError: As in `capture`; or heads, positions or the returned shape do not fit.
     """
+    model = hold(model)
 
     def alter(at: Site) -> Callable[[Tensor], Tensor]:
         def see(tensor: Tensor) -> Tensor:

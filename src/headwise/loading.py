@@ -13,6 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import torch
 
@@ -47,7 +48,8 @@ def load(
     Args:
         name_or_model: `"minilm"` (from the installed package, offline), a folder with `config.json`
             and safetensors, a hub id, a Hugging Face model in memory, or a TransformerBridge. A model
-            from memory is not copied and not changed: taps are on it only inside a `with` block.
+            from memory is not copied, only put into evaluation mode; taps are on it only inside a
+            `with` block.
         device: `"auto"` takes a GPU where there is one; otherwise any torch device. A model from
             memory stays where it is unless a device is named.
         dtype: `float32`, `bfloat16` or `float16`; ignored for a model from memory.
@@ -61,6 +63,7 @@ def load(
             known hash, the architecture is not supported, an identity fails or a tokenizer is missing.
     """
     model = _load(name_or_model, device, dtype, revision, tokenizer)
+    model.hf.eval()
     if verify:
         from . import checks
 
@@ -219,10 +222,34 @@ def _load_tokenizer(source: catalogue.Source, revision: str | None) -> PreTraine
         ) from error
 
 
+# Models by the id of what they were made from: whoever holds a model shares its taps with everyone else.
+_HELD: WeakValueDictionary[int, Model] = WeakValueDictionary()
+
+
+def hold(model: object) -> Model:
+    """The `Model` of a model that the caller holds; with neither tokenizer nor copy of its own.
+
+    Raises:
+        HeadwiseError: It is nothing that can be hooked, or an identity fails.
+    """
+    if isinstance(model, Model):
+        return model
+    known = _HELD.get(id(model))
+    if known is not None:
+        return known
+    from . import checks
+
+    held = _from_memory(model, None, None, needs_tokenizer=False)
+    checks.verify(held)
+    return held
+
+
 def _from_memory(
     model: object,
     device: str | None,
     tokenizer: PreTrainedTokenizerBase | None,
+    *,
+    needs_tokenizer: bool = True,
 ) -> Model:
     from transformers import PreTrainedModel
 
@@ -233,32 +260,34 @@ def _from_memory(
         hf_model, name = bridge.original_model, str(bridge.cfg.model_name)
         found = tokenizer or bridge.tokenizer
     elif isinstance(model, PreTrainedModel):
-        bridge, hf_model, found = None, model.eval(), tokenizer
+        bridge, hf_model, found = None, model, tokenizer
         name = model.name_or_path or type(model).__name__
     else:
         raise HeadwiseError(
-            "load() takes a name, a folder, a Hugging Face PreTrainedModel or a TransformerBridge; "
-            f"got {type(model).__name__}."
+            "Expected a Model, a Hugging Face PreTrainedModel or a TransformerBridge (or, for load(), a name or "
+            f"a folder); got {type(model).__name__}."
         )
-    if found is None:
+    if found is None and needs_tokenizer:
         raise HeadwiseError(
             f"{name}: this model brings no tokenizer; pass load(model, tokenizer=...)."
         )
     has_output_head = hf_model.get_output_embeddings() is not None
-    return _describe(name, hf_model, found, has_output_head=has_output_head, bridge=bridge)
+    made = _describe(name, hf_model, found, has_output_head=has_output_head, bridge=bridge)
+    _HELD[id(model)] = made
+    return made
 
 
 def _describe(
     name: str,
     hf_model: Any,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None,
     *,
     has_output_head: bool,
     bridge: Any = None,
     weights_sha256: str = "",
     license: str = "",
 ) -> Model:
-    if not tokenizer.is_fast:
+    if tokenizer is not None and not tokenizer.is_fast:
         raise HeadwiseError(
             f"{name}: words are aligned by a fast tokenizer's offsets, and this one is slow."
         )
@@ -269,15 +298,16 @@ def _describe(
         for key in ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
         if isinstance(value := getattr(config, key, None), int)
     ]
-    limit = lengths[0] if lengths else int(tokenizer.model_max_length)
+    limit = lengths[0] if lengths else int(getattr(tokenizer, "model_max_length", 10**9))
     # RoBERTa starts counting after its padding index, so that many positions cannot be used.
     offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
+    known = _HELD.get(id(bridge if bridge is not None else hf_model))
     return Model(
         name=name,
         hf=hf_model,
         tokenizer=tokenizer,
         stacks=stacks,
-        engine=Engine(hf_model, stacks, bridge),
+        engine=known.engine if known else Engine(hf_model, stacks, bridge),
         n_context=limit - offset,
         has_output_head=has_output_head,
         weights_sha256=weights_sha256,

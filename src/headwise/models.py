@@ -27,7 +27,7 @@ class Model:
     Attributes:
         name: What the user called it.
         hf: The Hugging Face model, unchanged.
-        tokenizer: A fast Hugging Face tokenizer.
+        tokenizer: A fast Hugging Face tokenizer; None for a model that only hooks are put on.
         stacks: One stack of blocks, or an encoder's and a decoder's.
         engine: Carries the taps that `headwise.hooks` puts on the model.
         n_context: Most tokens that the model takes.
@@ -38,7 +38,7 @@ class Model:
 
     name: str
     hf: Any
-    tokenizer: PreTrainedTokenizerBase
+    tokenizer: PreTrainedTokenizerBase | None
     stacks: tuple[Stack, ...]
     engine: Engine = field(repr=False)
     n_context: int
@@ -64,6 +64,12 @@ class Model:
     def is_causal(self) -> bool:
         """Whether a position sees only itself and what is before it (the decoder's, if there are two)."""
         return self.stacks[-1].attention[0].is_causal
+
+    @property
+    def pad_token(self) -> int:
+        """A token id for padding, which is masked and so may be any."""
+        pad = getattr(self.tokenizer, "pad_token_id", None)
+        return pad if isinstance(pad, int) else 0
 
     def attention(self, side: Side = "", layer: int = 0) -> Attention:
         """An attention layer; `cross` has its own."""

@@ -116,6 +116,10 @@ def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
 
 def _align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
     tokenizer: Any = model.tokenizer
+    if tokenizer is None:
+        raise HeadwiseError(
+            f"{model.name} has no tokenizer, so sentences cannot be aligned; use headwise.load(model, tokenizer=...)."
+        )
     limit = model.n_context
     if _ignores_spaces(tokenizer):
         inputs: list[Any] = [list(sentence.words) for sentence in sentences]
@@ -253,12 +257,10 @@ def plan(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
 
 def batch_of(model: Model, alignments: Sequence[Alignment], indices: Sequence[int]) -> Batch:
     """Pads some sentences to one length."""
-    pad = model.tokenizer.pad_token_id
-    pad_id = int(pad) if isinstance(pad, int) else 0
     chosen = [alignments[i] for i in indices]
     n_pos = max(len(alignment.tokens) for alignment in chosen)
     n_words = max(alignment.n_words for alignment in chosen)
-    tokens = torch.full((len(chosen), n_pos), pad_id, dtype=torch.long)
+    tokens = torch.full((len(chosen), n_pos), model.pad_token, dtype=torch.long)
     mask = torch.zeros((len(chosen), n_pos), dtype=torch.long)
     pieces = torch.zeros((len(chosen), n_words, n_pos))
     for row, alignment in enumerate(chosen):
