@@ -84,6 +84,7 @@ class Engine:
     def tapped(self, taps: list[Tap]) -> Generator[None]:
         """Keeps taps on the model for the duration of the body; may be nested."""
         with ExitStack() as stack:
+            stack.callback(self._install)  # the last thing to happen, when all taps are gone
             for tap in taps:
                 if tap.site == "residual":
                     stack.enter_context(self._residual(tap))
@@ -104,7 +105,6 @@ class Engine:
         self.taps[key].remove(tap)
         if not self.taps[key]:
             del self.taps[key]
-        self._install()
 
     def _install(self) -> None:
         """Brings the model's attention implementation in line with the taps."""
