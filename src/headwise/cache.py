@@ -262,7 +262,7 @@ def capture(
     *,
     budget: str | int = "4GiB",
     spill: str | Path | None = None,
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
     targets: Sequence[str | Sentence] | None = None,
     expand_kv: bool = False,
     truncate: bool = False,
@@ -278,7 +278,7 @@ def capture(
         heads: Query heads to keep; `k` and `v` are kept whole. All by default.
         budget: Most memory for the tensors, e.g. `"500MB"`, `"4GiB"` or a number of bytes.
         spill: Folder for what does not fit. A run that was killed goes on where it stopped.
-        batch_tokens: Most tokens in a batch.
+        batch_tokens: Most tokens in a batch; by default what suits the device.
         targets: For an encoder-decoder model what the decoder reads, one for each sentence; its start
             token alone by default.
         expand_kv: Under grouped-query attention, repeats `k` and `v` for every query head when they
@@ -297,7 +297,7 @@ def capture(
         layers,
         heads,
         budget=need.parse(budget),
-        batch_tokens=batch_tokens,
+        batch_tokens=batch_tokens or words.usual_batch_tokens(model),
         may_spill=spill is not None,
     )
     index = _index(model, plan, expand_kv)

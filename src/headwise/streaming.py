@@ -30,7 +30,7 @@ def fold(
     initial: T,
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
-    batch_tokens: int = 4096,
+    batch_tokens: int | None = None,
 ) -> T:
     """Reduces what a model computes on many sentences, batch by batch; only the statistic stays.
 
@@ -44,7 +44,7 @@ def fold(
         initial: The statistic before the first batch.
         layers: As in `hooks.capture`.
         heads: As in `hooks.capture`.
-        batch_tokens: Most tokens in a batch.
+        batch_tokens: Most tokens in a batch; by default what suits the device.
 
     Returns:
         The statistic after the last batch.
