@@ -301,8 +301,6 @@ def test_a_transformer_lens_bridge_gives_the_same(pair, wordpiece):
     from transformer_lens.model_bridge import TransformerBridge
 
     model, raw, name = pair
-    if name == "Gemma2":
-        pytest.skip("one architecture of the Gemma family is enough here")
     bridge = TransformerBridge.boot_transformers(
         name, hf_model=copy.deepcopy(raw), tokenizer=wordpiece, device="cpu"
     )
