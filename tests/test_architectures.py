@@ -355,3 +355,22 @@ def test_the_callers_own_bridge_pass_is_hooked(wordpiece):
     close(hooked, plain)
     close(seen["pattern", 1], cache["blocks.1.attn.hook_pattern"])
     close(seen["q", 1], cache["blocks.1.attn.hook_q"])
+
+
+def test_two_models_hooked_at_once_see_their_own(wordpiece):
+    first, second = (
+        headwise.load(make("Llama", vocabulary=len(wordpiece)), tokenizer=wordpiece)
+        for _ in range(2)
+    )
+    other = TOKENS.flip(1)
+    with hooks.capture(second, ["q_before_rotary"]) as alone:
+        second.forward(other)
+    with (
+        hooks.capture(first, ["q_before_rotary"]) as one,
+        hooks.capture(second, ["q_before_rotary"]) as two,
+    ):
+        second.forward(other)
+        first.forward(TOKENS)
+        make("Llama", vocabulary=len(wordpiece))(input_ids=other + 1)  # a third one, not hooked
+    close(two["q_before_rotary", 1], alone["q_before_rotary", 1])
+    assert (one["q_before_rotary", 1] - two["q_before_rotary", 1]).abs().max() > 1e-3

@@ -78,7 +78,6 @@ class Engine:
         default_factory=dict[tuple[str, Place], list[Tap]]
     )
     _installed: ExitStack | None = None
-    _current: Place | None = None
 
     @contextmanager
     def tapped(self, taps: list[Tap]) -> Generator[None]:
@@ -139,7 +138,7 @@ class Engine:
 
     def _enter(self, place: Place) -> Callable[..., None]:
         def enter(module: nn.Module, inputs: Any) -> None:
-            self._current = place
+            _RUNNING[0] = (self, place)
 
         return enter
 
@@ -216,6 +215,7 @@ class Engine:
         **options: Any,
     ) -> tuple[Tensor, Tensor | None]:
         """Attention of one layer; `query`, `key` and `value` are `[batch, head, pos, d_head]`."""
+        _RUNNING[0] = None
         query = self._pass("q", place, query, transposed=True)
         key = self._pass("k", place, key, transposed=True)
         value = self._pass("v", place, value, transposed=True)
@@ -247,6 +247,7 @@ class Engine:
         **options: Any,
     ) -> tuple[Tensor, Tensor]:
         """Attention of a layer that computes it in its own `_attn`, all `[batch, head, pos, d_head]`."""
+        _RUNNING[0] = None
         query = self._pass("q", place, query, transposed=True)
         key = self._pass("k", place, key, transposed=True)
         value = self._pass("v", place, value, transposed=True)
@@ -268,6 +269,8 @@ class Engine:
         return seen.transpose(1, 2) if transposed else seen
 
 
+# The hooked layer between its start and its dot products: a rotary embedding is told no module.
+_RUNNING: list[tuple[Engine, Place] | None] = [None]
 _PLACES: WeakKeyDictionary[nn.Module, tuple[Engine, Place, Attention]] = WeakKeyDictionary()
 
 
@@ -335,13 +338,12 @@ def _rotary_tapped(modeling: Any) -> Generator[None]:
         return
 
     def watched(query: Tensor, key: Tensor, *args: Any, **kwargs: Any) -> Any:
-        for engine in {engine for engine, _, _ in _PLACES.values()}:
-            place = engine._current  # pyright: ignore[reportPrivateUsage]
-            if place is not None:
-                query, key = (
-                    engine._pass(site, place, tensor, transposed=True)  # pyright: ignore[reportPrivateUsage]
-                    for site, tensor in zip(BEFORE_ROTARY, (query, key), strict=True)
-                )
+        if _RUNNING[0] is not None:
+            engine, place = _RUNNING[0]
+            query, key = (
+                engine._pass(site, place, tensor, transposed=True)  # pyright: ignore[reportPrivateUsage]
+                for site, tensor in zip(BEFORE_ROTARY, (query, key), strict=True)
+            )
         return rotate(query, key, *args, **kwargs)
 
     watched.headwise_original = rotate  # pyright: ignore[reportFunctionMemberAccess]

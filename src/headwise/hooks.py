@@ -18,6 +18,7 @@ Attention is computed by the model's own eager function where `pattern` or `scor
 the fused kernel otherwise, which differs in the last digits (about 1e-6).
 """
 
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -359,8 +360,6 @@ def _split(model: Model, full_name: str) -> tuple[Side, str]:
 
 def _require(model: Model, side: Side, name: str) -> None:
     """Refuses sites that this architecture lacks."""
-    import sys
-
     if side == "cross" and name == "residual":
         raise HeadwiseError(
             "Cross-attention has no residual stream of its own; use 'decoder.residual'."
