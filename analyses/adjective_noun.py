@@ -1,24 +1,27 @@
 """Do some heads let nouns collect their adjectives?
 
-Question: is there a head in which a noun attends to its adjectives more reliably than a rule that
-only counts words could? And the other way round, an adjective to its noun?
+Question: is there a head in which a noun attends to its adjectives more reliably than any rule that
+knows no model could? And the other way round, an adjective to its noun?
 
 Method: for every head and three directions, the share of adjective-noun pairs in which the most
-attended other word is the right one. The head is chosen on one half of the groups and reported on
-the other, beside the best fixed offset, which is fitted on the first half too. Pairs that are not
-adjacent stand apart, because there "the next word" no longer explains anything. The hypothesis is
-that the noun looks (governor->dependent); the other directions are shown, and said to be others.
+attended other word is the right one. Rules (fixed offsets, the nearest adjective, the last noun of
+the next noun run, the head's own positions) are chosen on one half of the groups; heads and rules
+are compared on the other. Pairs with words between, and pairs with a distractor, stand apart,
+because there "the next word" no longer explains anything. The hypothesis is that the noun looks
+(governor->dependent); the other directions are shown, and said to be others.
 
     uv run analyses/adjective_noun.py --model minilm
     headwise run adjective_noun --model minilm --data en_ewt-ud-dev.conllu
 
-Caveats: attention is not use. A rule that knows parts of speech is stronger than any offset and is
-not among the baselines.
+Caveats: attention is not use. Whether a head is needed is another question.
 """
 
 from typing import Any
 
+import pandas as pd
+
 import headwise
+from headwise.comparison import LEVEL, SCOPES, Scope
 from headwise.hits import DIRECTIONS, Direction
 from headwise.relations import RelationResult
 from headwise.results import (
@@ -30,214 +33,273 @@ from headwise.results import (
     head_name,
     percent,
     points,
-    signed,
-    verdict_of,
 )
 
 SUITE = "adjective_noun"
+BURROW = "adjectives"
 QUESTION = "Do some heads let nouns collect their adjectives?"
-RELATIONS = ("amod", "pred")
+LABELS = ("amod", "pred", "described")
 
 TITLES: dict[Direction, str] = {
     "governor->dependent": "Noun looks at adjective",
     "dependent->governor": "Adjective looks at noun",
     "column": "Noun looks hardest",
 }
-PHRASES = {
+PHRASES: dict[Direction, str] = {
     "dependent->governor": "the adjective attends most to its noun",
     "governor->dependent": "the noun attends most to one of its adjectives",
     "column": "of all words, the noun attends most to the adjective",
+}
+WHICH: dict[Scope, str] = {
+    "all": "all pairs",
+    "apart": "words between",
+    "distractor": "with a distractor",
 }
 
 COLUMNS = [
     Column(name="direction", title="Direction"),
     Column(name="pairs", title="Counted", kind="integer", note="Pairs reported on; governors for governor->dependent"),
     Column(name="hit_rate", title="Hit rate", kind="rate", note="Share of pairs whose most attended other word is the right one"),
-    Column(name="offset", title="Best offset", kind="offset", note="Words to the right, fitted on the selection half"),
-    Column(name="offset_hit_rate", title="Its hit rate", kind="rate", note="Share of pairs for which that fixed offset is right"),
-    Column(name="gain", title="Gain, points", kind="difference", note="Hit rate minus that of the offset"),
-    Column(name="gain_low", title="from", kind="difference", note="Lower end of the 95% interval over groups"),
-    Column(name="gain_high", title="to", kind="difference", note="Upper end of the 95% interval over groups"),
+    Column(name="baseline", title="Best rule", note="The rule without a model that was right most often on the choosing half"),
+    Column(name="baseline_hit_rate", title="Its hit rate", kind="rate", note="Share of pairs for which that rule is right"),
+    Column(name="effect", title="Effect, points", kind="difference", note="Hit rate minus that of the rule"),
+    Column(name="effect_low", title="from", kind="difference", note="Lower end of the 95% interval over groups"),
+    Column(name="effect_high", title="to", kind="difference", note="Upper end of the 95% interval over groups"),
+    Column(name="p_family", title="p", kind="number", note="Family-wise over all heads and directions, sign flips of whole groups"),
 ]  # fmt: skip
+MORE = [
+    Column(name="verdict", title="Verdict"),
+    Column(name="effect_apart", title="Effect, words between", kind="difference"),
+    Column(name="p_family_apart", title="p", kind="number", note="Family-wise, pairs with words between"),
+    Column(name="effect_distractor", title="Effect, distractor", kind="difference"),
+    Column(name="q", title="q", kind="number", note="Benjamini-Hochberg"),
+    Column(name="norm_hit_rate", title="By norm", kind="rate", note="Hit rate of attention weighted by the length of what it moves"),
+    Column(name="mass", title="Mass", kind="rate", note="Mean attention on the right words"),
+    Column(name="sink", title="Sink", kind="rate", note="Mean attention on the first token and on special tokens"),
+    Column(name="control_best", title="Random model", kind="rate", note="Hit rate of the best head of models with random weights"),
+]  # fmt: skip
+
+CAUSAL = (
+    "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. A noun can look back at its "
+    "adjectives; an adjective in front of its noun sees nothing of it."
+)
 
 
 def analyse(
     model: headwise.Model, suite: headwise.Suite, *, seed: int = 0, smoke: bool = False
 ) -> Report:
     """Tests adjectives and nouns in every head of a model."""
-    relations = [name for name in RELATIONS if name in suite.relations] or ["amod"]
-    result = headwise.test_relation(model, suite, relations, select=0.5, seed=seed)
-    chosen = result.chosen_heads()
-    chosen.insert(
-        0, "name", [head_name(*lh) for lh in zip(chosen["layer"], chosen["head"], strict=True)]
+    labels = [name for name in LABELS if name in suite.relations] or ["amod"]
+    result = headwise.test_relation(
+        model, suite, ", ".join(labels), seed=seed, controls=1 if smoke else 3
     )
-    collecting = _contest(result, "governor->dependent")
-    reverse = _contest(result, "dependent->governor")
-    verdict = _verdict(collecting)
+    verdict = verdict_over_heads(result, "governor->dependent")
     return Report(
         analysis="adjective_noun",
         model=model.name,
         question=QUESTION,
         verdict=verdict,
-        answer=_answer(model, verdict, collecting, reverse),
-        figures=_figures(result, chosen),
+        answer=_answer(result),
+        figures=_figures(result),
         tables=[
+            _best_heads(result),
             Table.of(
-                "chosen_heads",
-                "The most attentive head in each direction",
-                chosen,
-                [
-                    Column(name="name", title="Head"),
-                    Column(name="scope", title="Which pairs"),
-                    *COLUMNS,
-                ],
-                caption="The highest hit rate on one half of the groups, reported on the other. 'apart' are pairs with "
-                "words between them; the offset is fitted again within each kind of pairs.",
+                "heads",
+                "Every head, on the reporting half",
+                result.table,
+                [*HEAD_COLUMNS, *COLUMNS, *MORE],
+                caption="p and q are over all heads and directions; intervals are for each head alone.",
+                folded=True,
             ),
-            _every_head(result, part="report"),
-            _every_head(result, part="all"),
+            _on_all_pairs(result),
         ],
-        not_found=_not_found(result, _verdict(reverse)),
+        not_found=_not_found(result),
         method=_method(model, suite, result),
         references=[
             "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
             "Voita, Talbot, Moiseev, Sennrich and Titov 2019, Analyzing multi-head self-attention.",
+            "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
+            "Kobayashi, Kuribayashi, Yokoi and Inui 2020, Attention is not only a weight.",
             "Jain and Wallace 2019, Attention is not explanation.",
         ],
     )
 
 
-Contest = list[dict[str, Any]]
+HEAD_COLUMNS = [
+    Column(name="layer", title="Layer", kind="integer"),
+    Column(name="head", title="Head", kind="integer"),
+]
 
 
-def _contest(result: RelationResult, direction: Direction) -> Contest:
-    """The chosen head beside the best offset, on all pairs and on those with words between."""
-    head = result.best_head(direction)
-    if head is None:
-        return []
-    rows = [result.compare(direction, *head, scope) for scope in ("all", "apart")]
-    return [row for row in rows if row["pairs"]]
+def verdict_over_heads(result: RelationResult, direction: Direction) -> Verdict:
+    """Supported if some head is; not supported if every head is refused; else inconclusive."""
+    verdicts = set(result.table.loc[result.table["direction"] == direction, "verdict"])
+    if "supported" in verdicts:
+        return "supported"
+    return "not supported" if verdicts == {"not supported"} else "inconclusive"
 
 
-def _verdict(contest: Contest) -> Verdict:
-    if len(contest) < 2:
-        return "inconclusive"
-    return verdict_of([(row["gain_low"], row["gain_high"]) for row in contest])
-
-
-def _answer(model: headwise.Model, verdict: Verdict, collecting: Contest, reverse: Contest) -> str:
-    if not collecting:
+def _answer(result: RelationResult) -> str:
+    model = result.model
+    best = result.best("governor->dependent")
+    if best is None:
         return "There was nothing to count: no noun with an adjective that it can see."
-    opening = {
-        "supported": f"In {_head(collecting)} of {model.name} nouns look at their adjectives, and not by counting words:",
-        "not supported": f"No head of {model.name} was found in which nouns look at their adjectives better than a "
-        f"rule that counts words; in the most promising, {_head(collecting)},",
-        "inconclusive": f"In {_head(collecting)} of {model.name} nouns may look at their adjectives, but these data "
-        "cannot tell it from counting words:",
-    }[verdict]
-    answer = f"{opening} {_numbers(collecting)}."
-    if _verdict(reverse) == "supported":
-        answer += f" The other way round, adjectives look at their nouns in {_head(reverse)}: {_numbers(reverse)}."
+    verdict = verdict_over_heads(result, "governor->dependent")
+    if verdict == "supported":
+        heads = result.supported
+        heads = heads[heads["direction"] == "governor->dependent"]
+        best = heads.iloc[0]
+        others = len(heads) - 1
+        more = {0: "", 1: " and one more head"}.get(others, f" and {others} more heads")
+        opening = (
+            f"In {_name(best)}{more} of {model} nouns look at their adjectives, and more reliably than any rule that knows "
+            f"no model: in {_name(best)}"
+        )
+    elif verdict == "not supported":
+        opening = (
+            f"No head of {model} in which nouns look at their adjectives beats the best rule that knows no model, "
+            f"{_quoted(best['baseline'])}: in the most promising, {_name(best)},"
+        )
+    elif best["p_family_apart"] < LEVEL and best["effect_high"] <= 0:
+        opening = (
+            f"Where words stand between, {_name(best)} of {model} finds a noun's adjectives more often than any rule that "
+            f"knows no model; on all pairs the rule {_quoted(best['baseline'])} is right more often:"
+        )
+    else:
+        opening = (
+            f"Whether nouns look at their adjectives in a head of {model} more reliably than the rule "
+            f"{_quoted(best['baseline'])} cannot be told from these data: in the most promising, {_name(best)},"
+        )
+    answer = f"{opening} {_numbers(best)}."
+    if verdict_over_heads(result, "dependent->governor") == "supported":
+        reverse = result.supported
+        reverse = reverse[reverse["direction"] == "dependent->governor"].iloc[0]
+        answer += f" The other way round, adjectives look at their nouns in {_name(reverse)}: {_numbers(reverse)}."
     return answer
 
 
-def _head(contest: Contest) -> str:
-    return head_name(contest[0]["layer"], contest[0]["head"])
+def _name(row: Any) -> str:
+    return head_name(int(row["layer"]), int(row["head"]))
 
 
-def _numbers(contest: Contest) -> str:
-    first = contest[0]
+def _quoted(rule: Any) -> str:
+    return f"'{rule}'"
+
+
+def _numbers(row: Any) -> str:
+    """Hits, rule and effect on all pairs and on those with words between."""
     text = (
-        f"{PHRASES[first['direction']]} in {percent(first['hit_rate'])} of {first['pairs']} "
-        f"held-out cases, against {percent(first['offset_hit_rate'])} for the best fixed offset, {signed(first['offset'])} "
-        f"({points(first['gain'], first['gain_low'], first['gain_high'])})"
+        f"{PHRASES[row['direction']]} in {percent(row['hit_rate'])} of {int(row['pairs'])} held-out cases, against "
+        f"{percent(row['baseline_hit_rate'])} for {_quoted(row['baseline'])} "
+        f"({points(row['effect'], row['effect_low'], row['effect_high'])})"
     )
-    for row in contest[1:]:
+    if row["pairs_apart"]:
         text += (
-            f"; with words between them it is {percent(row['hit_rate'])} against "
-            f"{percent(row['offset_hit_rate'])} ({points(row['gain'], row['gain_low'], row['gain_high'])})"
+            f"; with words between it is {percent(row['hit_rate_apart'])} of {int(row['pairs_apart'])} against "
+            f"{percent(row['baseline_hit_rate_apart'])} for {_quoted(row['baseline_apart'])} "
+            f"({points(row['effect_apart'], row['effect_low_apart'], row['effect_high_apart'])})"
         )
     return text
 
 
-def _figures(result: RelationResult, chosen: Any) -> list[Heatmap]:
+def _figures(result: RelationResult) -> list[Heatmap]:
     figures: list[Heatmap] = []
-    for direction in TITLES:
-        for scope, what in (("all", "all pairs"), ("apart", "words between")):
-            row = chosen[(chosen["direction"] == direction) & (chosen["scope"] == scope)]
-            if row.empty:
+    for direction, title in TITLES.items():
+        best = result.best(direction)
+        if best is None:
+            continue
+        for scope in SCOPES[:2]:
+            suffix = "" if scope == "all" else f"_{scope}"
+            if not best[f"pairs{suffix}"]:
                 continue
             figures.append(
                 Heatmap(
-                    title=f"{TITLES[direction]}: {what}",
-                    caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: "
-                    "highest on the other half.",
-                    values=result.hit_rates(direction, "report", scope),
+                    title=f"{title}: {WHICH[scope]}",
+                    caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: largest effect over its rule.",
+                    values=result.hit_rates(direction, scope=scope),
                     baseline=(
-                        f"offset {signed(row['offset'].item())}",
-                        row["offset_hit_rate"].item(),
+                        f"rule: {best[f'baseline{suffix}']}",
+                        best[f"baseline_hit_rate{suffix}"],
                     ),
-                    marked=[(row["layer"].item(), row["head"].item())],
+                    marked=[(int(best["layer"]), int(best["head"]))],
                 )
             )
     return figures
 
 
-def _every_head(result: RelationResult, part: str) -> Table:
-    """The table of all heads: the reporting half with intervals, or all pairs for comparison with others."""
-    head_columns = [
-        Column(name="layer", title="Layer", kind="integer"),
-        Column(name="head", title="Head", kind="integer"),
+def _best_heads(result: RelationResult) -> Table:
+    """The most promising head in each direction, on every kind of pairs."""
+    rows: list[dict[str, object]] = []
+    for direction in TITLES:
+        best = result.best(direction)
+        if best is None:
+            continue
+        for scope, which in WHICH.items():
+            suffix = "" if scope == "all" else f"_{scope}"
+            row = {
+                column.name: best[f"{column.name}{suffix}"]
+                for column in COLUMNS
+                if column.name != "direction"
+            }
+            if row["pairs"]:
+                rows.append(row | {"direction": direction, "name": _name(best), "scope": which})
+    columns = [
+        Column(name="name", title="Head"),
+        Column(name="scope", title="Which pairs"),
+        *COLUMNS,
     ]
-    if part == "report":
-        return Table.of(
-            "heads",
-            "Every head, on the reporting half",
-            result.table,
-            [*head_columns, *COLUMNS],
-            caption="The intervals are for each head alone; with this many heads some will miss by chance.",
-            folded=True,
-        )
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    return Table.of(
+        "best_heads",
+        "The most promising head in each direction",
+        frame,
+        columns,
+        caption="The head whose effect over the best rule is largest where it is smaller, on all pairs or on those with "
+        "words between. Rules are chosen anew for each kind of pairs. A distractor is a wrong word of the right part of "
+        "speech that is as near.",
+    )
+
+
+def _on_all_pairs(result: RelationResult) -> Table:
     frame = result.table[["layer", "head", "direction"]].copy()
-    frame["hit_rate"] = [rate for d in DIRECTIONS for rate in result.hit_rates(d, "all").ravel()]
+    frame["hit_rate"] = [
+        rate for d in DIRECTIONS for rate in result.hit_rates_on_everything(d).ravel()
+    ]
     return Table.of(
         "heads_all_pairs",
         "Every head, on all pairs",
         frame,
-        [*head_columns, COLUMNS[0], COLUMNS[2]],
+        [*HEAD_COLUMNS, COLUMNS[0], COLUMNS[2]],
         caption="Nothing is set aside here: to compare with published figures, not to choose a head.",
         folded=True,
     )
 
 
-def _not_found(result: RelationResult, reverse: Verdict) -> list[str]:
+def _not_found(result: RelationResult) -> list[str]:
     lines: list[str] = []
-    if reverse != "supported":
-        lines.append(f"That adjectives look at their nouns instead is {reverse}, by the same rule.")
+    if verdict_over_heads(result, "dependent->governor") != "supported":
+        word = verdict_over_heads(result, "dependent->governor")
+        lines.append(f"That adjectives look at their nouns instead is {word}, by the same rule.")
     for direction in DIRECTIONS:
-        rows = result.table[result.table["direction"] == direction]
-        impossible = result.impossible[direction]
+        impossible = sum(n for (_, asked), n in result.impossible.items() if asked == direction)
         if impossible:
             lines.append(
                 f"{direction}: {impossible:,} answers lie ahead, where this decoder cannot look; they are "
                 "not counted."
             )
+        rows = result.table[result.table["direction"] == direction]
         if not rows["pairs"].sum():
             lines.append(f"{direction}: nothing could be counted.")
             continue
-        above = int((rows["gain_low"] > 0).sum())
+        above = int((rows["verdict"] == "supported").sum())
         lines.append(
-            f"{direction}: {above or 'none'} of {len(rows)} heads {'lies' if above == 1 else 'lie'} above the best "
-            "fixed offset by its own 95% interval, not corrected for the number of heads."
+            f"{direction}: {above or 'none'} of {len(rows)} heads {'beats' if above == 1 else 'beat'} the best rule on all "
+            "pairs and on those with words between, at 5% over everything that was asked."
         )
     if result.missing:
         lines.append(
             f"{result.missing} pairs were left out: a word is cut off or has no token of its own."
         )
-    lines.append(
-        "Not compared with a rule that knows parts of speech (the next noun), which is stronger than any "
-        "fixed offset, nor with a model of random weights."
-    )
     lines.append(
         "Whether the model needs these heads was not tested: nothing was removed, and attention alone does "
         "not show use."
@@ -248,6 +310,7 @@ def _not_found(result: RelationResult, reverse: Verdict) -> list[str]:
 def _method(model: headwise.Model, suite: headwise.Suite, result: RelationResult) -> list[str]:
     cover = result.coverage
     return [
+        *([CAUSAL] if model.is_causal else []),
         "For each adjective-noun pair and each head we ask which other word gets most attention. "
         "dependent->governor: the adjective looks, and its noun should be the word. governor->dependent: the "
         "noun looks, and any of its adjectives is right. column: among all words that look at the adjective, "
@@ -256,21 +319,25 @@ def _method(model: headwise.Model, suite: headwise.Suite, result: RelationResult
         "them. Special tokens are left out and a word's attention to itself does not count. "
         f"Of {cover.words:,} words {cover.split:,} have several pieces, {cover.unaligned:,} could not be aligned "
         f"and {cover.cut:,} lie beyond the model's context.",
-        f"{suite.name} has {len(suite.groups):,} groups of sentences. Heads and offsets are chosen on half of those "
-        "with pairs and every rate is of the other half, so that the best of many heads is not flattered. Intervals "
-        "come from drawing whole groups again 2,000 times.",
-        "The hypothesis is that the noun looks: governor->dependent. The head is the one whose gain over the best fixed "
-        "offset, on all pairs or on those with words between, whichever is smaller, is largest on the choosing half. "
-        "Verdict: 'supported' if on the other half both gains have intervals above zero; 'not supported' if one lies at "
-        "or below zero; otherwise 'inconclusive'. dependent->governor is judged by the same rule and said to be the other "
-        "way round; it does not change the verdict.",
-        *(
-            ["This model is a decoder: a word sees only what stands before it, so a noun can look back at its "
-             "adjective and an adjective in front of its noun sees nothing of it."]
-            if model.is_causal
-            else []
-        ),
-    ]  # fmt: skip
+        *([suite.about] if suite.about else []),
+        "Rules that know no model: every fixed distance up to 20 words; the nearest word of the right part of speech "
+        "before, after or on either side; the last of the next run of such words and the first of the previous one; and "
+        "for each head the distance at which it looks most on average, whatever the words. "
+        + (
+            "The suite has no parts of speech; its marks stand in for them. "
+            if not any(sentence.tags for sentence in suite.sentences)
+            else ""
+        )
+        + f"They are chosen on half of the {len(suite.groups):,} groups of sentences, and every figure is of the other half.",
+        "Intervals come from drawing whole groups again 2,000 times. p: the signs of whole groups are flipped 5,000 times, "
+        "and each head's effect, in units of its spread, is compared with the largest of all heads and directions "
+        "at each flip. A random model is of the same shape and was never trained.",
+        "The hypothesis is that the noun looks: governor->dependent. A head is supported if its effect is above zero on all "
+        "pairs and on those with words between, both with p below 5% over everything asked. Verdict: 'supported' if a "
+        "head is; 'not supported' if for every head one of the two intervals lies at or below zero and nothing is found on "
+        "the other; otherwise 'inconclusive'. dependent->governor is judged by the same rule and said to be the other way round; it does not "
+        "change the verdict.",
+    ]
 
 
 if __name__ == "__main__":

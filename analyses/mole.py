@@ -33,6 +33,7 @@ from headwise.results import (
 )
 
 SUITE = "mole"
+BURROW = "mole"
 HEADLINE = "logistic"
 NAMES = {"centroid": "nearest class mean", "logistic": "logistic regression"}
 
@@ -72,7 +73,7 @@ def analyse(
         figures=_figures(result, choice.key[1]),
         tables=_tables(result),
         not_found=_not_found(result, word),
-        method=_method(suite, result, word),
+        method=_method(model, suite, result, word),
         references=[
             "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
             "word sense disambiguation.",
@@ -214,7 +215,15 @@ def _not_found(result: ProbeResult, word: str) -> list[str]:
     return lines
 
 
-def _method(suite: headwise.Suite, result: ProbeResult, word: str) -> list[str]:
+CAUSAL = (
+    "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. A sense that only later "
+    "words give away cannot be read here."
+)
+
+
+def _method(
+    model: headwise.Model, suite: headwise.Suite, result: ProbeResult, word: str
+) -> list[str]:
     division = (
         f"{result.n_fitted} sentences of the data's own training part are fitted and its test part is scored"
         if result.folds == 0
@@ -225,9 +234,11 @@ def _method(suite: headwise.Suite, result: ProbeResult, word: str) -> list[str]:
         f"The vector of {word} (the mean over its pieces) is taken from the residual stream before every block and "
         "after the last, and from every head. The nearest class mean goes by cosine; the logistic regression is "
         "multinomial with C = 1 on vectors as they are.",
+        *([suite.about] if suite.about else []),
+        *([CAUSAL] if model.is_causal else []),
         f"Only unseen sentences count: {division}. {len(suite):,} sentences in {len(suite.groups):,} groups, "
         f"{len(result.labels)} senses: {', '.join(result.labels)}.",
-        "The bag of words sees the sentence's words and no model: TF-IDF with sublinear counts and a balanced logistic "
+        f"The bag of words sees the sentence's words{' as far as the marked one' if model.is_causal else ''} and no model: TF-IDF with sublinear counts and a balanced logistic "
         "regression with C = 10. Majority always says the most frequent sense of what was fitted.",
         "The layer (and the head) is the best on a random half of the groups and is reported on the other half, so "
         "that the best of many scores is not flattered. Intervals come from drawing whole groups again 2,000 times.",

@@ -46,7 +46,7 @@ def load(
     """Loads a model whose heads can be looked at.
 
     Args:
-        name_or_model: `"minilm"` (from the installed package, offline), a folder with `config.json`
+        name_or_model: `"burrow"` (inside this package), `"minilm"` (from its installed package), a folder with `config.json`
             and safetensors, a hub id, a Hugging Face model in memory, or a TransformerBridge. A model
             from memory is not copied, only put into evaluation mode; taps are on it only inside a
             `with` block.
@@ -220,6 +220,22 @@ def _load_tokenizer(source: catalogue.Source, revision: str | None) -> PreTraine
         raise HeadwiseError(
             f"{place}: the tokenizer cannot be loaded: {str(error).splitlines()[0]}"
         ) from error
+
+
+def random_like(model: Model, seed: int) -> Model:
+    """A model of the same shape whose weights mean nothing, on the same device and in the same type.
+
+    Its weights are drawn as its class draws them before training. It shares the tokenizer.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        drawn = type(model.hf)(model.hf.config).to(device=model.device, dtype=model.dtype).eval()
+    return _describe(
+        f"{model.name} with random weights",
+        drawn,
+        model.tokenizer,
+        has_output_head=model.has_output_head,
+    )
 
 
 # Models by the id of what they were made from: whoever holds a model shares its taps with everyone else.

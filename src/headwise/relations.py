@@ -1,7 +1,7 @@
-"""Looks: does a head attend from one word of a pair to the other?
+"""Looks: does a head attend from one word of a pair to the other, more than any rule would?
 
-A relation is a set of word pairs, each a dependent (the adjective) and its governor (the noun). For
-every head a pair is a hit in one of three directions:
+A relation is a set of word pairs, each a dependent (the adjective) and its governor (the noun); see
+`headwise.notation`. For every head a pair is a hit in one of three directions:
 
 - `dependent->governor`: of all other words the dependent attends most to its governor;
 - `governor->dependent`: of all other words the governor attends most to one of its dependents
@@ -9,215 +9,205 @@ every head a pair is a hit in one of three directions:
 - `column`: of all words the one that attends most to the dependent is its governor.
 
 Attention is between words (summed over a key's pieces, averaged over a query's), special tokens are
-left out and a word's attention to itself does not count. Every rate stands beside the best fixed
-offset, the rule "look k words away". With `select` the offset is fitted and heads are ranked on one
-part of the groups and everything is reported on the other.
+left out and a word's attention to itself does not count. Rules without a model (`headwise.baselines`)
+are chosen on one part of the groups; every figure is of the other. All that is asked at once shares
+one error rate (`headwise.comparison`). Models of the same shape with random weights stand beside.
 
-One forward pass; no pattern outlives its batch. The methods, and their criticism, are those of
-Clark, Khandelwal, Levy and Manning 2019 and Voita, Talbot, Moiseev, Sennrich and Titov 2019.
+One forward pass, and one more for each random model; no pattern outlives its batch; time is linear in
+tokens. Methods and their criticism: Clark, Khandelwal, Levy and Manning 2019; Voita, Talbot, Moiseev,
+Sennrich and Titov 2019; Kobayashi, Kuribayashi, Yokoi and Inui 2020; Pande, Budhraja, Nema, Kumar and
+Khapra 2021.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from . import words
+from . import baselines, notation, words
+from .comparison import Evidence, Scope, table, weigh
 from .errors import HeadwiseError
-from .hits import DIRECTIONS, SCOPES, Direction, Hits, Items, Part, Scope
+from .hits import DIRECTIONS, Case, Count, Counter, Direction, case_of
+from .loading import random_like
 from .models import Model
+from .notation import Relation
 from .progress import track
-from .stats import cluster_bootstrap
 from .streaming import batch_size, stream
-from .suites import Suite
+from .suites import Sentence, Suite
 
 
 @dataclass(frozen=True, eq=False)
 class RelationResult:
-    """What every head does with one relation.
+    """What every head does with the relations that were asked.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
-        relations: The relations that were tested together.
-        items: Hits per direction.
-        selected_share: Share of the groups used for choosing; 0 means that nothing was set aside.
-        impossible: Per direction, items whose answer a decoder cannot see; they are not counted.
+        relations: The relations, in the order of the table.
+        evidence: Hits and rules of every relation and direction that could be counted.
+        selected_share: Share of the groups used for choosing rules; 0 means that nothing was set aside.
+        impossible: Per relation and direction, questions whose answer a decoder cannot see; not counted.
         missing: Pairs left out because a word of theirs is cut off or shares its only token.
         coverage: How words were split and aligned.
-        seed: The seed of the split and the intervals.
-        table: One row per layer, head and direction, measured on the reporting part: `pairs` and
-            `sentences` counted, `hit_rate` (0 to 1, governors for `governor->dependent`),
-            `hit_rate_adjacent`, `hit_rate_apart`, `offset` (words, fitted on the selection part),
-            `offset_hit_rate`, and `gain` = `hit_rate - offset_hit_rate` with its 95% interval `gain_low`,
-            `gain_high` over groups; `selection_hit_rate` is the same rate on the selection part.
+        seed: The seed of the split, the intervals, the flips and the random models.
+        controls: Hit rates on all reported pairs of models with random weights, `[model, case, layer,
+            head]`, cases as in `evidence`.
+        table: One row per relation, layer, head and direction. Of the reported part: `pairs` (governors for
+            `governor->dependent`), `sentences`, `clusters` (groups); `hit_rate`, `norm_hit_rate` (attention
+            weighted by the length of what it moves), `mass` (mean attention on right words), `sink` (mean
+            attention on the first and on special tokens), all 0 to 1; `uniform`, the hit rate of looking
+            anywhere; `baseline`, the best rule, and `baseline_hit_rate`; `effect`, the difference of hit
+            rates, with its 95% interval over groups `effect_low`, `effect_high`; `p` of the head alone,
+            `p_family` over everything asked, `q` (Benjamini-Hochberg), one-sided; NaN where too little can
+            be counted. The same with `_apart` (words between) and `_distractor` (a wrong word of the right
+            part of speech is as near). `control_hit_rate` is the mean over random models, `control_best`
+            that of their best head. `verdict` follows `comparison.verdict`.
     """
 
     model: str
     suite: str
-    relations: tuple[str, ...]
-    items: dict[Direction, Items]
+    relations: tuple[Relation, ...]
+    evidence: tuple[Evidence, ...]
     selected_share: float
-    impossible: dict[Direction, int]
+    impossible: dict[tuple[str, Direction], int]
     missing: int
     coverage: words.Coverage
     seed: int
+    controls: Float[ndarray, "model case layer head"]
     table: pd.DataFrame
 
+    def case(self, direction: Direction, relation: str | None = None) -> Evidence | None:
+        """Evidence on one direction of a relation (of the first, if none is named)."""
+        name = relation or self.relations[0].text
+        for evidence in self.evidence:
+            if evidence.case.direction == direction and evidence.case.relation.text == name:
+                return evidence
+        return None
+
     def hit_rates(
-        self, direction: Direction, part: Part = "all", scope: Scope = "all"
+        self, direction: Direction, relation: str | None = None, scope: Scope = "all"
     ) -> Float[ndarray, "layer head"]:
-        """Hit rate of every head; NaN where there is nothing to count."""
-        items = self.items[direction]
-        chosen = items.within(part, scope)
-        if not chosen.any():
-            return np.full(items.hits.shape[:2], np.nan)
-        return items.hits[..., chosen].mean(axis=-1)
+        """Reported hit rate of every head; NaN where there is nothing to count."""
+        return self._grid("hit_rate", direction, relation, scope)
 
-    def chosen_heads(self) -> pd.DataFrame:
-        """The best head per direction and scope, chosen on one part and reported on the other.
+    def hit_rates_on_everything(
+        self, direction: Direction, relation: str | None = None
+    ) -> Float[ndarray, "layer head"]:
+        """Hit rate of every head on both parts: to compare with published figures."""
+        evidence = self.case(direction, relation)
+        assert evidence is not None
+        hits = evidence.count.hits
+        return hits.mean(axis=-1) if hits.shape[-1] else np.full(hits.shape[:2], np.nan)
 
-        One row per direction and scope (`all`, `adjacent`, `apart`), as `compare` gives it. Without a
-        selection part the choice is made on what is reported, so its rates are biased upwards and
-        `chosen_on` is 0.
+    def effects(
+        self, direction: Direction, relation: str | None = None, scope: Scope = "all"
+    ) -> Float[ndarray, "layer head"]:
+        """How much more often than its best rule each head hits; NaN where there is nothing to count."""
+        return self._grid("effect", direction, relation, scope)
+
+    def _grid(
+        self, column: str, direction: Direction, relation: str | None, scope: Scope
+    ) -> Float[ndarray, "layer head"]:
+        name = relation or self.relations[0].text
+        rows = self._rows(direction, name)
+        wanted = column if scope == "all" else f"{column}_{scope}"
+        return rows.pivot(index="layer", columns="head", values=wanted).to_numpy(dtype=float)
+
+    def _rows(self, direction: Direction, relation: str) -> pd.DataFrame:
+        asked = (self.table["direction"] == direction) & (self.table["relation"] == relation)
+        return self.table.loc[asked]
+
+    def best(self, direction: Direction, relation: str | None = None) -> "pd.Series | None":
+        """The row of the head whose effect is largest where it is smaller, on all pairs or apart.
+
+        The best of many heads is flattered by its effect; its `p_family` knows how many there were.
+        None where nothing could be counted.
         """
-        rows: list[dict[str, object]] = []
-        for direction, items in self.items.items():
-            for scope in SCOPES:
-                fitted = items.within(self._parts[0], scope)
-                if fitted.any() and items.within(self._parts[1], scope).any():
-                    rates = items.hits[..., fitted].mean(axis=-1)
-                    layer, head = np.unravel_index(int(rates.argmax()), rates.shape)
-                    rows.append(self.compare(direction, int(layer), int(head), scope))
-        return pd.DataFrame(rows)
-
-    def best_head(self, direction: Direction) -> tuple[int, int] | None:
-        """The head that most clearly does more than count words, by the part that choices are made on.
-
-        It is the one whose gain over the best fixed offset is largest where it is smaller: on all
-        pairs or on those with words between. None if there is nothing to count.
-        """
-        items = self.items[direction]
-        gains: list[Float[ndarray, "layer head"]] = []
-        for scope in ("all", "apart"):
-            fitted = items.within(self._parts[0], scope)
-            if fitted.any():
-                by_offset = items.offset_hits(items.best_offset(fitted))[fitted].mean()
-                gains.append(items.hits[..., fitted].mean(axis=-1) - by_offset)
-        if not gains or not items.within(self._parts[1], "all").any():
+        name = relation or self.relations[0].text
+        rows = self._rows(direction, name)
+        rows = rows.loc[rows["pairs"] > 0]
+        if rows.empty:
             return None
-        worst = np.min(gains, axis=0)
-        layer, head = np.unravel_index(int(worst.argmax()), worst.shape)
-        return int(layer), int(head)
-
-    def compare(
-        self, direction: Direction, layer: int, head: int, scope: Scope = "all"
-    ) -> dict[str, object]:
-        """One head beside the best fixed offset, on the pairs of one scope.
-
-        The offset is fitted on the selection part of that scope; rates, their difference `gain` and
-        its 95% interval over groups are of the reporting part.
-        """
-        items = self.items[direction]
-        fitted, reported = (items.within(part, scope) for part in self._parts)
-        offset = items.best_offset(fitted)
-        hits = items.hits[layer, head].astype(float)
-        by_offset = items.offset_hits(offset).astype(float)
-        gain = hits - by_offset
-        low, high = cluster_bootstrap(gain[reported], items.group[reported], seed=self.seed)
-        return {
-            "direction": direction,
-            "scope": scope,
-            "layer": layer,
-            "head": head,
-            "chosen_on": int(fitted.sum()) if self.selected_share > 0 else 0,
-            "selection_gain": float(_mean(gain[fitted])),
-            "pairs": int(reported.sum()),
-            "hit_rate": float(_mean(hits[reported])),
-            "offset": offset,
-            "offset_hit_rate": float(_mean(by_offset[reported])),
-            "gain": float(_mean(gain[reported])),
-            "gain_low": float(low),
-            "gain_high": float(high),
-        }
+        worst = rows[["effect", "effect_apart"]].min(axis=1)
+        return rows.loc[worst.idxmax()]
 
     @property
-    def _parts(self) -> tuple[Part, Part]:
-        """The part that choices are made on and the part that is reported."""
-        return ("select", "report") if self.selected_share > 0 else ("all", "all")
+    def supported(self) -> pd.DataFrame:
+        """The rows whose verdict is `supported`, strongest first."""
+        rows = self.table.loc[self.table["verdict"] == "supported"]
+        return rows.sort_values(by="effect", ascending=False)
 
 
 def test_relation(
     model: Model,
     suite: Suite,
-    relation: str | Sequence[str],
+    relation: str | Relation | Sequence[str | Relation],
     select: float = 0.5,
     seed: int = 0,
+    *,
+    controls: int = 3,
+    norms: bool = True,
+    n_flips: int = 5000,
 ) -> RelationResult:
-    """Tests every head for attention between the words of a relation.
+    """Tests every head for attention between the words of some relations.
 
     Args:
         model: The model.
         suite: Sentences with links.
-        relation: Name of a relation in `suite.relations`, or several that are pooled.
-        select: Share of the groups on which heads and offsets are chosen; the rest is reported. 0
-            reports on everything, and then no choice among heads is protected.
-        seed: Fixes the split and the intervals.
+        relation: What is asked, in the notation of `headwise.notation` (`"amod"`, `"amod: column"`,
+            `"NOUN -> ADJ (amod)"`, `"every>=100"`), or several; error rates are kept over all of them.
+        select: Share of the groups on which rules are chosen; the rest is reported. 0 chooses and
+            reports on everything, and then the rules are flattered, if anything.
+        seed: Fixes every figure.
+        controls: How many models of the same shape with random weights stand beside.
+        norms: Whether attention weighted by what it moves is counted, too.
+        n_flips: Sign flips behind p values; the smallest p is about 1 / n_flips.
 
     Raises:
-        HeadwiseError: A relation that the suite lacks, `select` out of range, too few groups to split,
-            or a word of a pair that the tokenizer drops.
+        HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a
+            decoder cannot look, `select` out of range, too few groups to divide, or a word of a pair
+            that the tokenizer drops.
     """
-    relations = (relation,) if isinstance(relation, str) else tuple(relation)
-    _validate(suite, relations, select)
-    used = [
-        (i, sentence)
-        for i, sentence in enumerate(suite.sentences)
-        if any(link.relation in relations for link in sentence.links)
-    ]
-    alignments = words.align(model, [sentence for _, sentence in used])
-    group_index = {group: i for i, group in enumerate(suite.groups)}
-    selected = _selected_groups([group_index[sentence.group] for _, sentence in used], select, seed)
-    missing = 0
-    pairs: list[list[tuple[int, int]]] = []
-    for (_, sentence), alignment in zip(used, alignments, strict=True):
-        asked = sorted(
-            {
-                (link.dependent, link.governor)
-                for link in sentence.links
-                if link.relation in relations
-            }
+    if not 0 <= select < 1:
+        raise HeadwiseError(
+            f"select={select} is not a share of the groups; expected 0 <= select < 1."
         )
-        visible = [
-            pair for pair in asked if all(words.require(sentence, alignment, word) for word in pair)
-        ]
-        missing += len(asked) - len(visible)
-        pairs.append(visible)
-    found = Hits(model)
-    total = len(alignments)
-    seen = stream(model, words.batches(model, alignments), ["pattern"])
-    for batch, captured in track(seen, total, "reading heads", batch_size):
-        found.add(batch, pairs, captured)
-    sentences = np.array([i for i, _ in used])
-    groups = np.array([group_index[sentence.group] for _, sentence in used])
-    items: dict[Direction, Items] = {
-        direction: found.items(direction, sentences, groups, selected) for direction in DIRECTIONS
-    }
+    if controls < 0:
+        raise HeadwiseError(f"controls={controls} is not a number of models; expected 0 or more.")
+    relations = notation.parse(relation, suite)
+    used = [
+        sentence
+        for sentence in suite.sentences
+        if any(asked.pairs(sentence) for asked in relations)
+    ]
+    alignments = words.align(model, used)
+    cases, missing = _cases(model, relations, used, alignments)
+    groups = _groups(suite, used)
+    selected = _selected_groups(groups, select, seed)
+    fitted, reported = _parts(cases, groups, selected, select)
+    counts = _count(model, cases, alignments, fitted, reported, norms, "reading heads")
+    classes = [baselines.classes_of(sentence) for sentence in used]
+    evidence = [
+        weigh(case, count, classes, _group_of(case, groups), fit, report)
+        for case, count, fit, report in zip(cases, counts, fitted, reported, strict=True)
+    ]
+    random = _controls(model, cases, alignments, fitted, reported, seed, controls)
+    frame = table(evidence, seed=seed, n_flips=n_flips)
     return RelationResult(
         model=model.name,
         suite=suite.name,
-        relations=relations,
-        items=items,
+        relations=tuple(relations),
+        evidence=tuple(evidence),
         selected_share=select,
-        impossible=found.impossible,
+        impossible={(c.relation.text, c.direction): c.impossible for c in cases},
         missing=missing,
         coverage=words.coverage(alignments),
         seed=seed,
-        table=_table(items, select, seed),
+        controls=random,
+        table=_with_controls(frame, random),
     )
 
 
@@ -225,80 +215,124 @@ def test_relation(
 test_relation.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 
 
-def _validate(suite: Suite, relations: Sequence[str], select: float) -> None:
-    if not 0 <= select < 1:
-        raise HeadwiseError(
-            f"select={select} is not a share of the groups; expected 0 <= select < 1."
-        )
-    if not suite.relations:
-        raise HeadwiseError(
-            f"The suite {suite.name!r} links no words, so no relation can be tested on it. Links are "
-            "written [blue|amod>1] [creature|noun#1]; see docs/suites.md."
-        )
+def _cases(
+    model: Model,
+    relations: Sequence[Relation],
+    sentences: Sequence[Sentence],
+    alignments: Sequence[words.Alignment],
+) -> tuple[list[Case], int]:
+    """Every relation in every direction asked, and how many pairs have a word without a vector."""
+    cases: list[Case] = []
+    lengths = [len(sentence.words) for sentence in sentences]
+    missing = 0
     for relation in relations:
-        if relation not in suite.relations:
-            close = get_close_matches(relation, suite.relations, n=3, cutoff=0)
-            raise HeadwiseError(
-                f"The suite {suite.name!r} has no relation {relation!r}. Nearest: {', '.join(close)}."
-            )
+        asked = [relation.pairs(sentence) for sentence in sentences]
+        pairs = [
+            [p for p in found if all(words.require(sentence, alignment, w) for w in p)]
+            for sentence, alignment, found in zip(sentences, alignments, asked, strict=True)
+        ]
+        missing += sum(map(len, asked)) - sum(map(len, pairs))
+        for direction in relation.directions:
+            case = case_of(relation, direction, pairs, lengths, model.is_causal)
+            if relation.directions != DIRECTIONS and not case.questions and case.impossible:
+                raise HeadwiseError(_cannot_look(model, case))
+            cases.append(case)
+    return cases, missing
 
 
-def _selected_groups(groups: Sequence[int], select: float, seed: int) -> set[int]:
-    """Draws the groups of the selection part."""
-    names = sorted(set(groups))
-    if select == 0:
-        return set()
+def _cannot_look(model: Model, case: Case) -> str:
+    ahead = (
+        "who looks stands before it"
+        if case.direction == "column"
+        else "the answer stands behind it"
+    )
+    return (
+        f"{case.relation.text!r} cannot be asked of {model.name}: in a decoder a word sees only what stands before it, "
+        f"and in all {case.impossible:,} cases {ahead}. Ask for another direction, or of an encoder."
+    )
+
+
+def _groups(suite: Suite, sentences: Sequence[Sentence]) -> Int[ndarray, " sentence"]:
+    index = {group: i for i, group in enumerate(suite.groups)}
+    return np.array([index[sentence.group] for sentence in sentences], dtype=int)
+
+
+def _selected_groups(
+    groups: Int[ndarray, " sentence"], select: float, seed: int
+) -> Int[ndarray, " group"]:
+    """Draws the groups of the part that rules are chosen on."""
+    names = np.unique(groups)
     n_selected = round(len(names) * select)
-    if n_selected == 0 or n_selected == len(names):
+    if select > 0 and n_selected in (0, len(names)):
         raise HeadwiseError(
-            f"The sentences come from {len(names)} group(s), too few to choose heads on a share of "
+            f"The sentences come from {len(names)} group(s), too few to choose rules on a share of "
             f"{select} of them and report on the others. Add groups, or pass select=0."
         )
-    order = np.random.default_rng(seed).permutation(names)
-    return {int(group) for group in order[:n_selected]}
+    return np.random.default_rng(seed).permutation(names)[:n_selected]
 
 
-def _table(items: dict[Direction, Items], select: float, seed: int) -> pd.DataFrame:
-    """One row per layer, head and direction, on the reporting part."""
-    parts: tuple[Part, Part] = ("select", "report") if select > 0 else ("all", "all")
-    fitted_part, part = parts
-    frames: list[pd.DataFrame] = []
-    for direction, found in items.items():
-        n_layers, n_heads = found.hits.shape[:2]
-        chosen = {scope: found.within(part, scope) for scope in SCOPES}
-        everything = chosen["all"]
-        rates = {scope: _mean(found.hits[..., mask]).ravel() for scope, mask in chosen.items()}
-        selection = _mean(found.hits[..., found.within("select", "all")])
-        offset = found.best_offset(found.within(fitted_part, "all"))
-        by_offset = found.offset_hits(offset)[everything]
-        gains = found.hits[..., everything].astype(float) - by_offset
-        low, high = cluster_bootstrap(gains, found.group[everything], seed=seed)
-        layers, heads = np.divmod(np.arange(n_layers * n_heads), n_heads)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "layer": layers,
-                    "head": heads,
-                    "direction": direction,
-                    "pairs": int(everything.sum()),
-                    "sentences": len(np.unique(found.sentence[everything])),
-                    "hit_rate": rates["all"],
-                    "hit_rate_adjacent": rates["adjacent"],
-                    "hit_rate_apart": rates["apart"],
-                    "offset": offset,
-                    "offset_hit_rate": float(_mean(by_offset)),
-                    "gain": _mean(gains).ravel(),
-                    "gain_low": low.ravel(),
-                    "gain_high": high.ravel(),
-                    "selection_hit_rate": selection.ravel(),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+def _group_of(case: Case, groups: Int[ndarray, " sentence"]) -> Int[ndarray, " question"]:
+    return groups[np.array([q.sentence for q in case.questions], dtype=int)]
 
 
-def _mean(values: ndarray) -> ndarray:
-    """Mean over the last axis; NaN, not a warning, where it is empty."""
-    if values.shape[-1] == 0:
-        return np.full(values.shape[:-1], np.nan)
-    return np.asarray(values.mean(axis=-1))
+def _parts(
+    cases: Sequence[Case],
+    groups: Int[ndarray, " sentence"],
+    selected: Int[ndarray, " group"],
+    select: float,
+) -> tuple[list[Bool[ndarray, " _"]], list[Bool[ndarray, " _"]]]:
+    """For each case, the questions to choose on and those to report on; all of them for both, if asked."""
+    inside = [np.isin(_group_of(case, groups), selected) for case in cases]
+    if select == 0:
+        everything = [np.ones_like(part) for part in inside]
+        return everything, everything
+    return inside, [~part for part in inside]
+
+
+def _count(
+    model: Model,
+    cases: Sequence[Case],
+    alignments: Sequence[words.Alignment],
+    fitted: Sequence[Bool[ndarray, " _"]],
+    reported: Sequence[Bool[ndarray, " _"]],
+    norms: bool,
+    title: str,
+) -> list[Count]:
+    counter = Counter(model, cases, fitted, reported, norms=norms)
+    seen = stream(model, words.batches(model, alignments), counter.sites)
+    for batch, captured in track(seen, len(alignments), title, batch_size):
+        counter.add(batch, captured)
+        del batch, captured
+    return counter.counts()
+
+
+def _controls(
+    model: Model,
+    cases: Sequence[Case],
+    alignments: Sequence[words.Alignment],
+    fitted: Sequence[Bool[ndarray, " _"]],
+    reported: Sequence[Bool[ndarray, " _"]],
+    seed: int,
+    n: int,
+) -> Float[ndarray, "model case layer head"]:
+    """Hit rates of models with random weights on what is reported."""
+    rates = np.full((n, len(cases), model.n_layers, model.n_heads), np.nan)
+    for i in range(n):
+        random = random_like(model, seed + i)
+        title = f"random weights, {i + 1} of {n}"
+        counts = _count(random, cases, alignments, fitted, reported, False, title)
+        for c, (count, part) in enumerate(zip(counts, reported, strict=True)):
+            if part.any():
+                rates[i, c] = count.hits[..., part].mean(-1)
+    return rates
+
+
+def _with_controls(
+    frame: pd.DataFrame, controls: Float[ndarray, "model case layer head"]
+) -> pd.DataFrame:
+    n_models, n_cases = controls.shape[:2]
+    if not n_models:
+        return frame.assign(control_hit_rate=np.nan, control_best=np.nan)
+    by_case = controls.reshape(n_models, n_cases, -1)
+    best = np.repeat(by_case.max(axis=(0, 2)), by_case.shape[2])
+    return frame.assign(control_hit_rate=by_case.mean(axis=0).ravel(), control_best=best)

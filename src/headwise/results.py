@@ -19,7 +19,7 @@ from .errors import HeadwiseError
 SCHEMA_VERSION = 1
 MINUS = "\N{MINUS SIGN}"
 
-Verdict = Literal["supported", "not supported", "inconclusive"]
+Verdict = Literal["supported", "not supported", "inconclusive", "description"]
 Kind = Literal["text", "integer", "rate", "difference", "offset", "number"]
 Cell = str | int | float | None
 

@@ -12,7 +12,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -110,6 +110,7 @@ class Suite:
         license: Licence of the data, or empty if the data do not say.
         path: File or folder that was read, as the user named it.
         sha256: Hash of what was read.
+        about: How the sentences came about, in a sentence or two for a report's method.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Suite:
     license: str = ""
     path: str = ""
     sha256: str = ""
+    about: str = ""
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -147,9 +149,7 @@ class Suite:
         """A small suite for smoke runs: about `n_groups` groups, spread over labels and splits."""
         chosen = _spread(self.sentences, n_groups)
         sentences = tuple(sentence for sentence in self.sentences if sentence.group in chosen)
-        return Suite(
-            self.name, self.question, sentences, self.labels, self.license, self.path, self.sha256
-        )
+        return replace(self, sentences=sentences)
 
 
 def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:

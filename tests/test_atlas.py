@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import torch
+
+from headwise import HeadwiseError, hooks
+from headwise.atlas import MEASURES, _measure, _random_tokens, atlas
+
+LINES = ["the fluffy blue creature roamed", "a verdant forest", "creature"]
+
+
+def test_shares_by_hand():
+    """One head over one sentence of three tokens, the first of them special."""
+    pattern = torch.tensor([[[[1.0, 0, 0], [0.75, 0.25, 0], [0.5, 0.25, 0.25]]]])
+    looks = torch.tensor([[False, True, True]])
+    special = torch.tensor([[True, False, False]])
+    found = {
+        k: v.item()
+        for k, v in _measure(pattern, looks, special, torch.ones(1, 3, dtype=torch.long)).items()
+    }
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) - (
+        0.5 * np.log(0.5) + 0.5 * np.log(0.25)
+    )
+    assert found == pytest.approx(
+        {
+            "entropy": entropy, "distance": 0.75 + 1 + 0.25, "previous": 0.75 + 0.25, "next": 0,
+            "same": 0.25 + 0.25, "first": 0.75 + 0.5, "special": 0.75 + 0.5, "sink": (0.75 + 0.5) / 2,
+        }
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_bert"])
+def test_each_token_counts_once_whatever_the_batch(name, request):
+    model = request.getfixturevalue(name)
+    whole = atlas(model, LINES)
+    parts = [atlas(model, [line]) for line in LINES[:2]]
+    weights = [part.n_tokens for part in parts]
+    alone = len(model.tokenizer(LINES[2])["input_ids"])
+    if model.is_causal:
+        assert whole.n_tokens == sum(weights) + alone - 1
+    for measure in MEASURES[:-1]:
+        assert whole.table[measure].between(0, 10).all()
+    shares = whole.table[["previous", "next", "same"]].sum(axis=1)
+    assert (shares <= 1 + 1e-6).all()
+    if model.is_causal:
+        assert (whole.table["next"] == 0).all()
+    assert len(whole.table) == model.n_layers * model.n_heads
+
+
+def test_a_head_that_always_looks_back_one_is_seen_to(tiny_gpt2):
+    """The pattern of L1H2 is put in its place by hand."""
+
+    def look_back(pattern, site):
+        n = pattern.shape[-1]
+        return torch.diag(torch.ones(n - 1), -1).expand_as(pattern).clone()
+
+    with hooks.edit(tiny_gpt2, "pattern", look_back, layers=[1], heads=[2]):
+        found = atlas(tiny_gpt2, LINES).table.set_index(["layer", "head"])
+    assert found.loc[(1, 2), "previous"] == pytest.approx(1)
+    assert found.loc[
+        (1, 2), ["same", "entropy", "induction", "duplicate"]
+    ].tolist() == pytest.approx([0] * 4)
+    assert found.loc[(1, 2), "distance"] == pytest.approx(1)
+
+
+def test_repeated_tokens(tiny_bert):
+    tokens, start = _random_tokens(tiny_bert, 10, seed=0)
+    special = set(tiny_bert.tokenizer.all_special_ids)
+    assert start == 1 and {int(t) for t in tokens[:, 0]} <= special
+    inner = tokens[:, 1:21]
+    assert (inner[:, :10] == inner[:, 10:]).all()
+    assert not {int(t) for t in inner.flatten()} & special
+    assert all(len(set(row[:10].tolist())) == 10 for row in inner)
+
+
+def test_nobody_to_look_at(tiny_gpt2):
+    with pytest.raises(HeadwiseError, match="two tokens"):
+        atlas(tiny_gpt2, ["a"]) if len(tiny_gpt2.tokenizer("a")["input_ids"]) == 1 else atlas(
+            tiny_gpt2, [" "]
+        )
