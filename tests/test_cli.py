@@ -75,10 +75,11 @@ def test_help_needs_no_torch(tmp_path):
     assert_no_torch(["--help"], 0, tmp_path)
 
 
-def test_models_lists_minilm(headwise, tmp_path):
+def test_models_lists_what_is_here(headwise, tmp_path):
     result = headwise("models", cwd=tmp_path)
     assert result.returncode == 0
     assert "minilm" in result.stdout and "Apache-2.0" in result.stdout
+    assert "burrow" in result.stdout and "MIT" in result.stdout
 
 
 def test_check_shows_every_identity(headwise, tmp_path):
@@ -107,7 +108,7 @@ def test_the_main_job(smoke_run):
     result, folder = smoke_run
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""  # silent when not a terminal
-    for name in ("adjective_noun-minilm", "mole-minilm"):
+    for name in ("adjective_noun-burrow", "mole-burrow", "adjective_noun-minilm", "mole-minilm"):
         assert (folder / "reports" / name / "index.html").is_file()
         assert (folder / "reports" / name / "results.json").is_file()
         assert list((folder / "reports" / name / "tables").glob("*.csv"))
@@ -140,11 +141,11 @@ def test_a_report_says_where_it_came_from(smoke_run):
 def test_every_script_runs(name, tmp_path):
     script = ROOT / "analyses" / f"{name}.py"
     result = subprocess.run(
-        [sys.executable, str(script), "--model", "minilm", "--smoke", "--out", str(tmp_path / "out")],
+        [sys.executable, str(script), "--model", "burrow", "--smoke", "--out", str(tmp_path / "out")],
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "out" / f"{name}-minilm" / "index.html").is_file()
+    assert (tmp_path / "out" / f"{name}-burrow" / "index.html").is_file()
 
 
 def test_ones_own_analysis_and_suite(headwise, tmp_path):
@@ -153,7 +154,7 @@ def test_ones_own_analysis_and_suite(headwise, tmp_path):
     (tmp_path / "probes/mine.toml").write_text(MOLE.replace('name = "mole"', 'name = "mine"', 1))
     source = (ROOT / "analyses/mole.py").read_text().replace('SUITE = "mole"', 'SUITE = "mine"')
     (tmp_path / "analyses/foo.py").write_text(source.replace('analysis="mole"', 'analysis="foo"'))
-    result = headwise("run", "foo", "--smoke", cwd=tmp_path)
+    result = headwise("run", "foo", "--smoke", "--model", "minilm", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "reports/foo-minilm/index.html").is_file()
 
@@ -175,6 +176,31 @@ def test_a_run_on_given_data(headwise, tmp_path, shared):
         assert np.abs(found - np.array(rates)).max() < 5e-5
 
 
+def test_a_report_on_burrow_says_what_it_read_and_what_it_cannot_see(smoke_run):
+    from headwise.results import load_report
+
+    _, folder = smoke_run
+    for name, phenomenon in (("mole", "mole"), ("adjective_noun", "adjectives")):
+        report = load_report(folder / f"reports/{name}-burrow/results.json")
+        method = " ".join(report.method)
+        assert "written by the grammar that burrow was trained on" in method
+        assert "nothing looks ahead" in method
+        assert f"burrow_sentences('{phenomenon}', 400, seed=3" in report.provenance.data.path
+
+
+def test_sentences_are_written(headwise, tmp_path):
+    result = headwise("sentences", "mole", "-n", "3", cwd=tmp_path)
+    assert result.returncode == 0 and result.stdout.count("\n") == 3
+    for name in ("mole.toml", "mole.conllu"):
+        result = headwise(
+            "sentences", "mole", "-n", "60", "--held-out", "--out", name, cwd=tmp_path
+        )
+        assert result.returncode == 0, result.stderr
+        assert f"60 passages: {name}" in result.stdout
+    command = ("run", "mole", "--model", "burrow", "--smoke", "--data", "mole.toml")
+    assert headwise(*command, cwd=tmp_path).returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -192,6 +218,14 @@ def test_a_run_on_given_data(headwise, tmp_path, shared):
         (["run", "adjective_noun", "--data", str(ROOT / "probes/mole.toml")], "links no words"),
         (["frobnicate"], "No such command"),
         (["check", "minilmm"], "Did you mean 'minilm'"),
+        (["run", "mole", "--model", "burow"], "Did you mean 'burrow'"),
+        (["run", "mole", "--relation", "amod"], "mole asks a question of its own and takes no --relation"),
+        (["run", "relations", "--model", "burrow", "--relation", "amood"], "Nearest: amod"),
+        (["run", "relations", "--model", "burrow", "--relation", "amod: dependent->governor"], "cannot be asked of burrow"),
+        (["sentences", "moles"], "Did you mean 'mole'"),
+        (["sentences", "mole", "-n", "0"], "at least 1; got 0"),
+        (["sentences", "mole", "--out", "mole.txt"], "ends in .toml or .conllu"),
+        (["sentences", "mole", "--out", "no/such/folder/mole.toml"], "cannot be written"),
     ],
 )  # fmt: skip
 def test_bad_requests(headwise, arguments, message, tmp_path):

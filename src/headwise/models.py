@@ -165,7 +165,7 @@ class Model:
         """Runs the whole model with its output head.
 
         Raises:
-            HeadwiseError: The weights bring no output head.
+            HeadwiseError: The weights bring no output head, or a row is longer than `n_context`.
         """
         if not self.has_output_head:
             raise HeadwiseError(
@@ -181,6 +181,7 @@ class Model:
         targets: Tensor | None,
         target_mask: Tensor | None,
     ) -> dict[str, Any]:
+        self._refuse_too_long(tokens)
         mask = torch.ones_like(tokens) if mask is None else mask
         inputs: dict[str, Any] = {"input_ids": tokens, "attention_mask": mask}
         if bool((mask[:, :1] == 0).any()):
@@ -198,6 +199,18 @@ class Model:
             name: value.to(self.device) if isinstance(value, Tensor) else value
             for name, value in inputs.items()
         }
+
+    def _refuse_too_long(self, tokens: Tensor) -> None:
+        """Positions beyond the context were never learned, or do not exist."""
+        if tokens.shape[1] > self.n_context and not self._has_relative_positions:
+            raise HeadwiseError(
+                f"{self.name} takes at most {self.n_context} tokens at a time and got {tokens.shape[1]}. Cut the text, "
+                "or divide it into several."
+            )
+
+    @cached_property
+    def _has_relative_positions(self) -> bool:
+        return any(hasattr(module, "relative_attention_bias") for module in self.hf.modules())
 
     def _left_padded_positions(self, mask: Tensor) -> dict[str, Tensor]:
         """Positions that count tokens and not padding, where the model does not see to that itself."""
@@ -217,8 +230,6 @@ class Model:
     @cached_property
     def _numbers_positions_itself(self) -> bool:
         """Relative positions (T5), or positions counted from the tokens that are not padding (RoBERTa)."""
-        return any(
-            hasattr(module, "relative_attention_bias")
-            or hasattr(module, "create_position_ids_from_input_ids")
-            for module in self.hf.modules()
+        return self._has_relative_positions or any(
+            hasattr(module, "create_position_ids_from_input_ids") for module in self.hf.modules()
         )

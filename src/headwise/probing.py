@@ -4,7 +4,7 @@ For every layer of the residual stream, and for every head's output `z`, the vec
 word is classified by its label: by the nearest class mean (cosine) and by logistic regression.
 Scores are of sentences that were not fitted: the data's own test part, or folds that keep every
 group whole. Beside them stand the majority class and a bag of words of the same sentences (TF-IDF
-and logistic regression), which knows no model at all; layer 0 of the residual stream is the word
+and logistic regression; for a decoder, of the words up to the marked one), which knows no model at all; layer 0 of the residual stream is the word
 before any attention.
 
 Vectors of all sites are held at once: `4 * n_sentences * (n_layers + 1 + n_layers) * d_model` bytes.
@@ -28,7 +28,7 @@ from .models import Model
 from .progress import track
 from .stats import cluster_bootstrap
 from .streaming import batch_size, stream
-from .suites import Suite
+from .suites import Sentence, Suite
 
 ProbeSite = Literal["residual", "z"]
 Key = tuple[str, int, int | None]
@@ -250,10 +250,16 @@ class _Examples:
             groups=np.array([group_index[suite.sentences[i].group] for i, _, _ in kept]),
             sentences=np.array([i for i, _, _ in kept]),
             positions=np.array([word for _, word, _ in kept]),
-            texts=[" ".join(suite.sentences[i].words) for i, _, _ in kept],
+            texts=[_seen(model, suite.sentences[i], word) for i, word, _ in kept],
             alignments=alignments,
             missing=len(marked) - len(kept),
         )
+
+
+def _seen(model: Model, sentence: Sentence, word: int) -> str:
+    """What the model may know of a sentence at a word: a decoder has not read on."""
+    end = word + 1 if model.is_causal else len(sentence.words)
+    return " ".join(sentence.words[:end])
 
 
 def _splits(

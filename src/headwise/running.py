@@ -1,7 +1,7 @@
 """The main job: every analysis asked for, on every model, each into its own folder."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from .report import check_writable, write_index, write_report
 from .results import Report
 from .suites import Suite, read
 
+N_GENERATED = 400  # sentences that burrow is asked where no others are given
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -21,6 +23,7 @@ class Request:
         analyses: Names or paths; all known analyses if empty.
         models: Names; the models of this machine if empty.
         data: A suite that replaces the analysis's own.
+        relations: Relations to ask, for analyses that can be told; their own if empty.
         out: Folder for reports.
         device: Torch device or `auto`.
         dtype: Type of the weights.
@@ -32,6 +35,7 @@ class Request:
     analyses: Sequence[str]
     models: Sequence[str]
     data: Path | None
+    relations: Sequence[str]
     out: Path
     device: str
     dtype: str
@@ -57,25 +61,40 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
         )
     given = read(request.data) if request.data is not None else None
     model_names = list(request.models) or catalogue.default_names()
-    if not model_names:
-        raise HeadwiseError(
-            "No model is installed here. Run: pip install 'headwise[minilm]', or name one with --model."
-        )
     for name in model_names:
         catalogue.find(name)
     check_writable(request.out)
     with waiting("loading libraries"):
         analyses = [workspace.load_analysis(path) for path in paths]
-    suites = [given or read(workspace.find_suite(analysis.suite)) for analysis in analyses]
+    if request.relations and not all(analysis.takes_relations for analysis in analyses):
+        deaf = next(analysis.name for analysis in analyses if not analysis.takes_relations)
+        raise HeadwiseError(
+            f"{deaf} asks a question of its own and takes no --relation. Name an analysis that does, as in: "
+            f"headwise run relations --relation {request.relations[0]!r}"
+        )
+    suites = {
+        (analysis.name, name): given or _suite(analysis, name, request.seed)
+        for analysis in analyses
+        for name in model_names
+    }
     if request.smoke:
-        suites = [suite.head(40) for suite in suites]
+        suites = {key: suite.head(40) for key, suite in suites.items()}
     return _run(request, analyses, suites, model_names)
+
+
+def _suite(analysis: workspace.Analysis, model_name: str, seed: int) -> Suite:
+    """What an analysis asks of a model: burrow knows only the English of its own grammar."""
+    if model_name == "burrow" and analysis.generated:
+        from .grammar.sentences import burrow_sentences
+
+        return burrow_sentences(analysis.generated, N_GENERATED, seed)
+    return read(workspace.find_suite(analysis.suite))
 
 
 def _run(
     request: Request,
     analyses: Sequence[workspace.Analysis],
-    suites: Sequence[Suite],
+    suites: Mapping[tuple[str, str], Suite],
     model_names: Sequence[str],
 ) -> Iterator[tuple[Report, Path]]:
     with waiting("loading libraries"):
@@ -83,9 +102,13 @@ def _run(
     for name in model_names:
         with waiting(f"loading {name}"):
             model = loading.load(name, device=request.device, dtype=request.dtype)
-        for analysis, suite in zip(analyses, suites, strict=True):
+        for analysis in analyses:
+            suite = suites[analysis.name, name]
             start = time.monotonic()
-            report = analysis.analyse(model, suite, seed=request.seed, smoke=request.smoke)
+            options = {"relations": request.relations} if request.relations else {}
+            report = analysis.analyse(
+                model, suite, seed=request.seed, smoke=request.smoke, **options
+            )
             origin = provenance.collect(
                 model,
                 suite,

@@ -1,6 +1,7 @@
 """Where analyses and suites are: the current folder, then the checkout, then the wheel's copy."""
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +24,17 @@ class Analysis:
         name: Its file name without ending.
         path: The file.
         suite: Name of the suite that it asks by default.
+        generated: What it asks of burrow by default: a phenomenon of `headwise.burrow_sentences`; empty for
+            the same suite as of others.
+        takes_relations: Whether `analyse` can be told which relations to ask.
         analyse: Called as `analyse(model, suite, seed=..., smoke=...)`; returns a `Report`.
     """
 
     name: str
     path: Path
     suite: str
+    generated: str
+    takes_relations: bool
     analyse: Callable[..., Report]
 
 
@@ -90,7 +96,11 @@ def load_analysis(path: Path) -> Analysis:
             "headwise.Report; this file does not. See docs/analyses.md."
         )
     suite = str(getattr(module, "SUITE", path.stem))
-    return Analysis(path.stem, path, suite, cast(Callable[..., Report], analyse))
+    generated = str(getattr(module, "BURROW", ""))
+    takes_relations = "relations" in inspect.signature(analyse).parameters
+    return Analysis(
+        path.stem, path, suite, generated, takes_relations, cast(Callable[..., Report], analyse)
+    )
 
 
 def find_suite(name: str) -> Path:

@@ -1,0 +1,156 @@
+"""Fresh sentences of burrow's English, annotated by the grammar that wrote them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from difflib import get_close_matches
+from hashlib import sha256
+
+from ..errors import HeadwiseError
+from ..suites import Mark, Sentence, Suite
+from .annotation import sentence_of
+from .chance import Chance
+from .lexicon import load
+from .passages import PHENOMENA
+from .senses import N_BLOCKS, context_of, sense_before
+from .writer import Writer
+
+LICENSE = "MIT"
+
+QUESTIONS = {
+    "narration": "What do heads do in plain narration?",
+    "adjectives": "Do some heads let nouns collect their adjectives?",
+    "senses": "Where in the model does an ambiguous word take its sense?",
+    "gender": "Do some heads let pronouns look at who they stand for?",
+    "agreement": "Do some heads let verbs look at their subjects?",
+    "completions": "Where does a first name meet the words that complete it?",
+    "landmarks": "Where does a tower become the one in Paris?",
+    "relatives": "Do nouns take in what was done to them?",
+    "mysteries": "Does the last vector of a mystery hold the murderer?",
+    "lineups": "Is a name bound to what was said of its bearer?",
+    "repetitions": "Is what was said once said again?",
+}
+
+
+def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = False) -> Suite:
+    """Fresh passages of the English that burrow was trained on, with all that is known about them.
+
+    Each passage is a `Sentence` (of one or several sentences) with parts of speech, a dependency tree
+    per sentence as links, and links beyond syntax, each from the word that needs (governor) to one
+    that it needs (dependent): `sense`, `continuation`, `effect`, `antecedent`, `agreement`,
+    `completion`, `landmark`, `relative`, `trait`, `clue`, `coreference`; `described` from a noun that is
+    mentioned again to its adjectives; `pred` for *the creature was fluffy*.
+    Marks are senses: `animal` where one word was asked for, else `mole.animal`.
+
+    Args:
+        phenomenon: `narration`, `adjectives`, `senses`, `gender`, `agreement`, `completions`,
+            `landmarks`, `relatives`, `mysteries`, `lineups`, `repetitions`, or one of the ambiguous words, as `mole`. For a word
+            all that sets its sense stands before it, senses are equally frequent, and a group is a sense
+            with one part of the words that set it, so that what is scored is never set by words that
+            were fitted.
+        n: Number of passages.
+        seed: Fixes them.
+        held_out: Whether adjectives and nouns, context words and senses, names and traits are combined
+            as training never showed them, or only as it may have done.
+
+    Raises:
+        HeadwiseError: An unknown phenomenon, `n` below 1, or a word of which no combination is held out.
+    """
+    lexicon = load()
+    if n < 1:
+        raise HeadwiseError(f"n is the number of passages and must be at least 1; got {n}.")
+    known = (*PHENOMENA, *lexicon.senses)
+    if phenomenon not in known:
+        close = get_close_matches(phenomenon, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise HeadwiseError(
+            f"burrow's grammar has no phenomenon {phenomenon!r}; it has {', '.join(PHENOMENA)} and the words "
+            f"{', '.join(lexicon.senses)}.{hint}"
+        )
+    source = f"burrow_sentences({phenomenon!r}, {n}, seed={seed}, held_out={held_out})"
+    writers = _of_word if phenomenon in lexicon.senses else _of_phenomenon
+    sentences = tuple(writers(phenomenon, n, seed, held_out, source))
+    text = "\n".join(f"{s.group}\t{s.text}" for s in sentences)
+    return Suite(
+        name=f"burrow-{phenomenon}",
+        question=_question(phenomenon),
+        sentences=sentences,
+        labels=_labels(phenomenon, sentences),
+        license=LICENSE,
+        path=source,
+        sha256=sha256(text.encode()).hexdigest(),
+        about=_about(phenomenon in lexicon.senses, held_out),
+    )
+
+
+def _of_phenomenon(
+    phenomenon: str, n: int, seed: int, held_out: bool, source: str
+) -> list[Sentence]:
+    made: list[Sentence] = []
+    seen: set[tuple[str, ...]] = set()
+    attempt = 0
+    while len(made) < n:
+        w = Writer(Chance(f"{phenomenon} {seed} {attempt}"), load(), held_out)
+        PHENOMENA[phenomenon](w)
+        attempt += 1
+        if tuple(w.words) in seen and attempt < 20 * n:
+            continue
+        seen.add(tuple(w.words))
+        made.append(sentence_of(w, f"{phenomenon} {len(made)}", f"{source}: {len(made)}"))
+    return made
+
+
+def _of_word(word: str, n: int, seed: int, held_out: bool, source: str) -> list[Sentence]:
+    lexicon = load()
+    kinds = [
+        (sense, block)
+        for block in range(N_BLOCKS)
+        for sense in lexicon.senses[word]
+        if any(context_of(Writer(Chance(0), lexicon, held_out), sense, block).words)
+    ]
+    if not kinds:
+        raise HeadwiseError(f"No combination of {word!r} is held out of training.")
+    made: list[Sentence] = []
+    for i in range(n):
+        sense, block = kinds[i % len(kinds)]
+        w = Writer(Chance(f"{word} {seed} {i}"), lexicon, held_out)
+        sense_before(w, sense, context_of(w, sense, block))
+        sentence = sentence_of(w, f"{sense.name} {block}", f"{source}: {i}")
+        marks = tuple(Mark(mark.word, sense.name) for mark in sentence.marks)
+        made.append(replace(sentence, marks=marks))
+    return made
+
+
+def _about(of_word: bool, held_out: bool) -> str:
+    lines = "The sentences are new and written by the grammar that burrow was trained on, which also annotates them"
+    lines += (
+        "; their combinations of words were held out of training."
+        if held_out
+        else "; training may have shown the same combinations of words in other sentences."
+    )
+    if of_word:
+        lines += (
+            " What sets the sense stands before the word. A group is a sense with one part of the words that set it, so "
+            "that no sentence is scored whose deciding words were fitted; a bag of words has little to go by."
+        )
+    return lines
+
+
+def _question(phenomenon: str) -> str:
+    if phenomenon in QUESTIONS:
+        return QUESTIONS[phenomenon]
+    *first, last = (sense.name for sense in load().senses[phenomenon])
+    return f"Where in the model does {phenomenon} take its sense: {', '.join(first)} or {last}?"
+
+
+def _labels(phenomenon: str, sentences: Iterable[Sentence]) -> dict[str, str]:
+    """What the marks mean: senses of one word by their names, those of several as `word.name`."""
+    meanings = {
+        sense.name if sense.word == phenomenon else f"{sense.word}.{sense.name}": (
+            f"{sense.word} as in: the {sense.word} {' '.join(w for w, _ in sense.continuations[0])}"
+        )
+        for word, senses in load().senses.items()
+        for sense in senses
+        if phenomenon in (word, *PHENOMENA)
+    }
+    used = {mark.label for sentence in sentences for mark in sentence.marks}
+    return {label: meaning for label, meaning in meanings.items() if label in used}
