@@ -160,7 +160,9 @@ def sentences(
     ] = False,
     relation: Annotated[
         list[str] | None,
-        typer.Option(help="Links to write into a .toml suite; sense and amod by default."),
+        typer.Option(
+            help="Links to write into a .toml suite; by default amod if it marks no word."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -176,7 +178,8 @@ def sentences(
         for sentence in suite.sentences:
             print(sentence.text)
     else:
-        write_suite(suite, out, relation or ("sense", "amod"))
+        is_marked = any(sentence.marks for sentence in suite.sentences)
+        write_suite(suite, out, relation or (() if is_marked else ("amod",)))
         print(f"{len(suite)} passages: {out}")
 
 

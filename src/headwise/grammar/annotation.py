@@ -48,13 +48,14 @@ def _spans(words: Sequence[str]) -> Spans:
     return list(zip([0, *ends], ends, strict=False))
 
 
-def write_suite(suite: Suite, path: Path, relations: Iterable[str] = ("sense", "amod")) -> None:
+def write_suite(suite: Suite, path: Path, relations: Iterable[str] = ()) -> None:
     """Writes a suite to a `.conllu` or `.toml` file, whole or not at all.
 
     Args:
         suite: What to write.
         path: The file; its ending says the format.
-        relations: Links that a `.toml` file gets.
+        relations: Links that a `.toml` file gets; a word that one comes from is marked with its name, so
+            none where marks are what is to be read.
 
     Raises:
         HeadwiseError: Another ending, or a place that cannot be written.

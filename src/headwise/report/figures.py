@@ -10,6 +10,12 @@ from ..results import Lines
 INK, MUTED, ACCENT, GRID = "#010203", "#040506", "#070809", "#0a0b0c"
 VARIABLES = {INK: "--ink", MUTED: "--muted", ACCENT: "--accent", GRID: "--rule"}
 DASHES = ["-", (0, (5, 2)), (0, (1, 2)), (0, (5, 2, 1, 2))]
+SAMPLES = [
+    "\N{EM DASH}",
+    "- -",
+    "\N{MIDDLE DOT}\N{MIDDLE DOT}\N{MIDDLE DOT}",
+    "-\N{MIDDLE DOT}-",
+]  # how each looks in a label
 
 
 def draw_lines(chart: Lines) -> str:
@@ -40,12 +46,13 @@ def draw_lines(chart: Lines) -> str:
 
 
 def _plot(axes: Any, chart: Lines) -> None:
-    dashes = {True: iter(DASHES * 9), False: iter(DASHES * 9)}
+    styles = list(zip(DASHES, SAMPLES, strict=True))
+    dashes = {True: iter(styles * 9), False: iter(styles * 9)}
     ends: list[tuple[float, str, str]] = []
     for series in chart.series:
         colour = MUTED if series.is_baseline else ACCENT
         values = [float("nan") if value is None else 100 * value for value in series.values]
-        style = next(dashes[series.is_baseline])
+        style, sample = next(dashes[series.is_baseline])
         axes.plot(
             chart.x,
             values,
@@ -61,7 +68,7 @@ def _plot(axes: Any, chart: Lines) -> None:
                 for ends in (series.low, series.high)
             )
             axes.fill_between(chart.x, low, high, color=colour, alpha=0.13, linewidth=0)
-        ends.append((values[-1], series.name, colour))
+        ends.append((values[-1], f"{sample} {series.name}", colour))
     for height, name, colour in _spread(ends):
         axes.annotate(
             name,
