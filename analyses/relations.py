@@ -103,7 +103,7 @@ def _best(result: RelationResult) -> pd.DataFrame:
         for direction in relation.directions
         if (row := result.best(direction, relation.text)) is not None
     ]
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=list(result.table.columns))
     names = [head_name(*lh) for lh in zip(frame["layer"], frame["head"], strict=True)]
     return frame.assign(name=names)
 

@@ -188,13 +188,14 @@ def test_relation(
     groups = _groups(suite, used)
     selected = _selected_groups(groups, select, seed)
     fitted, reported = _parts(cases, groups, selected, select)
-    counts = _count(model, cases, alignments, fitted, reported, norms, "reading heads")
+    asked = _Asked(cases, alignments, fitted, reported)
+    counts = _count(model, asked, norms, "reading heads")
     classes = [baselines.classes_of(sentence) for sentence in used]
     evidence = [
         weigh(case, count, classes, _group_of(case, groups), fit, report)
         for case, count, fit, report in zip(cases, counts, fitted, reported, strict=True)
     ]
-    random = _controls(model, cases, alignments, fitted, reported, seed, controls)
+    random = _controls(model, asked, seed, controls)
     frame = table(evidence, seed=seed, n_flips=n_flips)
     return RelationResult(
         model=model.name,
@@ -289,39 +290,35 @@ def _parts(
     return inside, [~part for part in inside]
 
 
-def _count(
-    model: Model,
-    cases: Sequence[Case],
-    alignments: Sequence[words.Alignment],
-    fitted: Sequence[Bool[ndarray, " _"]],
-    reported: Sequence[Bool[ndarray, " _"]],
-    norms: bool,
-    title: str,
-) -> list[Count]:
-    counter = Counter(model, cases, fitted, reported, norms=norms)
-    seen = stream(model, words.batches(model, alignments), counter.sites)
-    for batch, captured in track(seen, len(alignments), title, batch_size):
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """All that is asked, of whatever model."""
+
+    cases: list[Case]
+    alignments: list[words.Alignment]
+    fitted: list[Bool[ndarray, " _"]]
+    reported: list[Bool[ndarray, " _"]]
+
+
+def _count(model: Model, asked: _Asked, norms: bool, title: str) -> list[Count]:
+    counter = Counter(model, asked.cases, asked.fitted, asked.reported, norms=norms)
+    seen = stream(model, words.batches(model, asked.alignments), counter.sites)
+    for batch, captured in track(seen, len(asked.alignments), title, batch_size):
         counter.add(batch, captured)
         del batch, captured
     return counter.counts()
 
 
 def _controls(
-    model: Model,
-    cases: Sequence[Case],
-    alignments: Sequence[words.Alignment],
-    fitted: Sequence[Bool[ndarray, " _"]],
-    reported: Sequence[Bool[ndarray, " _"]],
-    seed: int,
-    n: int,
+    model: Model, asked: _Asked, seed: int, n: int
 ) -> Float[ndarray, "model case layer head"]:
     """Hit rates of models with random weights on what is reported."""
-    rates = np.full((n, len(cases), model.n_layers, model.n_heads), np.nan)
+    rates = np.full((n, len(asked.cases), model.n_layers, model.n_heads), np.nan)
     for i in range(n):
         random = random_like(model, seed + i)
         title = f"random weights, {i + 1} of {n}"
-        counts = _count(random, cases, alignments, fitted, reported, False, title)
-        for c, (count, part) in enumerate(zip(counts, reported, strict=True)):
+        counts = _count(random, asked, False, title)
+        for c, (count, part) in enumerate(zip(counts, asked.reported, strict=True)):
             if part.any():
                 rates[i, c] = count.hits[..., part].mean(-1)
     return rates

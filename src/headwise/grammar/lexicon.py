@@ -86,7 +86,6 @@ class Lexicon:
     """
 
     def __init__(self, files: dict[str, dict[str, Any]]):
-        self._files = files
         self._unknown: dict[str, list[str]] = {}
         self._own_tags = {name: dict(_tags_of(content)) for name, content in files.items()}
         self._tags: dict[str, str] = {}
