@@ -119,7 +119,7 @@ def _answer(result: RelationResult) -> str:
     found = result.supported
     asked = f"{len(result.relations)} relations in {len(result.table)} combinations of relation, direction and head"
     if found.empty:
-        return f"No head of {result.model} beats the best rule that knows no model, of {asked}."
+        return f"No head of {result.model} was found to beat the best rule that knows no model, of {asked}."
     first = found.iloc[0]
     pairs = found[["layer", "head"]].drop_duplicates()
     return (
@@ -137,7 +137,9 @@ def _not_found(result: RelationResult) -> list[str]:
         for relation in result.relations
         if relation.text not in set(result.supported["relation"])
     ]
-    lines = [f"No head beats the best rule for: {', '.join(without)}."] if without else []
+    lines = (
+        [f"No head was found to beat the best rule for: {', '.join(without)}."] if without else []
+    )
     impossible = sum(result.impossible.values())
     if impossible:
         lines.append(
