@@ -22,7 +22,7 @@ import pandas as pd
 
 import headwise
 from headwise.comparison import LEVEL, SCOPES, Scope
-from headwise.hits import DIRECTIONS, Direction
+from headwise.questions import DIRECTIONS, Direction
 from headwise.relations import RelationResult
 from headwise.results import (
     Column,
@@ -296,6 +296,7 @@ def _not_found(result: RelationResult) -> list[str]:
             f"{direction}: {above or 'none'} of {len(rows)} heads {'beats' if above == 1 else 'beat'} the best rule on all "
             "pairs and on those with words between, at 5% over everything that was asked."
         )
+    lines += result.too_little
     if result.missing:
         lines.append(
             f"{result.missing} pairs were left out: a word is cut off or has no token of its own."

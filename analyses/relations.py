@@ -15,11 +15,12 @@ Caveats: attention is not use. The more is asked at once, the more evidence each
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 import headwise
 from headwise.relations import RelationResult
-from headwise.results import Column, Report, Table, Verdict, head_name, percent, points
+from headwise.results import Column, Matrix, Report, Table, Verdict, head_name, percent, points
 
 SUITE = "adjective_noun"
 BURROW = "senses"
@@ -65,7 +66,7 @@ def analyse(
         question=QUESTION,
         verdict=_verdict(result),
         answer=_answer(result),
-        figures=[],
+        figures=[_matrix(result, best)] if len(best) else [],
         tables=[
             Table.of(
                 "best_heads",
@@ -108,6 +109,36 @@ def _best(result: RelationResult) -> pd.DataFrame:
     return frame.assign(name=names)
 
 
+def _matrix(result: RelationResult, best: pd.DataFrame) -> Matrix:
+    """Effects of all heads on all relations, each in the direction in which its best head is best."""
+    n_layers, n_heads = result.evidence[0].count.mass.shape
+    worst = best[["effect", "effect_apart"]].min(axis=1)
+    order = worst.sort_values(ascending=False).index
+    chosen = best.loc[order].drop_duplicates("relation")
+    values, names, marked = [], [], []
+    for row, asked in enumerate(chosen.itertuples()):
+        own = result.table[
+            (result.table["relation"] == asked.relation)
+            & (result.table["direction"] == asked.direction)
+        ]
+        values.append(own[["effect", "effect_apart"]].min(axis=1).to_numpy())
+        names.append(
+            asked.relation if ":" in asked.relation else f"{asked.relation}: {asked.direction}"
+        )
+        marked += [(row, column) for column in np.flatnonzero(own["verdict"] == "supported")]
+    return Matrix(
+        title="Every relation in every head",
+        caption="How much more often than its best rule each head hits, in points: the smaller of its effects on all pairs "
+        "and on those with words between. Each relation in the direction in which its best head is best.",
+        rows=names,
+        columns=[head_name(*divmod(i, n_heads)) for i in range(n_layers * n_heads)],
+        breaks=list(range(n_heads, n_layers * n_heads, n_heads)),
+        values=np.array(values),
+        marked=marked,
+        marks="supported: p below 5% over everything asked",
+    )
+
+
 def _verdict(result: RelationResult) -> Verdict:
     verdicts = set(result.table["verdict"])
     if "supported" in verdicts:
@@ -145,6 +176,7 @@ def _not_found(result: RelationResult) -> list[str]:
         lines.append(
             f"{impossible:,} answers lie ahead, where this decoder cannot look; they are not counted."
         )
+    lines += result.too_little
     return [*lines, "Whether the model needs these heads was not tested: nothing was removed."]
 
 

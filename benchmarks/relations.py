@@ -22,22 +22,36 @@ import typer
 from rich.console import Console
 
 import headwise
-from headwise.hits import DIRECTIONS
+from headwise import relations
+from headwise.questions import DIRECTIONS
 from headwise.suites import Suite
 
 console = Console(highlight=False)
 
 
 def ours(model, suite):
+    """Seconds of the whole test, of these in counting, and all hit rates."""
+    counting = 0.0
+    count = relations._count
+
+    def timed(*args):
+        nonlocal counting
+        start = time.perf_counter()
+        counts = count(*args)
+        counting += time.perf_counter() - start
+        return counts
+
+    relations._count = timed
     start = time.perf_counter()
     result = headwise.test_relation(model, suite, "every", select=0, controls=0, norms=False)
     seconds = time.perf_counter() - start
+    relations._count = count
     rates = {
         (relation.text, direction): result.hit_rates(direction, relation.text)
         for relation in result.relations
         for direction in DIRECTIONS
     }
-    return seconds, rates
+    return seconds, counting, rates
 
 
 def usual(model, suite):
@@ -116,19 +130,23 @@ def main(
     suite = headwise.read(data)
     model = headwise.load("minilm", device="cpu")
     if part == "alone":
-        seconds, _ = ours(model, of_size(suite, n))
+        seconds, _, _ = ours(model, of_size(suite, n))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps({"seconds": seconds, "peak_MB": peak}))
         return
     ours(model, of_size(suite, 200))  # warm up
-    ours_seconds, ours_rates = ours(model, suite)
+    seconds, counting, ours_rates = ours(model, suite)
     usual_seconds, usual_rates = usual(model, suite)
     worst = max(np.abs(ours_rates[key] - usual_rates[key]).max() for key in usual_rates)
     console.print(
         f"{len(suite):,} sentences, {len(suite.relations)} relations, 3 directions, {model!r}"
     )
     console.print(
-        f"usual {usual_seconds:.1f} s, ours {ours_seconds:.1f} s: {usual_seconds / ours_seconds:.1f}x faster"
+        f"hit rates: usual {usual_seconds:.1f} s, ours {counting:.1f} s: {usual_seconds / counting:.1f}x faster"
+    )
+    console.print(
+        f"hit rates, rules, intervals and p values, which the usual way has not: ours {seconds:.1f} s, "
+        f"{usual_seconds / seconds:.1f}x faster"
     )
     console.print(f"largest difference of any hit rate: {worst:.1e}")
     for size in (500, 2001, 6000, 12000):

@@ -8,6 +8,7 @@ import torch
 
 import headwise
 from headwise import HeadwiseError, hooks
+from headwise.engine import RowsTap
 
 N_HEADS, D_MODEL, VOCABULARY = 4, 32, 61
 COMMON = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -110,6 +111,27 @@ def test_patterns_and_residuals_are_hugging_faces(pair):
             close(seen[full(side, "pattern"), layer], expected)
         for layer, expected in enumerate(hidden[:-1] if hidden else []):
             close(seen[full(side, "residual"), layer], expected)
+
+
+@pytest.mark.parametrize("starts", [(0,), (0, 2), (0, 1, 4)])
+def test_patterns_read_row_by_row(pair, starts):
+    """A few queries at a time are the same rows of the same pattern, and the model goes on as it would."""
+    model, _, name = pair
+    side = "" if name not in TWO_STACKS else "encoder"
+    key = full(side, "pattern")
+    with hooks.capture(model, [key]) as whole:
+        expected = run(model)
+    rows = {0: [], 1: []}
+    readers = [
+        RowsTap((side, layer), lambda w, at, own=rows[layer]: own.append((at, w)), starts)
+        for layer in rows
+    ]
+    with model.engine.reading(readers):
+        close(run(model), expected, 2e-5)
+    for layer, found in rows.items():
+        assert [at for at, _ in found] == list(starts)
+        close(torch.cat([w for _, w in found], dim=2), whole[key, layer], 2e-6)
+    assert not model.engine.readers
 
 
 def test_last_residual_goes_into_the_final_norm(pair):

@@ -2,30 +2,35 @@ import numpy as np
 import pytest
 import torch
 
-from headwise import HeadwiseError, hooks
-from headwise.atlas import MEASURES, _measure, _random_tokens, atlas
+from headwise import HeadwiseError, hooks, words
+from headwise.atlas import MEASURES, _Looks, _random_tokens, atlas
 
 LINES = ["the fluffy blue creature roamed", "a verdant forest", "creature"]
 
 
-def test_shares_by_hand():
-    """One head over one sentence of three tokens, the first of them special."""
-    pattern = torch.tensor([[[[1.0, 0, 0], [0.75, 0.25, 0], [0.5, 0.25, 0.25]]]])
-    looks = torch.tensor([[False, True, True]])
-    special = torch.tensor([[True, False, False]])
-    found = {
-        k: v.item()
-        for k, v in _measure(pattern, looks, special, torch.ones(1, 3, dtype=torch.long)).items()
-    }
+@pytest.mark.parametrize("starts", [(0,), (0, 1), (0, 1, 2)])
+def test_shares_by_hand(tiny_gpt2, starts):
+    """Every head over one sentence of three tokens, the first of them special; read in blocks."""
+    pattern = torch.tensor([[1.0, 0, 0], [0.75, 0.25, 0], [0.5, 0.25, 0.25]])
+    tokens = torch.zeros(1, 3, dtype=torch.long)
+    pieces = torch.tensor([[[0.0, 1, 0], [0, 0, 1]]])
+    looks = _Looks(tiny_gpt2)
+    looks.begin(words.Batch((0,), tokens, torch.ones_like(tokens), pieces))
+    for layer in range(tiny_gpt2.n_layers):
+        for start, stop in zip(starts, (*starts[1:], 3), strict=True):
+            rows = pattern[start:stop].expand(1, tiny_gpt2.n_heads, stop - start, 3)
+            looks.rows(layer, rows, start)
+    looks.end()
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) - (
         0.5 * np.log(0.5) + 0.5 * np.log(0.25)
     )
-    assert found == pytest.approx(
-        {
-            "entropy": entropy, "distance": 0.75 + 1 + 0.25, "previous": 0.75 + 0.25, "next": 0,
-            "same": 0.25 + 0.25, "first": 0.75 + 0.5, "special": 0.75 + 0.5, "sink": (0.75 + 0.5) / 2,
-        }
-    )  # fmt: skip
+    expected = {
+        "entropy": entropy, "distance": 0.75 + 1 + 0.25, "previous": 0.75 + 0.25, "next": 0,
+        "same": 0.25 + 0.25, "first": 0.75 + 0.5, "special": 0.75 + 0.5, "sink": (0.75 + 0.5) / 2,
+    }  # fmt: skip
+    assert (looks.n_tokens, looks.n_sentences) == (2, 1)
+    for name, value in expected.items():
+        np.testing.assert_allclose(looks.sums[name].numpy(), value, atol=1e-6, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["tiny_gpt2", "tiny_bert"])

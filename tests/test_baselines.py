@@ -2,26 +2,46 @@ import numpy as np
 import pytest
 
 from headwise.baselines import (
-    Question,
     answer_classes,
-    classes_of,
     has_distractor,
     is_right,
     offset_name,
     rules,
     uniform,
 )
+from headwise.corpus import Corpus, classes_of
+from headwise.questions import Questions, ask
 from headwise.suites import Mark, Sentence
 
+
+def corpus_of(*tagged):
+    return Corpus.of(
+        [
+            Sentence(tuple(tags), (True,) * len(tags), f"g{i}", tags=tuple(tags))
+            for i, tags in enumerate(tagged)
+        ]
+    )
+
+
+def questions(*asked):
+    """Questions as (sentence, looker, targets, first, end)."""
+    width = max((len(targets) for _, _, targets, _, _ in asked), default=1)
+    sentence, looker, targets, first, end = zip(*asked, strict=True) if asked else [()] * 5
+    filled = [[*t, *[-1] * (width - len(t))] for t in targets]
+    numbers = (np.array(x, dtype=int) for x in (sentence, looker, first, end))
+    return Questions(*numbers, np.array(filled, dtype=int).reshape(-1, width))
+
+
 # 0 the  1 old  2 stone  3 bridge  4 near  5 the  6 red  7 barn
-CLASSES = [("DET", "ADJ", "NOUN", "NOUN", "ADP", "DET", "ADJ", "NOUN")]
-OLD = Question(0, 1, (3,), 0, 8)
-RED = Question(0, 6, (7,), 0, 8)
-BARN = Question(0, 7, (6,), 0, 7)  # in a decoder: nothing ahead
+TAGS = ("DET", "ADJ", "NOUN", "NOUN", "ADP", "DET", "ADJ", "NOUN")
+CORPUS = corpus_of(TAGS)
+OLD = (0, 1, (3,), 0, 8)
+RED = (0, 6, (7,), 0, 8)
+BARN = (0, 7, (6,), 0, 7)  # in a decoder: nothing ahead
 
 
-def pointed(*questions, sets=(frozenset(("NOUN",)),)):
-    return {name: places.tolist() for name, places in rules(questions, CLASSES, sets)}
+def pointed(*asked, sets=(frozenset(("NOUN",)),)):
+    return {name: places.tolist() for name, places in rules(questions(*asked), CORPUS, sets)}
 
 
 def test_every_rule_by_hand():
@@ -45,30 +65,72 @@ def test_a_decoder_sees_nothing_ahead():
     assert found["next word"] == [-1]
 
 
+def test_rules_stay_within_their_sentence():
+    """Runs of nouns at the edges of sentences do not grow together."""
+    corpus = corpus_of(("ADJ", "NOUN"), ("NOUN", "ADJ", "NOUN", "NOUN"), ("NOUN",))
+    asked = questions((0, 0, (1,), 0, 2), (1, 1, (3,), 0, 4), (2, 0, (0,), 0, 1))
+    found = {n: p.tolist() for n, p in rules(asked, corpus, [frozenset(("NOUN",))])}
+    assert found["last of the next NOUN run"] == [1, 3, -1]
+    assert found["first of the previous NOUN run"] == [-1, 0, -1]
+    assert found["nearest NOUN"] == [1, 0, -1]
+
+
 def test_which_parts_of_speech_are_right():
-    assert answer_classes([OLD, RED], CLASSES) == [frozenset(("NOUN",))]
-    questions = [OLD] * 25 + [Question(0, 4, (1,), 0, 8)] * 3 + [Question(0, 4, (0,), 0, 8)]
-    assert answer_classes(questions, CLASSES) == [frozenset(("NOUN",)), frozenset(("NOUN", "ADJ"))]
-    assert answer_classes([OLD], [("",) * 8]) == []
+    assert answer_classes(questions(OLD, RED), CORPUS) == [frozenset(("NOUN",))]
+    several = [OLD] * 25 + [(0, 4, (1,), 0, 8)] * 3 + [(0, 4, (0,), 0, 8)]
+    found = answer_classes(questions(*several), CORPUS)
+    assert found == [frozenset(("NOUN",)), frozenset(("NOUN", "ADJ"))]
+    assert answer_classes(questions(OLD), corpus_of(("",) * 8)) == []
+    assert answer_classes(questions(), CORPUS) == []
 
 
 def test_right_and_wrong():
-    assert is_right([OLD, RED], np.array([3, -1])).tolist() == [True, False]
-    assert is_right([Question(0, 3, (1, 2), 0, 8)], np.array([2])).tolist() == [True]
+    assert is_right(questions(OLD, RED), np.array([3, -1])).tolist() == [True, False]
+    assert is_right(questions((0, 3, (1, 2), 0, 8)), np.array([2])).tolist() == [True]
+    assert is_right(questions(OLD, BARN), np.array([[3, 6], [1, 7]])).tolist() == [
+        [True, True],
+        [False, False],
+    ]
 
 
 def test_distractors():
     """The stone is nearer to old than the bridge; nothing stands between red and barn."""
-    assert has_distractor([OLD, RED, BARN], CLASSES).tolist() == [True, False, False]
+    assert has_distractor(questions(OLD, RED, BARN), CORPUS).tolist() == [True, False, False]
     # The bridge is as near to 'near' as would be a noun on the other side.
-    assert has_distractor([Question(0, 4, (7,), 0, 8)], CLASSES).tolist() == [True]
+    assert has_distractor(questions((0, 4, (7,), 0, 8)), CORPUS).tolist() == [True]
+    # Both nouns are right, so neither distracts; the determiner is of another kind.
+    assert has_distractor(questions((0, 1, (2, 3), 0, 8)), CORPUS).tolist() == [False]
 
 
 def test_chance():
-    assert uniform([OLD]) == pytest.approx(1 / 7)
-    assert uniform([BARN]) == pytest.approx(1 / 7)
-    assert uniform([Question(0, 7, (1, 6), 0, 7)]) == pytest.approx(2 / 7)
-    assert np.isnan(uniform([]))
+    assert uniform(questions(OLD)) == pytest.approx(1 / 7)
+    assert uniform(questions(BARN)) == pytest.approx(1 / 7)
+    assert uniform(questions((0, 7, (1, 6), 0, 7))) == pytest.approx(2 / 7)
+    assert np.isnan(uniform(questions()))
+
+
+PAIRS = np.array([(0, 0, 2), (0, 1, 2), (0, 3, 2), (1, 1, 0)])
+LENGTHS = np.array([4, 2])
+
+
+def test_who_is_asked():
+    """Words 0, 1 and 3 of the first sentence depend on word 2; a governor is asked once."""
+    found, impossible = ask("governor->dependent", PAIRS, LENGTHS, is_causal=False)
+    assert (found.sentence.tolist(), found.looker.tolist(), impossible) == ([0, 1], [2, 0], 0)
+    assert found.targets.tolist() == [[0, 1, 3], [1, -1, -1]]
+    assert found.nearest.tolist() == [1, 1]
+    found, _ = ask("column", PAIRS, LENGTHS, is_causal=False)
+    assert found.looker.tolist() == [0, 1, 3, 1] and found.targets.ravel().tolist() == [2, 2, 2, 0]
+
+
+def test_what_a_decoder_is_asked():
+    found, impossible = ask("governor->dependent", PAIRS, LENGTHS, is_causal=True)
+    assert found.targets.tolist() == [[0, 1, -1]] and impossible == 1
+    assert (found.first.tolist(), found.end.tolist()) == ([0], [2])
+    found, impossible = ask("column", PAIRS, LENGTHS, is_causal=True)
+    assert found.looker.tolist() == [0, 1] and found.first.tolist() == [1, 2] and impossible == 2
+    found, impossible = ask("dependent->governor", PAIRS, LENGTHS, is_causal=True)
+    assert found.looker.tolist() == [3, 1] and found.end.tolist() == [3, 1] and impossible == 2
 
 
 def test_marks_stand_in_for_parts_of_speech():

@@ -6,9 +6,11 @@ import torch
 
 import headwise
 from headwise import HeadwiseError
-from headwise.baselines import MAX_OFFSET, Question, is_right, offset_name, rules
-from headwise.hits import DIRECTIONS, Case, Count, Counter, case_of, value_norms
+from headwise.baselines import MAX_OFFSET, is_right, offset_name, rules
+from headwise.corpus import Corpus
+from headwise.hits import Case, Count, Counter, value_norms
 from headwise.notation import Relation
+from headwise.questions import DIRECTIONS, Questions, ask
 from headwise.readers.toml import parse
 from headwise.suites import Link, Sentence, Suite
 
@@ -44,39 +46,39 @@ def test_reference_hit_rates(on_treebank, shared, relation):
     assert len(column.case.questions) == expected["pairs"]
     by_offset = {
         name: is_right(column.case.questions, places).mean()
-        for name, places in rules(column.case.questions, [], [])
+        for name, places in rules(column.case.questions, Corpus.of([]), [])
     }
     best = max(by_offset, key=by_offset.get)
     assert best == offset_name(expected["best_offset"])
     assert by_offset[best] == pytest.approx(expected["best_offset_rate"], abs=5e-5)
 
 
-def counted(model, pattern, pairs, *, values=None, fitted=None):
+def counted(model, pattern, pairs, *, starts=(0,), pieces=None):
     """What is counted on one sentence whose attention between its words is given by hand."""
-    from headwise.hooks import Captured, Site
-
     pattern = torch.tensor(pattern, dtype=torch.float32)
     n = pattern.shape[-1]
-    batch = headwise.words.Batch(
-        (0,),
-        torch.zeros(1, n, dtype=torch.long),
-        torch.ones(1, n, dtype=torch.long),
-        torch.eye(n)[None],
-    )
-    captured = Captured()
-    generator = torch.Generator().manual_seed(0)
-    for layer in range(model.n_layers):
-        captured.store(Site("pattern", layer), pattern.expand(1, model.n_heads, n, n))
-        drawn = torch.randn(1, n, model.n_key_value_heads, model.d_head, generator=generator)
-        captured.store(Site("v", layer), drawn if values is None else values)
+    pieces = torch.eye(n) if pieces is None else torch.tensor(pieces, dtype=torch.float32)
+    tokens = torch.zeros(1, n, dtype=torch.long)
+    batch = headwise.words.Batch((0,), tokens, torch.ones_like(tokens), pieces[None])
+    lengths = np.array([len(pieces)])
+    pairs = np.array([(0, *pair) for pair in sorted(pairs)])
     cases = [
-        case_of(Relation("r", ("r",)), direction, [pairs], [n], model.is_causal)
+        Case(Relation("r", ("r",)), direction, *ask(direction, pairs, lengths, model.is_causal))
         for direction in DIRECTIONS
     ]
     parts = [np.ones(len(case.questions), dtype=bool) for case in cases]
-    counter = Counter(model, cases, parts if fitted is None else fitted, parts)
-    counter.add(batch, captured)
-    return dict(zip(DIRECTIONS, counter.counts(), strict=True)), cases, captured
+    counter = Counter(model, cases, parts, parts)
+    counter.begin(batch)
+    generator = torch.Generator().manual_seed(0)
+    values = []
+    for layer in range(model.n_layers):
+        values.append(torch.randn(1, n, model.n_key_value_heads, model.d_head, generator=generator))
+        counter.values(layer, values[-1])
+        for start, stop in zip(starts, (*starts[1:], n), strict=True):
+            rows = pattern[start:stop].expand(1, model.n_heads, stop - start, n)
+            counter.rows(layer, rows, start)
+    counter.end()
+    return dict(zip(DIRECTIONS, counter.counts(), strict=True)), cases, values
 
 
 def hits(found):
@@ -121,7 +123,7 @@ def test_a_decoder_is_only_asked_what_it_can_see(tiny_gpt2):
     assert hits(found) == {
         "dependent->governor": [],
         "governor->dependent": [True],
-        "column": [True, False],  # 0 is looked at hardest by word 1
+        "column": [False, True],  # 0 is looked at hardest by word 1
     }
     assert [case.impossible for case in cases] == [2, 0, 0]
 
@@ -134,11 +136,11 @@ def test_no_attention_is_no_hit(tiny_bert):
 def test_attention_by_what_it_moves(tiny_bert):
     """`||pattern * v W_O||` in float64, head by head."""
     pattern = [[0.5, 0.3, 0.2], [0.2, 0.4, 0.4], [0.35, 0.25, 0.4]]
-    found, _, captured = counted(tiny_bert, pattern, [(0, 2), (1, 2)])
+    found, _, values = counted(tiny_bert, pattern, [(0, 2), (1, 2)])
     for layer in range(tiny_bert.n_layers):
         W_O = tiny_bert.attention(layer=layer).W_O.double()
-        v = captured["v", layer].double()[0]
-        norms = value_norms(captured["v", layer], W_O.float())[0]
+        v = values[layer].double()[0]
+        norms = value_norms(values[layer], W_O.float())[0]
         for head in range(tiny_bert.n_heads):
             written = torch.stack([v[p, head] @ W_O[head] for p in range(3)]).norm(dim=-1)
             torch.testing.assert_close(norms[:, head].double(), written, rtol=1e-5, atol=1e-6)
@@ -146,6 +148,25 @@ def test_attention_by_what_it_moves(tiny_bert):
             weighted.fill_diagonal_(0)
             expected = [bool(weighted[row].argmax() == 2) for row in (0, 1)]
             assert found["dependent->governor"].norm_hits[layer, head].tolist() == expected
+
+
+def test_rows_may_come_a_few_at_a_time(tiny_bert):
+    """Six tokens: a special one, then four words, the second of two pieces; five pairs."""
+    generator = torch.Generator().manual_seed(1)
+    pattern = torch.rand(6, 6, generator=generator).softmax(-1).tolist()
+    pieces = np.zeros((4, 6))
+    pieces[[0, 1, 1, 2, 3], [1, 2, 3, 4, 5]] = 1
+    pairs = [(0, 1), (2, 1), (3, 2), (1, 3), (3, 0)]
+    whole, _, _ = counted(tiny_bert, pattern, pairs, pieces=pieces)
+    for starts in ((0, 1, 2, 4, 5), (0, 2), (0, 4)):
+        parts, _, _ = counted(tiny_bert, pattern, pairs, pieces=pieces, starts=starts)
+        for direction in DIRECTIONS:
+            for name in ("hits", "norm_hits"):
+                expected, found = (getattr(x[direction], name) for x in (whole, parts))
+                assert np.array_equal(found, expected), (direction, name, starts)
+            for name in ("profile", "mass", "sink"):
+                expected, found = (getattr(x[direction], name) for x in (whole, parts))
+                np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def test_grouped_values_are_shared():
@@ -160,7 +181,7 @@ def test_rules_and_scopes(tiny_bert):
         tiny_bert, suite(BLUE, BLUE.replace("The", "A")), "amod", select=0, controls=1
     )
     evidence = result.case("dependent->governor")
-    assert sorted(q.targets[0] - q.looker for q in evidence.case.questions) == [1, 1, 2, 2]
+    assert sorted(evidence.case.questions.nearest) == [1, 1, 2, 2]
     assert evidence.within("apart", "reported").sum() == 2
     table = result.table[result.table["direction"] == "dependent->governor"]
     assert table["pairs"].unique().tolist() == [4]
@@ -209,18 +230,36 @@ def test_a_head_that_counts_words_is_no_adjective_head(tiny_bert):
     n = 400
     apart = rng.random(n) < 0.15
     far = rng.integers(3, 9, n)
-    questions = tuple(Question(i, 1, (int(far[i]) if apart[i] else 2,), 0, 9) for i in range(n))
+    ones, ends = np.ones(n, dtype=int), np.full(n, 9)
+    questions = Questions(np.arange(n), ones, 0 * ones, ends, np.where(apart, far, 2)[:, None])
     previous = ~apart
     knows = np.ones(n, dtype=bool)
     found = np.stack([previous, knows])[None]
     count = Count(found, found, np.zeros((1, 2, 41)), np.ones((1, 2)), np.zeros((1, 2)))
     case = Case(Relation("amod", ("amod",)), "dependent->governor", questions)
     fitted = np.arange(n) % 2 == 0
-    evidence = weigh(case, count, [("",) * 9] * n, np.arange(n), fitted, ~fitted)
+    untagged = Corpus.of([Sentence(("w",) * 9, (True,) * 9, "g")] * n)
+    evidence = weigh(case, count, untagged, np.arange(n), fitted, ~fitted)
     rows = table([evidence], seed=0, n_flips=2000)
     assert rows["hit_rate"][0] > 0.8 and rows["effect"][0] == 0
     assert rows["verdict"].tolist() == ["not supported", "supported"]
     assert rows["baseline"][0] == "next word"
+
+
+def test_what_is_too_little_is_said(tiny_bert):
+    """Four pairs; and sixty that all come from one sentence group."""
+    result = headwise.test_relation(
+        tiny_bert, suite(BLUE, BLUE.replace("The", "A")), "amod: column", select=0, controls=0
+    )
+    assert result.too_little == ["Fewer than 20 held-out cases, so no p value: amod: column, 4."]
+    alike = Suite("s", "?", tuple(parse(BLUE, LABELS, "one") for _ in range(30)))
+    result = headwise.test_relation(tiny_bert, alike, "amod", select=0, controls=0)
+    (line,) = result.too_little
+    assert "amod (column), 60 from 1" in line and "no interval and no p value" in line
+    assert result.table[["p", "p_family", "q", "effect_low"]].isna().all().all()
+    assert set(result.table["verdict"]) == {"inconclusive"}
+    with pytest.raises(HeadwiseError, match="too few to choose rules"):
+        headwise.test_relation(tiny_bert, alike, "amod", controls=0)
 
 
 def test_a_direction_in_which_a_decoder_cannot_look(tiny_gpt2):

@@ -13,6 +13,7 @@ from headwise.results import (
     Column,
     Heatmap,
     Lines,
+    Matrix,
     Provenance,
     Report,
     Series,
@@ -40,6 +41,16 @@ def report(text="plain", **changes):
                 values=np.array([[0.0, 0.5], [1.0, np.nan]]),
                 baseline=(text, 0.25),
                 marked=[(0, 1)],
+            ),
+            Matrix(
+                title=text,
+                caption=text,
+                rows=[text, "amod"],
+                columns=["L0H0", "L0H1", "L1H0", "L1H1"],
+                breaks=[2],
+                values=np.array([[0.1, -0.2, np.nan, 0.9], [0.0, 0.25, 0.5, 0.3]]),
+                marked=[(1, 2)],
+                marks=text,
             ),
             Lines(
                 title=text,
@@ -127,6 +138,21 @@ def test_missing_values_are_shown_as_missing():
     assert "nan" not in Page(html).text
     assert "\N{EN DASH}" in html
     assert ">12.3%<" in html and ">1,200<" in html
+
+
+def test_a_matrix_says_each_number():
+    html = render_report(report())
+    assert 'colspan="2">L0</th>' in html and 'colspan="2">L1</th>' in html
+    cells = re.findall(
+        r'<td class="([^"]*)" style="--v:([0-9.]+)" title="amod, (\w+): ([^"]*)"', html
+    )
+    assert cells == [
+        ("", "0.0", "L0H0", "+0"),
+        ("", "0.5", "L0H1", "+25"),
+        ("break marked", "1.0", "L1H0", "+50"),
+        ("", "0.6", "L1H1", "+30"),
+    ]
+    assert "L0H1: \N{MINUS SIGN}20" in html and "L1H0: \N{EN DASH}" in html
 
 
 def test_the_page_comes_from_the_file(tmp_path):

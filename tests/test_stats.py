@@ -48,6 +48,21 @@ def test_rows_are_treated_alike():
     assert np.allclose([both[0][0], both[1][0]], [first[0][0], first[1][0]])
 
 
+def test_each_test_has_its_own_counts():
+    """Two cases of two tests, in one call as in two; a cluster without items of a case adds nothing."""
+    rng = np.random.default_rng(2)
+    counts = rng.integers(0, 4, (2, 30)).astype(float)
+    sums = rng.normal(size=(4, 30)) * np.repeat(counts, 2, axis=0)
+    together = np.array(bootstrap_ratios(sums, counts, seed=3))
+    apart = [np.array(bootstrap_ratios(sums[i : i + 2], counts[i // 2], seed=3)) for i in (0, 2)]
+    np.testing.assert_allclose(together, np.concatenate(apart, axis=1), atol=1e-6)
+    few = counts * np.array([[1], [0]])
+    assert (
+        np.isnan(np.array(bootstrap_ratios(sums, few, seed=3))).tolist()
+        == [[False] * 2 + [True] * 2] * 2
+    )
+
+
 def test_few_clusters_give_no_interval():
     low, high = cluster_bootstrap(np.ones(40), np.arange(40) % 4, seed=0)
     assert np.isnan(low) and np.isnan(high)

@@ -6,7 +6,7 @@ looks, how much goes to the previous, the next and the same token, to the first 
 tokens, and the most that any single token gets. On random tokens written twice: how much goes from
 the second occurrence to the first (duplicate), and to the token after it (induction).
 
-One forward pass, and one over the random tokens; no pattern outlives its batch.
+One forward pass, and one over the random tokens; no pattern outlives its rows.
 
 Reference: Clark, Khandelwal, Levy and Manning 2019; Olsson et al. 2022, In-context learning and
 induction heads; Xiao, Tian, Chen, Han and Lewis 2024, Efficient streaming language models with
@@ -25,7 +25,7 @@ from . import words
 from .errors import HeadwiseError
 from .models import Model
 from .progress import track
-from .streaming import align_whole, batch_size, stream
+from .streaming import align_whole, stream, watch, watched
 from .suites import Sentence, Suite
 
 SINK = 0.3
@@ -71,24 +71,20 @@ def atlas(model: Model, sentences: Suite | Sequence[str | Sentence], seed: int =
         HeadwiseError: No sentence has two tokens.
     """
     alignments = align_whole(model, sentences, truncate=True)
-    shape = (model.n_layers, model.n_heads)
-    sums = {name: torch.zeros(shape, dtype=torch.float64) for name in MEASURES}
-    n_tokens, n_sentences = 0, 0
-    seen = stream(model, words.batches(model, alignments), ["pattern"])
-    for batch, captured in track(seen, len(alignments), "reading heads", batch_size):
-        special = (batch.pieces.sum(1) == 0) & (batch.mask > 0)
-        looks = _lookers(batch.mask, model.is_causal)
-        n_tokens += int(looks.sum())
-        n_sentences += int(looks.any(1).sum())
-        for layer in range(model.n_layers):
-            pattern = captured["pattern", layer].float()
-            for name, values in _measure(pattern, looks, special, batch.mask).items():
-                sums[name][layer] += values.double().cpu()
-        del batch, captured
-    if not n_tokens:
+    looks = _Looks(model)
+    for _ in track(
+        watch(model, words.batches(model, alignments), looks),
+        len(alignments),
+        "reading heads",
+        watched,
+    ):
+        pass
+    if not looks.n_tokens:
         raise HeadwiseError("No sentence has two tokens, so nobody can look at another.")
+    shape = (model.n_layers, model.n_heads)
     columns = {
-        name: (sums[name] / (n_sentences if name == "sink" else n_tokens)) for name in MEASURES
+        name: looks.sums[name] / (looks.n_sentences if name == "sink" else looks.n_tokens)
+        for name in MEASURES
     }
     columns |= _repeated(model, seed)
     layers = torch.arange(shape[0]).repeat_interleave(shape[1])
@@ -102,11 +98,62 @@ def atlas(model: Model, sentences: Suite | Sequence[str | Sentence], seed: int =
     return Atlas(
         model=model.name,
         suite=sentences.name if isinstance(sentences, Suite) else "sentences",
-        n_tokens=n_tokens,
+        n_tokens=looks.n_tokens,
         sink_share=float((columns["sink"] > SINK).double().mean()),
         seed=seed,
         table=table,
     )
+
+
+class _Looks:
+    """Adds up where heads look. A `streaming.Watcher`."""
+
+    def __init__(self, model: Model):
+        self.model = model
+        self.n_tokens, self.n_sentences = 0, 0
+        self.sums = self._nothing()
+        self._batch: words.Batch | None = None
+
+    def _nothing(self) -> dict[str, Float[Tensor, "layer head"]]:
+        size = (self.model.n_layers, self.model.n_heads)
+        return {name: torch.zeros(size, dtype=torch.float64) for name in MEASURES}
+
+    def begin(self, batch: words.Batch) -> None:
+        """Finds out which tokens look, and which are special."""
+        self._batch, self._found = batch, self._nothing()
+        self._special = ((batch.pieces.sum(1) == 0) & (batch.mask > 0)).float()
+        self._looks = _lookers(batch.mask, self.model.is_causal)
+
+    def values(self, layer: int, values: Float[Tensor, "batch pos kv_head d_head"]) -> None:
+        """What is written is not looked at."""
+
+    def rows(self, layer: int, pattern: Float[Tensor, "batch head row key"], start: int) -> None:
+        """Adds the attention of some tokens."""
+        assert self._batch is not None
+        stop = start + pattern.shape[2]
+        own = self._looks[:, start:stop]
+        measured, received, lookers = measure(
+            pattern.float(), own, start, self._special, self._batch.mask
+        )
+        for name, values in measured.items():
+            self._found[name][layer] += values.double().cpu()
+        # What a key gets is averaged over those that look at it from elsewhere.
+        self._received, self._lookers = (
+            (received, lookers)
+            if start == 0
+            else (self._received + received, self._lookers + lookers)
+        )
+        if stop == self._batch.tokens.shape[1]:
+            n = self._lookers[:, None]
+            sink = torch.where(n > 1, self._received / n.clamp(min=1), 0.0)
+            self._found["sink"][layer] = sink.amax(-1).sum(0).double().cpu()
+
+    def end(self) -> None:
+        """Keeps what a batch added up to."""
+        self.n_tokens += int(self._looks.sum())
+        self.n_sentences += int(self._looks.any(1).sum())
+        for name, values in self._found.items():
+            self.sums[name] += values
 
 
 def _lookers(mask: Int[Tensor, "batch pos"], is_causal: bool) -> Bool[Tensor, "batch pos"]:
@@ -116,35 +163,39 @@ def _lookers(mask: Int[Tensor, "batch pos"], is_causal: bool) -> Bool[Tensor, "b
     return (mask > 0) & (mask.sum(1, keepdim=True) > 1)
 
 
-def _measure(
-    pattern: Float[Tensor, "batch head query key"],
-    looks: Bool[Tensor, "batch query"],
-    special: Bool[Tensor, "batch key"],
+def measure(
+    pattern: Float[Tensor, "batch head row key"],
+    looks: Bool[Tensor, "batch row"],
+    start: int,
+    special: Float[Tensor, "batch key"],
     mask: Int[Tensor, "batch key"],
-) -> dict[str, Float[Tensor, " head"]]:
-    """Sums over all tokens that look (over sentences, for the sink)."""
+) -> tuple[
+    dict[str, Float[Tensor, " head"]], Float[Tensor, "batch head key"], Int[Tensor, "batch key"]
+]:
+    """Where some tokens look, from position `start` on.
+
+    Returns:
+        Sums over those that look; what each key gets from elsewhere, and from how many.
+    """
     pattern = pattern * looks[:, None, :, None]
-    n = pattern.shape[-1]
-    position = torch.arange(n, device=pattern.device)
-    distance = (position[:, None] - position).abs()
-    first = mask.argmax(1)
-    at_first = (position == first[:, None])[:, None, None].expand_as(pattern)
-    # What a key gets is averaged over those that look at it from elsewhere.
-    received = pattern.masked_fill(distance == 0, 0).sum(2)
-    lookers = (looks[:, :, None] & (pattern.sum(1) > 0) & (distance > 0)).sum(1)
-    sink = torch.where(lookers[:, None] > 1, received / lookers.clamp(min=1)[:, None], 0.0)
+    n_rows, n_keys = pattern.shape[2:]
+    key = torch.arange(n_keys, device=pattern.device)
+    distance = (key[start : start + n_rows, None] - key).abs()
+    at_first = (key == mask.argmax(1)[:, None]).float()
+    is_elsewhere = distance > 0
+    lookers = (looks[:, :, None] & (pattern.sum(1) > 0) & is_elsewhere).sum(1)
     diagonal = {"previous": -1, "next": 1, "same": 0}
-    return {
+    sums = {
         "entropy": torch.special.entr(pattern).sum((0, 2, 3)),
         "distance": (pattern * distance).sum((0, 2, 3)),
         **{
-            name: pattern.diagonal(offset=offset, dim1=-2, dim2=-1).sum((0, 2))
+            name: pattern.diagonal(offset=start + offset, dim1=-2, dim2=-1).sum((0, 2))
             for name, offset in diagonal.items()
         },
-        "first": (pattern * at_first).sum((0, 2, 3)),
-        "special": (pattern * special[:, None, None]).sum((0, 2, 3)),
-        "sink": sink.amax(-1).sum(0),
+        "first": torch.einsum("bhqk,bk->h", pattern, at_first),
+        "special": torch.einsum("bhqk,bk->h", pattern, special),
     }
+    return sums, (pattern * is_elsewhere).sum(2), lookers
 
 
 def _repeated(model: Model, seed: int) -> dict[str, Float[Tensor, "layer head"]]:

@@ -17,92 +17,58 @@ In UD English EWT dev the last of the next run of nouns and names is right for 8
 every published adjective head; the next word for 75%.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int
 from numpy import ndarray
 
-from .suites import Sentence
+from .corpus import Corpus
+from .questions import NOBODY, Questions
 
 MAX_OFFSET = 20
 SHARE_OF_ANSWERS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A word that looks and the words that would be right.
-
-    Attributes:
-        sentence: Index of the sentence.
-        looker: Position of the word that looks.
-        targets: Positions that are right.
-        first: First position that the looker can see.
-        end: End of what it can see, exclusive.
-    """
-
-    sentence: int
-    looker: int
-    targets: tuple[int, ...]
-    first: int
-    end: int
-
-
-def classes_of(sentence: Sentence) -> tuple[str, ...]:
-    """Part of speech of every word, or the label that marks it where no parts of speech are known."""
-    if sentence.tags:
-        return sentence.tags
-    labels = {mark.word: mark.label for mark in sentence.marks}
-    return tuple(labels.get(word, "") for word in range(len(sentence.words)))
-
-
-def answer_classes(
-    questions: Iterable[Question], classes: Sequence[Sequence[str]]
-) -> list[frozenset[str]]:
+def answer_classes(questions: Questions, corpus: Corpus) -> list[frozenset[str]]:
     """Sets of parts of speech worth a rule: the most frequent answer's, and all frequent ones."""
-    counts = Counter(name for q in questions for t in q.targets if (name := classes[q.sentence][t]))
-    if not counts:
+    answers = _target_classes(questions, corpus)
+    counts = np.bincount(answers[answers > 0], minlength=len(corpus.names))
+    if not counts.any():
         return []
-    total = counts.total()
-    frequent = frozenset(n for n, count in counts.items() if count >= SHARE_OF_ANSWERS * total)
-    return list(dict.fromkeys((frozenset((counts.most_common(1)[0][0],)), frequent)))
+    frequent = np.flatnonzero(counts >= SHARE_OF_ANSWERS * counts.sum())
+    sets = ([int(counts.argmax())], frequent.tolist())
+    return list(dict.fromkeys(frozenset(corpus.names[i] for i in chosen) for chosen in sets))
+
+
+def _target_classes(questions: Questions, corpus: Corpus) -> Int[ndarray, "question target"]:
+    """Part of speech of every right word; 0 where it has none or there is no word."""
+    if not len(questions):
+        return np.zeros_like(questions.targets)
+    places = corpus.starts[questions.sentence][:, None] + questions.targets
+    is_word = questions.targets != NOBODY
+    return np.where(is_word, corpus.classes[np.where(is_word, places, 0)], 0)
 
 
 def rules(
-    questions: Sequence[Question],
-    classes: Sequence[Sequence[str]],
-    sets: Sequence[frozenset[str]],
+    questions: Questions, corpus: Corpus, sets: Sequence[frozenset[str]]
 ) -> Iterator[tuple[str, Int[ndarray, " question"]]]:
     """Every rule with the word it points at for each question, -1 where there is none; the plainest first.
 
     Args:
         questions: Who looks, and what can be seen.
-        classes: Part of speech of every word of every sentence.
+        corpus: Words and their parts of speech.
         sets: Parts of speech that answers have, from `answer_classes`.
     """
-    lookers = np.array([q.looker for q in questions], dtype=int)
-    first = np.array([q.first for q in questions], dtype=int)
-    end = np.array([q.end for q in questions], dtype=int)
     for names in sets:
         title = "/".join(sorted(names))
-        found = np.array([_nearest(q, classes[q.sentence], names) for q in questions], dtype=int)
-        found = found.reshape(-1, 5)
-        for column, name in enumerate(
-            (
-                f"nearest {title} before",
-                f"nearest {title} after",
-                f"nearest {title}",
-                f"last of the next {title} run",
-                f"first of the previous {title} run",
-            )
-        ):
-            yield name, found[:, column]
+        for name, places in _nearest(questions, corpus, names).items():
+            yield name.format(title), places
     for distance in range(1, MAX_OFFSET + 1):
         for offset in (-distance, distance):
-            place = lookers + offset
-            yield offset_name(offset), np.where((place >= first) & (place < end), place, -1)
+            place = questions.looker + offset
+            visible = (place >= questions.first) & (place < questions.end)
+            yield offset_name(offset), np.where(visible, place, NOBODY)
 
 
 def offset_name(offset: int) -> str:
@@ -113,69 +79,70 @@ def offset_name(offset: int) -> str:
 
 
 def _nearest(
-    question: Question, classes: Sequence[str], names: frozenset[str]
-) -> tuple[int, int, int, int, int]:
-    """Nearest word before, after and either way; end of the next and beginning of the previous run."""
-    looker = question.looker
-    before = looker - 1
-    while before >= question.first and classes[before] not in names:
-        before -= 1
-    after = looker + 1
-    while after < question.end and classes[after] not in names:
-        after += 1
-    previous_run, next_run = before, after
-    while previous_run - 1 >= question.first and classes[previous_run - 1] in names:
-        previous_run -= 1
-    while next_run + 1 < question.end and classes[next_run + 1] in names:
-        next_run += 1
-    before = before if before >= question.first else -1
-    after = after if after < question.end else -1
-    if before < 0 or after < 0:
-        nearest = max(before, after)
-    else:
-        nearest = before if looker - before <= after - looker else after
-    return (
-        before,
-        after,
-        nearest,
-        next_run if after >= 0 else -1,
-        previous_run if before >= 0 else -1,
+    questions: Questions, corpus: Corpus, names: frozenset[str]
+) -> dict[str, Int[ndarray, " question"]]:
+    """Where rules point that look for a word of some parts of speech."""
+    start = corpus.starts[questions.sentence]
+    at, low, high = (start + x for x in (questions.looker, questions.first, questions.end))
+    fits = corpus.of_class(names)
+    n = len(fits)
+    word = np.arange(n)
+    # For each place, the last word before it that fits, or that does not; and the next one after it.
+    last_fit, last_other = (
+        np.concatenate([[-1], np.maximum.accumulate(np.where(x, word, -1))]) for x in (fits, ~fits)
     )
+    next_fit, next_other = (
+        np.concatenate([np.minimum.accumulate(np.where(x, word, n)[::-1])[::-1], [n]])
+        for x in (fits, ~fits)
+    )
+    before, after = last_fit[at], next_fit[np.minimum(at + 1, n)]
+    run_before, run_after = last_other[before] + 1, next_other[after] - 1
+    has_before, has_after = before >= low, after < high
+    is_before_nearer = has_before & (~has_after | (at - before <= after - at))
+
+    def pointed(places: Int[ndarray, " question"], found: Bool[ndarray, " question"]):
+        return np.where(found, places - start, NOBODY)
+
+    return {
+        "nearest {} before": pointed(before, has_before),
+        "nearest {} after": pointed(after, has_after),
+        "nearest {}": pointed(np.where(is_before_nearer, before, after), has_before | has_after),
+        "last of the next {} run": pointed(np.minimum(run_after, high - 1), has_after),
+        "first of the previous {} run": pointed(np.maximum(run_before, low), has_before),
+    }
 
 
 def is_right(
-    questions: Sequence[Question], places: Int[ndarray, " question"]
-) -> Bool[ndarray, " question"]:
+    questions: Questions, places: Int[ndarray, "*rest question"]
+) -> Bool[ndarray, "*rest question"]:
     """Whether the word pointed at is one of the right ones."""
-    return np.array(
-        [int(place) in q.targets for q, place in zip(questions, places, strict=True)], dtype=bool
-    )
+    right = (places[..., None] == questions.targets).any(axis=-1)
+    return right & (places != NOBODY)
 
 
-def has_distractor(
-    questions: Sequence[Question], classes: Sequence[Sequence[str]]
-) -> Bool[ndarray, " question"]:
+def has_distractor(questions: Questions, corpus: Corpus) -> Bool[ndarray, " question"]:
     """Whether a wrong word of a right answer's part of speech is as near as the nearest right one."""
-    return np.array([_distracted(q, classes[q.sentence]) for q in questions], dtype=bool)
+    found = np.zeros(len(questions), dtype=bool)
+    start, reach = corpus.starts[questions.sentence], questions.nearest
+    low = np.maximum(questions.first, questions.looker - reach)
+    high = np.minimum(questions.end, questions.looker + reach + 1)
+    answers = _target_classes(questions, corpus)
+    inside = (questions.targets >= low[:, None]) & (questions.targets < high[:, None])
+    sees_itself = (questions.looker >= low) & (questions.looker < high)
+    for name in np.unique(answers[answers > 0]):
+        is_answer = answers == name
+        before = np.concatenate([[0], np.cumsum(corpus.classes == name)])
+        near = before[start + high] - before[start + low]
+        own = corpus.classes[start + questions.looker] == name
+        wrong = near - (is_answer & inside).sum(axis=1) - (sees_itself & own)
+        found |= is_answer.any(axis=1) & (wrong > 0)
+    return found
 
 
-def _distracted(question: Question, classes: Sequence[str]) -> bool:
-    names = {classes[target] for target in question.targets} - {""}
-    reach = min(abs(target - question.looker) for target in question.targets)
-    near = range(
-        max(question.first, question.looker - reach), min(question.end, question.looker + reach + 1)
-    )
-    return any(
-        classes[word] in names and word not in question.targets and word != question.looker
-        for word in near
-    )
-
-
-def uniform(questions: Sequence[Question]) -> float:
-    """Hit rate to be expected of a head that looks at any visible word alike."""
-    rates = [
-        len(q.targets) / n
-        for q in questions
-        if (n := q.end - q.first - (q.first <= q.looker < q.end)) > 0
-    ]
-    return float(np.mean(rates)) if rates else float("nan")
+def uniform(questions: Questions) -> float:
+    """Hit rate to be expected of a head that looks at any visible word alike; NaN without questions."""
+    sees_itself = (questions.first <= questions.looker) & (questions.looker < questions.end)
+    visible = questions.end - questions.first - sees_itself
+    n_right = (questions.targets != NOBODY).sum(axis=1)
+    rates = n_right[visible > 0] / visible[visible > 0]
+    return float(rates.mean()) if len(rates) else float("nan")

@@ -8,7 +8,7 @@ common one where it was better. The effect of a head is how much more often than
 the other part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -18,8 +18,10 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from . import baselines
-from .baselines import MAX_OFFSET, Question
-from .hits import N_OFFSETS, Case, Count
+from .baselines import MAX_OFFSET
+from .corpus import Corpus
+from .hits import Case, Count
+from .questions import Questions
 from .stats import MIN_CLUSTERS, bootstrap_ratios, sign_flip, sum_by_cluster
 
 Scope = Literal["all", "apart", "distractor"]
@@ -77,7 +79,7 @@ class Evidence:
 def weigh(
     case: Case,
     count: Count,
-    classes: Sequence[Sequence[str]],
+    corpus: Corpus,
     group: Int[ndarray, " question"],
     fitted: Bool[ndarray, " question"],
     reported: Bool[ndarray, " question"],
@@ -87,29 +89,20 @@ def weigh(
     Args:
         case: The questions.
         count: What the heads did.
-        classes: Part of speech of every word of every sentence.
+        corpus: Words and their parts of speech.
         group: Cluster of each question.
         fitted: Questions to choose on.
         reported: Questions to report on.
     """
-    targets = _padded(case.questions)
-    nearest = np.array(
-        [min(abs(t - q.looker) for t in q.targets) for q in case.questions], dtype=int
-    )
+    questions = case.questions
     scopes: dict[Scope, Bool[ndarray, " question"]] = {
-        "all": np.ones(len(case.questions), dtype=bool),
-        "apart": nearest > 1,
-        "distractor": baselines.has_distractor(case.questions, classes),
+        "all": np.ones(len(questions), dtype=bool),
+        "apart": questions.nearest > 1,
+        "distractor": baselines.has_distractor(questions, corpus),
     }
-    sets = baselines.answer_classes(
-        [q for q, chosen in zip(case.questions, fitted, strict=True) if chosen], classes
-    )
-    names: list[str] = []
-    right: list[Bool[ndarray, " _"]] = []
-    for name, places in baselines.rules(case.questions, classes, sets):
-        names.append(name)
-        right.append((places[:, None] == targets).any(axis=1))
-    every_rule = np.array(right)
+    sets = baselines.answer_classes(questions.where(fitted), corpus)
+    names, places = zip(*baselines.rules(questions, corpus, sets), strict=True)
+    every_rule = baselines.is_right(questions, np.stack(places))
     rules: dict[Scope, str] = {}
     by_rule: dict[Scope, Bool[ndarray, " question"]] = {}
     for scope, inside in scopes.items():
@@ -124,37 +117,24 @@ def weigh(
         scopes=scopes,
         rules=rules,
         by_rule=by_rule,
-        by_profile=_by_profile(case.questions, count.profile, targets),
+        by_profile=_by_profile(questions, count.profile),
     )
 
 
-def _padded(questions: Sequence[Question]) -> Int[ndarray, "question target"]:
-    """Right words of each question; -2, which no rule gives, fills the rest."""
-    width = max((len(q.targets) for q in questions), default=1)
-    rows = [[*q.targets, *[-2] * (width - len(q.targets))] for q in questions]
-    return np.array(rows, dtype=int).reshape(-1, width)
-
-
 def _by_profile(
-    questions: Sequence[Question],
-    profile: Float[ndarray, "layer head offset"],
-    targets: Int[ndarray, "question target"],
+    questions: Questions, profile: Float[ndarray, "layer head offset"]
 ) -> Bool[ndarray, "layer head question"]:
     """Whether the visible distance at which a head looks most on average is the right one."""
-    if not questions:
-        return np.zeros((*profile.shape[:2], 0), dtype=bool)
-    offsets = np.arange(N_OFFSETS) - MAX_OFFSET
-    lookers = np.array([q.looker for q in questions], dtype=int)
-    places = lookers[:, None] + offsets
-    first = np.array([q.first for q in questions], dtype=int)[:, None]
-    end = np.array([q.end for q in questions], dtype=int)[:, None]
-    visible = (places >= first) & (places < end) & (offsets != 0)
-    # Few patterns of visibility occur: each is looked up once.
-    patterns, which = np.unique(visible, axis=0, return_inverse=True)
-    best = np.stack(
-        [np.where(pattern, profile, -1.0).argmax(axis=-1) for pattern in patterns], axis=-1
-    )[..., which.ravel()]
-    return ((lookers + best - MAX_OFFSET)[..., None] == targets).any(axis=-1)
+    # What is visible within reach is a range of distances, of which few occur: each is looked up once.
+    reach = (-MAX_OFFSET, MAX_OFFSET + 1)
+    low, high = (np.clip(x - questions.looker, *reach) for x in (questions.first, questions.end))
+    ranges, which = np.unique(np.stack([low, high]), axis=1, return_inverse=True)
+    offsets = np.arange(*reach)
+    best = np.zeros((*profile.shape[:2], ranges.shape[1]), dtype=int)
+    for i, (first, end) in enumerate(ranges.T):
+        visible = (offsets >= first) & (offsets < end) & (offsets != 0)
+        best[..., i] = offsets[np.where(visible, profile, -1.0).argmax(axis=-1)]
+    return baselines.is_right(questions, questions.looker + best[..., which.ravel()])
 
 
 def table(
@@ -169,45 +149,41 @@ def table(
         n_resamples: Resamples for intervals.
     """
     n_groups = max((int(e.group.max()) + 1 for e in evidence if len(e.group)), default=0)
-    columns: dict[str, list[ndarray]] = {}
+    columns: dict[str, ndarray] = {}
     for scope in SCOPES:
-        sums = [_gains(e, scope, n_groups) for e in evidence]
-        counts = [
-            sum_by_cluster(
-                np.ones((1, int(e.within(scope, "reported").sum()))),
-                e.group[e.within(scope, "reported")],
-                n_groups,
-            )[0]
-            for e in evidence
-        ]
-        flips = sign_flip(np.concatenate(sums), seed=seed, n_flips=n_flips)
-        p, p_family, q = (np.split(x, len(evidence)) for x in (flips.p, flips.p_family, flips.q))
-        for i, e in enumerate(evidence):
-            low, high = bootstrap_ratios(sums[i], counts[i], seed=seed, n_resamples=n_resamples)
-            total = counts[i].sum()
-            n_clusters = int((counts[i] > 0).sum())
-            may_infer = total >= MIN_PAIRS and n_clusters >= MIN_CLUSTERS
-            reported = e.within(scope, "reported")
-            found = {
-                "pairs": np.full(len(low), int(total)),
-                "clusters": np.full(len(low), n_clusters),
-                "hit_rate": _rate(e.count.hits[..., reported]),
-                "baseline_hit_rate": _rate(e.by_baseline(scope)[..., reported]),
-                "baseline": np.where(
-                    e.uses_profile(scope).ravel(), "own positions", e.rules[scope]
-                ),
-                "effect": sums[i].sum(axis=1) / total if total else np.full(len(low), np.nan),
-                "effect_low": low,
-                "effect_high": high,
-                "p": p[i] if may_infer else np.full(len(low), np.nan),
-                "p_family": p_family[i] if may_infer else np.full(len(low), np.nan),
-                "q": q[i] if may_infer else np.full(len(low), np.nan),
-            }
-            suffix = "" if scope == "all" else f"_{scope}"
-            for name, values in found.items():
-                columns.setdefault(f"{name}{suffix}", []).append(values)
-    frame = pd.DataFrame({name: np.concatenate(parts) for name, parts in columns.items()})
-    frame = pd.concat([_labels(evidence), frame], axis=1)
+        sums = np.concatenate([_gains(e, scope, n_groups) for e in evidence])
+        counts = np.stack([_counts(e, scope, n_groups) for e in evidence])
+        n_heads = len(sums) // len(evidence)
+        total, n_clusters = counts.sum(axis=1), (counts > 0).sum(axis=1)
+        may_infer = np.repeat((total >= MIN_PAIRS) & (n_clusters >= MIN_CLUSTERS), n_heads)
+        flips = sign_flip(sums, seed=seed, n_flips=n_flips)
+        low, high = bootstrap_ratios(sums, counts, seed=seed, n_resamples=n_resamples)
+        per_head = np.repeat(total, n_heads)
+        found = {
+            "pairs": per_head.astype(int),
+            "clusters": np.repeat(n_clusters, n_heads),
+            "hit_rate": _rates(e.count.hits[..., e.within(scope, "reported")] for e in evidence),
+            "baseline_hit_rate": _rates(
+                e.by_baseline(scope)[..., e.within(scope, "reported")] for e in evidence
+            ),
+            "baseline": np.concatenate(
+                [
+                    np.where(e.uses_profile(scope).ravel(), "own positions", e.rules[scope])
+                    for e in evidence
+                ]
+            ),
+            "effect": np.divide(
+                sums.sum(axis=1), per_head, out=np.full(len(sums), np.nan), where=per_head > 0
+            ),
+            "effect_low": low,
+            "effect_high": high,
+            "p": np.where(may_infer, flips.p, np.nan),
+            "p_family": np.where(may_infer, flips.p_family, np.nan),
+            "q": np.where(may_infer, flips.q, np.nan),
+        }
+        suffix = "" if scope == "all" else f"_{scope}"
+        columns |= {f"{name}{suffix}": values for name, values in found.items()}
+    frame = pd.concat([_labels(evidence), pd.DataFrame(columns)], axis=1)
     judged = ["p_family", "p_family_apart", "effect_high", "effect_high_apart"]
     frame["verdict"] = [verdict(*row) for row in frame[judged].itertuples(index=False)]
     return frame
@@ -217,8 +193,13 @@ def _gains(e: Evidence, scope: Scope, n_groups: int) -> Float[ndarray, "row clus
     """For each head and cluster, how many more hits than its rule."""
     reported = e.within(scope, "reported")
     gains = e.count.hits[..., reported].astype(np.int8) - e.by_baseline(scope)[..., reported]
-    flat = gains.reshape(gains.shape[0] * gains.shape[1], gains.shape[2]).astype(float)
+    flat = gains.reshape(gains.shape[0] * gains.shape[1], gains.shape[2]).astype(np.float32)
     return sum_by_cluster(flat, e.group[reported], n_groups)
+
+
+def _counts(e: Evidence, scope: Scope, n_groups: int) -> Float[ndarray, " cluster"]:
+    """Reported questions in each cluster."""
+    return np.bincount(e.group[e.within(scope, "reported")], minlength=n_groups).astype(np.float32)
 
 
 def _labels(evidence: Sequence[Evidence]) -> pd.DataFrame:
@@ -226,7 +207,7 @@ def _labels(evidence: Sequence[Evidence]) -> pd.DataFrame:
     for e in evidence:
         n_layers, n_heads = e.count.mass.shape
         layers, heads = np.divmod(np.arange(n_layers * n_heads), n_heads)
-        questions = [q for q, kept in zip(e.case.questions, e.reported, strict=True) if kept]
+        questions = e.case.questions.where(e.reported)
         frames.append(
             pd.DataFrame(
                 {
@@ -234,9 +215,9 @@ def _labels(evidence: Sequence[Evidence]) -> pd.DataFrame:
                     "layer": layers,
                     "head": heads,
                     "direction": e.case.direction,
-                    "sentences": len({q.sentence for q in questions}),
+                    "sentences": len(np.unique(questions.sentence)),
                     "mass": e.count.mass.ravel(),
-                    "norm_hit_rate": _rate(e.count.norm_hits[..., e.reported])
+                    "norm_hit_rate": _rates([e.count.norm_hits[..., e.reported]])
                     if e.count.norm_hits is not None
                     else np.nan,
                     "sink": e.count.sink.ravel(),
@@ -247,11 +228,14 @@ def _labels(evidence: Sequence[Evidence]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _rate(values: Bool[ndarray, "layer head question"]) -> Float[ndarray, " row"]:
-    """Mean over questions of every head; NaN where there are none."""
-    if values.shape[-1] == 0:
-        return np.full(values.shape[0] * values.shape[1], np.nan)
-    return values.mean(axis=-1).ravel()
+def _rates(values: Iterable[Bool[ndarray, "layer head _"]]) -> Float[ndarray, " row"]:
+    """Mean over the questions of each case, for every head; NaN where there are none."""
+    return np.concatenate(
+        [
+            x.mean(axis=-1).ravel() if x.shape[-1] else np.full(x.shape[0] * x.shape[1], np.nan)
+            for x in values
+        ]
+    )
 
 
 def verdict(

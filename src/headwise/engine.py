@@ -15,9 +15,11 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -60,6 +62,25 @@ class Tap:
 
 
 @dataclass(eq=False)
+class RowsTap:
+    """A function that reads a pattern a few rows at a time, so that no whole pattern need exist.
+
+    Attributes:
+        place: Side and layer.
+        see: Called with rows `[batch, head, row, key]` and the position of the first of them.
+        starts: Positions at which rows begin, 0 first.
+    """
+
+    place: Place
+    see: Callable[[Tensor, int], None]
+    starts: tuple[int, ...] = (0,)
+
+    def slices(self, n_queries: int) -> list[slice]:
+        """The rows of each step."""
+        return [slice(a, b) for a, b in pairwise((*self.starts, n_queries))]
+
+
+@dataclass(eq=False)
 class Engine:
     """The taps of one model.
 
@@ -77,7 +98,19 @@ class Engine:
     taps: dict[tuple[str, Place], list[Tap]] = field(
         default_factory=dict[tuple[str, Place], list[Tap]]
     )
+    readers: dict[Place, RowsTap] = field(default_factory=dict[Place, RowsTap])
     _installed: ExitStack | None = None
+
+    @contextmanager
+    def reading(self, readers: list[RowsTap]) -> Generator[None]:
+        """Lets patterns be read row by row for the duration of the body, each layer by one reader."""
+        self.readers = {reader.place: reader for reader in readers}
+        try:
+            self._install()
+            yield
+        finally:
+            self.readers = {}
+            self._install()
 
     @contextmanager
     def tapped(self, taps: list[Tap]) -> Generator[None]:
@@ -107,7 +140,7 @@ class Engine:
 
     def _install(self) -> None:
         """Brings the model's attention implementation in line with the taps."""
-        if not self.taps:
+        if not self.taps and not self.readers:
             if self._installed is not None:
                 self._installed.close()
                 self._installed = None
@@ -115,7 +148,8 @@ class Engine:
         if self._installed is None:
             self._installed = ExitStack()
             self._take_over(self._installed)
-        needs_eager = self._only_eager or any(site in INSIDE_SOFTMAX for site, _ in self.taps)
+        looks_inside = self.readers or any(site in INSIDE_SOFTMAX for site, _ in self.taps)
+        needs_eager = self._only_eager or looks_inside
         for config in self._configs():
             config._attn_implementation = EAGER if needs_eager else FUSED
 
@@ -220,16 +254,29 @@ class Engine:
         key = self._pass("k", place, key, transposed=True)
         value = self._pass("v", place, value, transposed=True)
         scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
-        if scores or pattern or self._only_eager:
+        reader = self.readers.get(place)
+        eager: Any = sys.modules[type(attention.module).__module__]
+        if reader is not None and not scores and not pattern:
+            output, weights = _by_rows(
+                eager.eager_attention_forward,
+                reader,
+                attention.module,
+                query,
+                key,
+                value,
+                mask,
+                options,
+            )
+        elif scores or pattern or reader or self._only_eager:
             edited = any(tap.edits for tap in pattern)
             at_softmax = _AtSoftmax(scores, pattern if edited else [])
             with at_softmax if scores or edited else nullcontext():
-                eager: Any = sys.modules[type(attention.module).__module__]
                 output, weights = eager.eager_attention_forward(
                     attention.module, query, key, value, mask, **options
                 )
             for tap in [] if edited else pattern:
                 tap(weights)
+            _read(reader, weights)
         else:
             output, weights = _fused()(attention.module, query, key, value, mask, **options)
         output = self._pass("z", place, output)
@@ -254,6 +301,7 @@ class Engine:
         scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
         with _AtSoftmax(scores, pattern) if scores or pattern else nullcontext():
             output, weights = method(query, key, value, *rest, **options)
+        _read(self.readers.get(place), weights)
         output = self._pass("z", place, output, transposed=True)
         self._maybe_stop("z", place)
         return output, weights
@@ -267,6 +315,42 @@ class Engine:
         for tap in taps:
             seen = tap(seen)
         return seen.transpose(1, 2) if transposed else seen
+
+
+def _by_rows(
+    attend: Callable[..., tuple[Tensor, Tensor]],
+    reader: RowsTap,
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    options: dict[str, Any],
+) -> tuple[Tensor, None]:
+    """A model's own eager attention for a few queries at a time; what a row is does not depend on others."""
+    outputs: list[Tensor] = []
+    for rows in reader.slices(query.shape[2]):
+        own = {name: _rows_of(x, rows, query.shape[2]) for name, x in options.items()}
+        output, weights = attend(
+            module, query[:, :, rows], key, value, _rows_of(mask, rows, query.shape[2]), **own
+        )
+        reader.see(weights, rows.start)
+        outputs.append(output)
+        del weights  # or it would stay while the next rows are computed
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1), None
+
+
+def _rows_of(option: Any, rows: slice, n_queries: int) -> Any:
+    """What belongs to some queries of a mask or bias `[batch, head, query, key]`; anything else as it is."""
+    is_by_query = isinstance(option, Tensor) and option.dim() == 4 and option.shape[2] == n_queries
+    return option[:, :, rows] if is_by_query else option
+
+
+def _read(reader: RowsTap | None, weights: Tensor | None) -> None:
+    """Shows a pattern that exists as a whole to who reads it row by row."""
+    if reader is not None and weights is not None:
+        for rows in reader.slices(weights.shape[2]):
+            reader.see(weights[:, :, rows], rows.start)
 
 
 # The hooked layer between its start and its dot products: a rotary embedding is told no module.

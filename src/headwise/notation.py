@@ -18,9 +18,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+import numpy as np
+from jaxtyping import Bool, Int
+from numpy import ndarray
+
+from .corpus import Corpus
 from .errors import HeadwiseError
-from .hits import DIRECTIONS, Direction
-from .suites import Link, Sentence, Suite
+from .questions import DIRECTIONS, Direction
+from .suites import Suite
 
 NAME = r"[A-Za-z][\w:.-]*?"
 WHO = re.compile(r"\*|@(?P<mark>[^\s()]+)|'(?P<word>[^']+)'|(?P<tag>[A-Z]+)")
@@ -48,15 +53,26 @@ class Who:
     word: str = ""
     mark: str = ""
 
-    def fits(self, sentence: Sentence, position: int) -> bool:
-        """Whether a word of a sentence is meant."""
+    def fits(self, corpus: Corpus) -> Bool[ndarray, " word"]:
+        """Whether each word is meant."""
         if self.tag:
-            return bool(sentence.tags) and sentence.tags[position] == self.tag
+            has_tags = np.array([bool(s.tags) for s in corpus.sentences], dtype=bool)
+            return corpus.of_class([self.tag]) & np.repeat(has_tags, corpus.lengths)
         if self.word:
-            return sentence.words[position].lower() == self.word.lower()
+            form = self.word.lower()
+            return _each(word.lower() == form for s in corpus.sentences for word in s.words)
         if self.mark:
-            return any(m.word == position and m.label == self.mark for m in sentence.marks)
-        return True
+            return _each(
+                i in marked
+                for s in corpus.sentences
+                for marked in [{mark.word for mark in s.marks if mark.label == self.mark}]
+                for i in range(len(s.words))
+            )
+        return np.ones(len(corpus.classes), dtype=bool)
+
+
+def _each(answers: Iterable[bool]) -> Bool[ndarray, " word"]:
+    return np.fromiter(answers, dtype=bool)
 
 
 ANY = Who()
@@ -80,22 +96,19 @@ class Relation:
     governor: Who = ANY
     dependent: Who = ANY
 
-    def pairs(self, sentence: Sentence) -> list[tuple[int, int]]:
-        """Dependent and governor of every pair in a sentence, each once, in order."""
-        return sorted(
-            {
-                (link.dependent, link.governor)
-                for link in sentence.links
-                if self._counts(sentence, link)
-            }
-        )
-
-    def _counts(self, sentence: Sentence, link: Link) -> bool:
-        return (
-            (not self.labels or link.relation in self.labels)
-            and self.governor.fits(sentence, link.governor)
-            and self.dependent.fits(sentence, link.dependent)
-        )
+    def pairs(self, corpus: Corpus) -> Int[ndarray, "pair 3"]:
+        """Sentence, dependent and governor of every pair, each once, in this order."""
+        sentence, dependent, governor, label = corpus.links.T
+        start = corpus.starts[sentence]
+        chosen = np.ones(len(sentence), dtype=bool)
+        if self.labels:
+            chosen &= np.isin(
+                label, [corpus.labels.index(x) for x in self.labels if x in corpus.labels]
+            )
+        for who, word in ((self.governor, governor), (self.dependent, dependent)):
+            if who != ANY:
+                chosen &= who.fits(corpus)[start + word]
+        return np.unique(corpus.links[chosen, :3], axis=0)
 
 
 def parse(texts: str | Relation | Iterable[str | Relation], suite: Suite) -> list[Relation]:
@@ -188,10 +201,8 @@ def _arrow(text: str, looker: Who, seen: Who, labels: tuple[str, ...], suite: Su
     """Finds out whether the governor or the dependent is the one that looks."""
     as_governor = Relation(text, labels, ("governor->dependent",), looker, seen)
     as_dependent = Relation(text, labels, ("dependent->governor",), seen, looker)
-    counts = [
-        sum(len(relation.pairs(sentence)) for sentence in suite.sentences)
-        for relation in (as_governor, as_dependent)
-    ]
+    corpus = Corpus.of(suite.sentences)
+    counts = [len(relation.pairs(corpus)) for relation in (as_governor, as_dependent)]
     if not any(counts):
         raise HeadwiseError(
             f"{text!r} fits no linked words in {suite.name!r}. {_met(suite, labels)}"

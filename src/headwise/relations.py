@@ -27,15 +27,18 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from . import baselines, notation, words
-from .comparison import Evidence, Scope, table, weigh
+from . import notation, words
+from .comparison import MIN_PAIRS, Evidence, Scope, table, weigh
+from .corpus import Corpus
 from .errors import HeadwiseError
-from .hits import DIRECTIONS, Case, Count, Counter, Direction, case_of
+from .hits import Case, Count, Counter
 from .loading import random_like
 from .models import Model
 from .notation import Relation
 from .progress import track
-from .streaming import batch_size, stream
+from .questions import DIRECTIONS, Direction, ask
+from .stats import MIN_CLUSTERS
+from .streaming import watch, watched
 from .suites import Sentence, Suite
 
 
@@ -135,6 +138,31 @@ class RelationResult:
         return rows.loc[worst.idxmax()]
 
     @property
+    def too_little(self) -> list[str]:
+        """What cannot be judged because too little of it could be counted, and why, in sentences."""
+        few: list[str] = []
+        alike: list[str] = []
+        for e in self.evidence:
+            name = e.case.relation.text
+            name = name if ":" in name or "->" in name else f"{name} ({e.case.direction})"
+            if e.case.impossible and not len(e.case.questions):
+                continue
+            n, n_groups = int(e.reported.sum()), len(np.unique(e.group[e.reported]))
+            if n < MIN_PAIRS:
+                few.append(f"{name}, {n}")
+            elif n_groups < MIN_CLUSTERS:
+                alike.append(f"{name}, {n} from {n_groups}")
+        lines: list[str] = []
+        if few:
+            lines.append(f"Fewer than {MIN_PAIRS} held-out cases, so no p value: {'; '.join(few)}.")
+        if alike:
+            lines.append(
+                f"Cases from fewer than {MIN_CLUSTERS} groups of sentences, which cannot show how groups differ, so no "
+                f"interval and no p value: {'; '.join(alike)}."
+            )
+        return lines
+
+    @property
     def supported(self) -> pd.DataFrame:
         """The rows whose verdict is `supported`, strongest first."""
         rows = self.table.loc[self.table["verdict"] == "supported"]
@@ -178,21 +206,17 @@ def test_relation(
     if controls < 0:
         raise HeadwiseError(f"controls={controls} is not a number of models; expected 0 or more.")
     relations = notation.parse(relation, suite)
-    used = [
-        sentence
-        for sentence in suite.sentences
-        if any(asked.pairs(sentence) for asked in relations)
-    ]
+    used = _sentences_with_pairs(suite, relations)
+    corpus = Corpus.of(used)
     alignments = words.align(model, used)
-    cases, missing = _cases(model, relations, used, alignments)
+    cases, missing = _cases(model, relations, corpus, alignments)
     groups = _groups(suite, used)
     selected = _selected_groups(groups, select, seed)
     fitted, reported = _parts(cases, groups, selected, select)
     asked = _Asked(cases, alignments, fitted, reported)
     counts = _count(model, asked, norms, "reading heads")
-    classes = [baselines.classes_of(sentence) for sentence in used]
     evidence = [
-        weigh(case, count, classes, _group_of(case, groups), fit, report)
+        weigh(case, count, corpus, _group_of(case, groups), fit, report)
         for case, count, fit, report in zip(cases, counts, fitted, reported, strict=True)
     ]
     random = _controls(model, asked, seed, controls)
@@ -216,26 +240,36 @@ def test_relation(
 test_relation.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 
 
+def _sentences_with_pairs(suite: Suite, relations: Sequence[Relation]) -> list[Sentence]:
+    corpus = Corpus.of(suite.sentences)
+    asked = np.unique(np.concatenate([relation.pairs(corpus)[:, 0] for relation in relations]))
+    return [suite.sentences[i] for i in asked]
+
+
 def _cases(
     model: Model,
     relations: Sequence[Relation],
-    sentences: Sequence[Sentence],
+    corpus: Corpus,
     alignments: Sequence[words.Alignment],
 ) -> tuple[list[Case], int]:
     """Every relation in every direction asked, and how many pairs have a word without a vector."""
     cases: list[Case] = []
-    lengths = [len(sentence.words) for sentence in sentences]
     missing = 0
+    has_vector = np.ones(len(corpus.classes), dtype=bool)
+    for start, alignment in zip(corpus.starts, alignments, strict=False):
+        has_vector[start + np.array(sorted(alignment.missing), dtype=int)] = False
     for relation in relations:
-        asked = [relation.pairs(sentence) for sentence in sentences]
-        pairs = [
-            [p for p in found if all(words.require(sentence, alignment, w) for w in p)]
-            for sentence, alignment, found in zip(sentences, alignments, asked, strict=True)
-        ]
-        missing += sum(map(len, asked)) - sum(map(len, pairs))
+        asked = relation.pairs(corpus)
+        places = corpus.starts[asked[:, :1]] + asked[:, 1:]
+        complete = has_vector[places].all(axis=1)
+        for sentence, *pair in asked[~complete]:
+            for word in pair:
+                words.require(corpus.sentences[sentence], alignments[sentence], int(word))
+        missing += int((~complete).sum())
         for direction in relation.directions:
-            case = case_of(relation, direction, pairs, lengths, model.is_causal)
-            if relation.directions != DIRECTIONS and not case.questions and case.impossible:
+            questions, impossible = ask(direction, asked[complete], corpus.lengths, model.is_causal)
+            case = Case(relation, direction, questions, impossible)
+            if relation.directions != DIRECTIONS and not len(questions) and impossible:
                 raise HeadwiseError(_cannot_look(model, case))
             cases.append(case)
     return cases, missing
@@ -273,7 +307,7 @@ def _selected_groups(
 
 
 def _group_of(case: Case, groups: Int[ndarray, " sentence"]) -> Int[ndarray, " question"]:
-    return groups[np.array([q.sentence for q in case.questions], dtype=int)]
+    return groups[case.questions.sentence]
 
 
 def _parts(
@@ -302,10 +336,9 @@ class _Asked:
 
 def _count(model: Model, asked: _Asked, norms: bool, title: str) -> list[Count]:
     counter = Counter(model, asked.cases, asked.fitted, asked.reported, norms=norms)
-    seen = stream(model, words.batches(model, asked.alignments), counter.sites)
-    for batch, captured in track(seen, len(asked.alignments), title, batch_size):
-        counter.add(batch, captured)
-        del batch, captured
+    seen = watch(model, words.batches(model, asked.alignments), counter)
+    for _ in track(seen, len(asked.alignments), title, watched):
+        pass
     return counter.counts()
 
 

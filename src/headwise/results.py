@@ -56,6 +56,38 @@ class Heatmap(_Frozen):
         return _plain(values) if isinstance(values, ndarray) else values
 
 
+class Matrix(_Frozen):
+    """Differences for many questions and every head: rows of questions, columns of heads.
+
+    Attributes:
+        title: What is shown.
+        caption: How to read it.
+        rows: What is asked, one name per row.
+        columns: Names of the heads.
+        breaks: Columns before which a new layer begins.
+        values: `[row][column]`; shares of 1, shown as points.
+        limit: Difference at which colours are strongest; 0 and less is pale.
+        marked: (row, column) cells to outline.
+        marks: What an outlined cell is.
+    """
+
+    kind: Literal["matrix"] = "matrix"
+    title: str
+    caption: str
+    rows: list[str]
+    columns: list[str]
+    breaks: list[int] = []
+    values: list[list[float | None]]
+    limit: Annotated[float, Field(gt=0)] = 0.5
+    marked: list[tuple[int, int]] = []
+    marks: str = ""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _from_array(cls, values: object) -> object:
+        return _plain(values) if isinstance(values, ndarray) else values
+
+
 class Series(_Frozen):
     """One line of a chart, with an interval where there is one."""
 
@@ -196,7 +228,7 @@ class Report(_Frozen):
     question: str
     verdict: Verdict
     answer: str
-    figures: list[Annotated[Heatmap | Lines, Field(discriminator="kind")]]
+    figures: list[Annotated[Heatmap | Matrix | Lines, Field(discriminator="kind")]]
     tables: list[Table]
     not_found: list[str]
     method: list[str]

@@ -21,14 +21,15 @@ def sum_by_cluster(
     """Sums items that belong to one cluster; `clusters` are indices below `n_clusters`."""
     n_items = values.shape[1]
     membership = sparse.csr_array(
-        (np.ones(n_items), (np.arange(n_items), clusters)), shape=(n_items, n_clusters)
+        (np.ones(n_items, values.dtype), (np.arange(n_items), clusters)),
+        shape=(n_items, n_clusters),
     )
     return np.asarray(values @ membership)
 
 
 def bootstrap_ratios(
     sums: Float[ndarray, "test cluster"],
-    counts: Float[ndarray, " cluster"],
+    counts: Float[ndarray, " cluster"] | Float[ndarray, "some_tests cluster"],
     *,
     seed: int,
     n_resamples: int = 2000,
@@ -36,12 +37,14 @@ def bootstrap_ratios(
 ) -> tuple[Float[ndarray, " test"], Float[ndarray, " test"]]:
     """Percentile intervals of many means over items when whole clusters are drawn again.
 
-    A resample is how often each cluster was drawn, so all tests share one matrix of draws and their
-    resampled means are one matrix product.
+    A resample says how often each cluster was drawn. Drawn as independent Poisson numbers of mean 1
+    (Hanley and MacGibbon 2006) it serves every test, whichever clusters have items of it: all tests share
+    one matrix of draws, and their resampled means are one matrix product.
 
     Args:
         sums: Sum of each test's items in each cluster.
-        counts: Items in each cluster; clusters without any are not drawn.
+        counts: Items in each cluster, of all tests alike, or in several rows, each of as many tests as any
+            other, in order; where there are none `sums` is 0.
         seed: Fixes the resamples.
         n_resamples: How often clusters are drawn; 2,000 gives ends stable to about a tenth of the width.
         level: Share of resampled means inside the interval.
@@ -49,17 +52,35 @@ def bootstrap_ratios(
     Returns:
         Lower and upper ends; NaN with fewer than five clusters, since so few cannot show how they vary.
     """
-    used = counts > 0
-    n_used = int(used.sum())
-    if n_used < MIN_CLUSTERS:
-        nothing = np.full(len(sums), np.nan)
-        return nothing, nothing
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(n_used, np.full(n_used, 1 / n_used), size=n_resamples).astype(float)
-    means = (draws @ sums[:, used].T) / (draws @ counts[used])[:, None]
+    low, high = (np.full(len(sums), np.nan) for _ in range(2))
+    counts = np.atleast_2d(counts)
+    of_test = np.arange(len(sums)) * len(counts) // max(1, len(sums))
+    enough = np.flatnonzero(((counts > 0).sum(axis=1) >= MIN_CLUSTERS)[of_test])
+    draws = np.random.default_rng(seed).poisson(1.0, size=(counts.shape[1], n_resamples))
+    draws = draws.astype(np.float32)
+    drawn = counts.astype(np.float32) @ draws
     tail = (1 - level) / 2
-    low, high = np.quantile(means, (tail, 1 - tail), axis=0)
+    for rows in _blocks(enough, n_resamples):
+        items = drawn[of_test[rows]]
+        resampled = sums[rows].astype(np.float32) @ draws / np.maximum(items, 1)
+        # A resample without any item says nothing; it counts as the sample itself.
+        mean = sums[rows].sum(axis=1, keepdims=True) / counts[of_test[rows]].sum(
+            axis=1, keepdims=True
+        )
+        low[rows], high[rows] = np.quantile(
+            np.where(items > 0, resampled, mean), (tail, 1 - tail), axis=1
+        )
     return low, high
+
+
+def _blocks(rows: Int[ndarray, " row"], width: int) -> Iterator[Int[ndarray, " _"]]:
+    """Rows a few at a time, so that a matrix with `width` numbers for each stays small."""
+    step = max(1, BLOCK // width)
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+BLOCK = 2**21  # numbers
 
 
 def cluster_bootstrap(
@@ -125,36 +146,35 @@ def sign_flip(sums: Float[ndarray, "test cluster"], *, seed: int, n_flips: int =
     (exchangeable blocks).
     """
     n_tests, n_clusters = sums.shape
-    testable = (sums != 0).any(axis=1)
     p, p_family = np.ones(n_tests), np.ones(n_tests)
-    if not testable.any():
+    testable = np.flatnonzero((sums != 0).any(axis=1))
+    if not len(testable):
         return SignFlip(p, p_family, np.ones(n_tests))
-    scaled = sums[testable] / np.sqrt((sums[testable] ** 2).sum(axis=1, keepdims=True))
-    observed = scaled.sum(axis=1)
-    above = np.zeros(len(scaled))
-    above_any = np.zeros(len(scaled))
-    total = 0
-    for signs in _flips(n_clusters, n_flips, seed):
+    signs = _flips(n_clusters, n_flips, seed)
+    observed = np.empty(n_tests)
+    largest = np.full(signs.shape[1], -np.inf, dtype=np.float32)
+    for rows in _blocks(testable, signs.shape[1]):
+        spread = np.sqrt((sums[rows].astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+        scaled = (sums[rows] / spread).astype(np.float32)
         flipped = scaled @ signs
-        above += (flipped >= observed[:, None] - EPSILON).sum(axis=1)
-        above_any += (flipped.max(axis=0) >= observed[:, None] - EPSILON).sum(axis=1)
-        total += signs.shape[1]
-    p[testable], p_family[testable] = above / total, above_any / total
+        observed[rows] = flipped[:, 0]
+        p[rows] = (flipped >= flipped[:, :1] - EPSILON).mean(axis=1)
+        np.maximum(largest, flipped.max(axis=0), out=largest)
+    # How many of the largest are at least as large as what was observed.
+    below = np.searchsorted(np.sort(largest), observed[testable] - EPSILON, side="left")
+    p_family[testable] = (len(largest) - below) / len(largest)
     return SignFlip(p, p_family, stats.false_discovery_control(p))
 
 
-EPSILON = 1e-9  # equal sums may differ in their last digit
+EPSILON = 1e-5  # in units of a test's spread: sums that are equal differ in their last digits
 N_EXHAUSTIVE = 12
 
 
-def _flips(n_clusters: int, n_flips: int, seed: int) -> Iterator[Float[ndarray, "cluster flip"]]:
-    """Columns of signs, the observed one among them: all there are, or a random sample."""
+def _flips(n_clusters: int, n_flips: int, seed: int) -> Float[ndarray, "cluster flip"]:
+    """Columns of signs, the observed one first: all there are, or a random sample."""
     if n_clusters <= N_EXHAUSTIVE:
         bits = np.arange(2**n_clusters) >> np.arange(n_clusters)[:, None] & 1
-        yield 1.0 - 2 * bits
-        return
+        return (1 - 2 * bits).astype(np.float32)
     rng = np.random.default_rng(seed)
-    yield np.ones((n_clusters, 1))
-    for start in range(0, n_flips, 500):
-        width = min(500, n_flips - start)
-        yield rng.choice((-1.0, 1.0), size=(n_clusters, width))
+    drawn = rng.integers(0, 2, size=(n_clusters, n_flips), dtype=np.int8) * 2 - 1
+    return np.concatenate([np.ones((n_clusters, 1)), drawn], axis=1, dtype=np.float32)

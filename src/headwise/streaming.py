@@ -5,13 +5,15 @@ the memory of the device runs out, the batch is halved and the run goes on.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from typing import TypeVar
+from functools import partial
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from . import hooks, words
+from .engine import Place, RowsTap, Tap
 from .errors import HeadwiseError
 from .hooks import Captured, Site
 from .models import Model
@@ -19,6 +21,7 @@ from .suites import Sentence, Suite
 from .words import Alignment, Batch
 
 T = TypeVar("T")
+MOST_NUMBERS = 2**22  # of a pattern at a time, on a CPU; 16 MiB
 CHUNK = 256  # sentences aligned at a time: their words take more room than their tokens
 
 
@@ -95,30 +98,137 @@ def _run(
     heads: Sequence[int] | None,
     last: Site,
 ) -> Captured:
+    def capture(part: Batch) -> Captured:
+        with hooks.capture(model, sites, layers, heads) as captured:
+            _forward(model, part, "residual" if last.name == "residual" else "z", last.place)
+        return captured
+
+    parts = list(_halving(capture, batch))
+    if len(parts) == 1:
+        return parts[0]
+    joined = Captured()
+    for name, layer in parts[0]:
+        joined.join(name, layer, [part[name, layer] for part in parts])
+    return joined
+
+
+def _forward(model: Model, batch: Batch, last_site: str, last_place: Place) -> None:
+    """A forward pass that ends where nothing more is wanted."""
+    target = batch.target
+    with model.engine.stopping(last_site, last_place):
+        model.forward(
+            batch.tokens,
+            batch.mask,
+            None if target is None else target.tokens,
+            None if target is None else target.mask,
+        )
+
+
+def _halving(run: Callable[[Batch], T], batch: Batch) -> Iterator[T]:
+    """Runs a batch, in as many parts as memory asks for."""
     from accelerate.utils.memory import clear_device_cache, should_reduce_batch_size
 
     try:
-        with ExitStack() as stack:
-            captured = stack.enter_context(hooks.capture(model, sites, layers, heads))
-            stop = "residual" if last.name == "residual" else "z"
-            stack.enter_context(model.engine.stopping(stop, last.place))
-            target = batch.target
-            model.forward(
-                batch.tokens,
-                batch.mask,
-                None if target is None else target.tokens,
-                None if target is None else target.mask,
-            )
-        return captured
+        found = run(batch)
     except (RuntimeError, MemoryError) as error:
         if len(batch.indices) == 1 or not should_reduce_batch_size(error):  # pyright: ignore[reportArgumentType]
             raise
+    else:
+        yield found
+        return
     clear_device_cache(garbage_collection=True)
-    halves = [_run(model, half, sites, layers, heads, last) for half in batch.halves()]
-    joined = Captured()
-    for name, layer in halves[0]:
-        joined.join(name, layer, [half[name, layer] for half in halves])
-    return joined
+    for half in batch.halves():
+        yield from _halving(run, half)
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Reads patterns as they are computed, some rows of one layer at a time.
+
+    For each batch `begin`, then for each layer `values` once and `rows` until all rows were shown, then
+    `end`. A batch may be begun again, smaller, without an `end` before: memory ran out.
+    """
+
+    def begin(self, batch: Batch) -> None:
+        """A batch, or part of one, is about to be computed."""
+        ...
+
+    def values(self, layer: int, values: Float[Tensor, "batch pos kv_head d_head"]) -> None:
+        """The values of a layer."""
+        ...
+
+    def rows(self, layer: int, pattern: Float[Tensor, "batch head row pos"], start: int) -> None:
+        """Rows of a layer's pattern from position `start` on; a row of whole words' pieces."""
+        ...
+
+    def end(self) -> None:
+        """The batch was read to its end."""
+        ...
+
+
+def watched(batch: Batch) -> int:
+    """How many sentences a step of `watch` covers."""
+    return len(batch.indices)
+
+
+def watch(model: Model, batches: Iterable[Batch], watcher: Watcher) -> Iterator[Batch]:
+    """Shows a model's patterns to a watcher; no pattern is ever held whole if it is large.
+
+    Patterns of long sentences are computed for some queries at a time, so memory grows with their
+    length and not with its square (models whose attention is a method of their own excepted).
+    """
+    places = [site.place for site in hooks.expand(model, ["pattern"], None)]
+
+    def read(part: Batch) -> None:
+        starts = row_starts(model, part)
+        readers = [RowsTap(place, partial(watcher.rows, place[1]), starts) for place in places]
+        taps = [Tap("v", place, partial(watcher.values, place[1])) for place in places]
+        watcher.begin(part)
+        with model.engine.tapped(taps), model.engine.reading(readers):
+            _forward(model, part, "z", places[-1])
+        watcher.end()
+
+    for given in batches:
+        batch = given.to(model.device)
+        for part in _singly(model, batch):
+            for _ in _halving(read, part):
+                pass
+        yield batch
+        del given, batch
+
+
+def _singly(model: Model, batch: Batch) -> Iterator[Batch]:
+    """A batch as it is, or sentence by sentence if its patterns are read in several steps."""
+    n_rows, n_pos = batch.tokens.shape
+    if n_rows == 1 or _rows_at_once(model, batch) >= n_pos:
+        yield batch
+        return
+    for half in batch.halves():
+        yield from _singly(model, half)
+
+
+def _rows_at_once(model: Model, batch: Batch) -> int:
+    most = MOST_NUMBERS if model.device.type == "cpu" else 16 * MOST_NUMBERS
+    n_rows, n_pos = batch.tokens.shape
+    return max(1, most // (n_rows * model.n_heads * n_pos))
+
+
+def row_starts(model: Model, batch: Batch) -> tuple[int, ...]:
+    """Positions at which rows of a pattern are to begin: few at a time, and no word cut in two."""
+    n_pos = batch.tokens.shape[1]
+    at_once = _rows_at_once(model, batch)
+    if at_once >= n_pos:
+        return (0,)
+    pieces = batch.pieces[0]
+    word = torch.where(
+        pieces.sum(0) > 0, pieces.argmax(0), -1 - torch.arange(n_pos, device=pieces.device)
+    )
+    edges = (torch.nonzero(word[1:] != word[:-1])[:, 0] + 1).tolist()
+    starts = [0]
+    for edge, following in zip(edges, [*edges[1:], n_pos], strict=True):
+        if following - starts[-1] > at_once:
+            starts.append(edge)
+    return tuple(starts)
 
 
 def _check_finite(model: Model, captured: Captured, wanted: Sequence[Site]) -> None:

@@ -288,10 +288,34 @@ def pattern_of_words(
     pattern: Float[Tensor, "batch head query key"], pieces: Float[Tensor, "batch word pos"]
 ) -> Float[Tensor, "batch head query_word key_word"]:
     """Attention between words: summed over the key's pieces, averaged over the query's."""
-    pieces = pieces.to(pattern)
-    to_words = pattern @ pieces[:, None].transpose(-1, -2)
-    n_pieces = pieces.sum(-1).clamp(min=1)[:, None, :, None]
-    return (pieces[:, None] @ to_words) / n_pieces
+    return rows_of_words(pattern, pieces, pieces).permute(0, 3, 1, 2)
+
+
+def rows_of_words(
+    rows: Float[Tensor, "batch head row pos"],
+    own: Float[Tensor, "batch row_word row"],
+    pieces: Float[Tensor, "batch word pos"] | Float[Tensor, "word pos"],
+) -> Float[Tensor, "batch row_word word head"]:
+    """As `pattern_of_words`, for some rows of a pattern; heads come last.
+
+    Args:
+        rows: Attention of some tokens, the whole pieces of some words.
+        own: Which of them are pieces of which of these words.
+        pieces: Which tokens are pieces of which word; a sparse matrix for one long sentence, as a product
+            with a dense one would grow with the cube of its length.
+    """
+    own, pieces = own.to(rows), pieces.to(rows)
+    n_heads, n_rows = rows.shape[1:3]
+    if pieces.is_sparse:
+        by_key = rows[0].permute(2, 1, 0).flatten(1)
+        to_words = torch.sparse.mm(pieces, by_key).unflatten(1, (n_rows, n_heads))
+        to_words = to_words.transpose(0, 1)[None].contiguous()
+    else:
+        # One product per sentence, not one per head.
+        to_words = rows.flatten(1, 2) @ pieces.transpose(1, 2)
+        to_words = to_words.unflatten(1, (n_heads, n_rows)).permute(0, 2, 3, 1).contiguous()
+    summed = (own @ to_words.flatten(2)).unflatten(2, to_words.shape[2:])
+    return summed / own.sum(-1).clamp(min=1)[:, :, None, None]
 
 
 def vectors_of_words(

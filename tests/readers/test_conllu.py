@@ -56,6 +56,16 @@ def test_a_sentence_without_document_is_its_own_group(tmp_path):
         ([token(1, "Go", 0, "root"), "2\tnow"], r"bank\.conllu:2: .* has 2"),
         ([token(1, "Go", 5, "obj")], r"bank\.conllu:1: the head of 'Go' is 5, which is outside"),
         ([token(1, "Go", 1, "obj")], r"bank\.conllu:1: .*the word itself"),
+        ([token(1, "Go", -1, "obj")], r"bank\.conllu:1: "),
+        (
+            [
+                token(1, "Go", 0, "root"),
+                token(2, "to", 4, "x"),
+                token(3, "a", 2, "x"),
+                token(4, "b", 3, "x"),
+            ],
+            r"bank\.conllu:2: the heads .* in a circle, so they are no tree: 'to' -> 'b' -> 'a' -> 'to'",
+        ),
         ([token(1, "Go", "up", "obj")], r"bank\.conllu:1: not valid CoNLL-U"),
         (["# only a comment"], "no sentence"),
         ([""], "no sentence"),

@@ -22,7 +22,7 @@ def read(path: Path) -> Suite:
 
     Raises:
         HeadwiseError: A line has not ten tab-separated columns, a head points outside its sentence
-            or at itself, or there is no sentence at all; file and line are named.
+            or at itself, heads go in a circle, or there is no sentence at all; file and line are named.
     """
     sentences: list[Sentence] = []
     document: str | None = None
@@ -89,17 +89,23 @@ def _sentence(
     if not tokens:
         raise HeadwiseError(f"{path}:{first_line}: a sentence without words.")
     links: list[Link] = []
-    for position, (token, line) in enumerate(zip(tokens, lines, strict=True)):
-        head = token["head"]
-        if head is None or head == 0:
+    heads = [token["head"] or 0 for token in tokens]
+    for position, (token, head, line) in enumerate(zip(tokens, heads, lines, strict=True)):
+        if head == 0:
             continue
-        if head > len(tokens) or head == position + 1:
+        if not 0 < head <= len(tokens) or head == position + 1:
             raise HeadwiseError(
                 f"{path}:{line}: the head of {token['form']!r} is {head}, which is "
                 f"{'the word itself' if head == position + 1 else 'outside its sentence'}; "
                 f"expected 0 to {len(tokens)}."
             )
         links.append(Link(position, head - 1, str(token["deprel"])))
+    circle = _circle(heads)
+    if circle:
+        words = " -> ".join(repr(tokens[i]["form"]) for i in (*circle, circle[0]))
+        raise HeadwiseError(
+            f"{path}:{lines[circle[0]]}: the heads of these words go in a circle, so they are no tree: {words}."
+        )
     return Sentence(
         words=tuple(str(token["form"]) for token in tokens),
         spaces=_spaces(parsed, tokens),
@@ -108,6 +114,22 @@ def _sentence(
         tags=tuple(str(token["upos"]) for token in tokens),
         source=f"{path.name}:{first_line}",
     )
+
+
+def _circle(heads: list[int]) -> list[int]:
+    """Words whose heads lead back to themselves, each the dependent of the next; none in a tree."""
+    is_safe = [False] * len(heads)
+    for start in range(len(heads)):
+        path: list[int] = []
+        word = start
+        while word >= 0 and not is_safe[word] and word not in path:
+            path.append(word)
+            word = heads[word] - 1
+        if word in path:
+            return path[path.index(word) :]
+        for passed in path:
+            is_safe[passed] = True
+    return []
 
 
 def _spaces(parsed: TokenList, tokens: list[Token]) -> tuple[bool, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..results import MINUS, Cell, Column, Heatmap, Kind, Lines, Report
+from ..results import MINUS, Cell, Column, Heatmap, Kind, Lines, Matrix, Report
 from .figures import draw_lines
 
 MISSING = "\N{EN DASH}"
@@ -52,6 +52,9 @@ def _environment() -> Environment:
         "cell": _cell,
         "strength": _strength,
         "percent": _percent,
+        "size": _size,
+        "in_points": _in_points,
+        "span": _span,
         "chart": _chart,
         "align": _align,
     }
@@ -72,6 +75,21 @@ def _strength(value: float | None, heatmap: Heatmap) -> float:
         return 0.0
     width = heatmap.high - heatmap.low
     return round(min(1.0, max(0.0, (value - heatmap.low) / width if width else 0.0)), 3)
+
+
+def _size(value: float | None, limit: float) -> float:
+    """Where a difference lies between 0 or less (pale) and the limit (strong)."""
+    return 0.0 if value is None else round(min(1.0, max(0.0, value) / limit), 2)
+
+
+def _in_points(value: float | None) -> str:
+    return MISSING if value is None else f"{100 * value:+.0f}".replace("-", MINUS)
+
+
+def _span(matrix: Matrix, first: int) -> int:
+    """Columns from one break to the next."""
+    ends = [end for end in (*matrix.breaks, len(matrix.columns)) if end > first]
+    return min(ends) - first
 
 
 def _align(kind: Kind) -> str:

@@ -1,0 +1,132 @@
+"""Patterns read as they are computed: in blocks, in halves, and nothing held that need not be."""
+
+import numpy as np
+import pytest
+import torch
+
+import headwise
+from headwise import HeadwiseError, Sentence, Suite, streaming, words
+from headwise.suites import Link
+
+SAID = ("old", "verdant", "forest", "unbelievably", "creature", "roamed", "a", "fluffiest", ",")
+
+
+@pytest.fixture(scope="module")
+def suite():
+    """Sentences of 3 to 90 words, each word linked to another at random."""
+    rng = np.random.default_rng(0)
+    sentences = []
+    for i, n in enumerate(range(3, 91, 3)):
+        governors = [int(rng.choice([g for g in range(n) if g != d])) for d in range(n)]
+        sentences.append(
+            Sentence(
+                words=tuple(rng.choice(SAID, n).tolist()),
+                spaces=(True,) * n,
+                group=f"g{i}",
+                links=tuple(Link(d, g, "r") for d, g in enumerate(governors)),
+                tags=tuple(rng.choice(["NOUN", "ADJ"], n).tolist()),
+            )
+        )
+    return Suite("long", "?", tuple(sentences))
+
+
+@pytest.fixture(scope="module")
+def long_gpt2(byte_level):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        n_embd=16, n_layer=2, n_head=4, n_positions=900, vocab_size=len(byte_level),
+        initializer_range=0.25, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    return headwise.load(GPT2LMHeadModel(config).eval(), tokenizer=byte_level)
+
+
+def result_of(model, suite):
+    return headwise.test_relation(model, suite, "r", select=0, controls=0, n_flips=50)
+
+
+def same(found, expected):
+    for a, b in zip(found.evidence, expected.evidence, strict=True):
+        assert np.array_equal(a.count.hits, b.count.hits)
+        assert np.array_equal(a.count.norm_hits, b.count.norm_hits)
+        for name in ("mass", "sink", "profile"):
+            np.testing.assert_allclose(getattr(a.count, name), getattr(b.count, name), atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["long_gpt2", "tiny_bert"])
+def test_long_sentences_are_read_in_blocks(name, suite, request, monkeypatch):
+    model = request.getfixturevalue(name)
+    kept = [s for s in suite.sentences if len(s.words) * 4 < model.n_context]
+    suite = Suite("s", "?", tuple(kept))
+    expected = result_of(model, suite)
+    largest = 0
+    rows = headwise.hits.Counter.rows
+
+    def measured(self, layer, pattern, start):
+        nonlocal largest
+        largest = max(largest, pattern.numel())
+        rows(self, layer, pattern, start)
+
+    n_pos = max(len(a.tokens) for a in words.align(model, kept))
+    most = model.n_heads * n_pos**2 // 8
+    monkeypatch.setattr(streaming, "MOST_NUMBERS", most)
+    monkeypatch.setattr(headwise.hits.Counter, "rows", measured)
+    same(result_of(model, suite), expected)
+    longest_word = max(a.words.count(w) for a in words.align(model, kept) for w in set(a.words))
+    assert largest <= max(most, model.n_heads * n_pos * longest_word)
+
+
+def test_long_sentences_are_summed_alike(long_gpt2, suite, monkeypatch):
+    """A sparse matrix of pieces says what a dense one does."""
+    one = Suite("s", "?", suite.sentences[-1:])
+    monkeypatch.setattr(headwise.hits, "LONG", 10)
+    sparse = result_of(long_gpt2, one)
+    monkeypatch.setattr(headwise.hits, "LONG", 10_000)
+    same(sparse, result_of(long_gpt2, one))
+
+
+def test_blocks_begin_with_words(long_gpt2, suite, monkeypatch):
+    monkeypatch.setattr(streaming, "MOST_NUMBERS", 4000)
+    (batch,) = words.batches(long_gpt2, words.align(long_gpt2, suite.sentences[-1:]))
+    starts = streaming.row_starts(long_gpt2, batch)
+    n_pos = batch.tokens.shape[1]
+    at_once = 4000 // (long_gpt2.n_heads * n_pos)
+    word = batch.pieces[0].argmax(0)
+    assert starts[0] == 0 and len(starts) > 5
+    assert all(word[start] != word[start - 1] for start in starts[1:])
+    sizes = np.diff([*starts, n_pos])
+    longest = batch.pieces.sum(-1).max()
+    assert sizes.min() > 0 and sizes.max() <= max(at_once, longest)
+
+
+def test_a_batch_that_does_not_fit_is_counted_once(tiny_bert, suite, monkeypatch):
+    """Memory runs out in the second layer of every batch of more than three sentences."""
+    short = Suite("s", "?", suite.sentences[:9])
+    expected = result_of(tiny_bert, short)
+    rows, refused = headwise.hits.Counter.rows, []
+
+    def cramped(self, layer, pattern, start):
+        if layer == 1 and len(pattern) > 3:
+            refused.append(len(pattern))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        rows(self, layer, pattern, start)
+
+    monkeypatch.setattr(headwise.hits.Counter, "rows", cramped)
+    same(result_of(tiny_bert, short), expected)
+    assert refused == [9, 4, 5]
+
+
+def test_a_pattern_that_is_not_finite_is_named(byte_level, suite):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    config = GPT2Config(
+        n_embd=16, n_layer=2, n_head=4, n_positions=64, vocab_size=len(byte_level),
+        bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    broken = headwise.load(GPT2LMHeadModel(config).eval(), tokenizer=byte_level)
+    broken.hf.transformer.h[1].attn.c_attn.weight.data[:] = torch.nan
+    with pytest.raises(HeadwiseError, match="not finite at 'pattern', layer 1"):
+        result_of(broken, Suite("s", "?", suite.sentences[:4]))
+    assert not broken.engine.readers and not broken.engine.taps
