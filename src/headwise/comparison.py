@@ -150,10 +150,12 @@ def table(
     """
     n_groups = max((int(e.group.max()) + 1 for e in evidence if len(e.group)), default=0)
     columns: dict[str, ndarray] = {}
+    n_heads = evidence[0].count.mass.size
+    sums = np.empty((len(evidence) * n_heads, n_groups), dtype=np.float32)
     for scope in SCOPES:
-        sums = np.concatenate([_gains(e, scope, n_groups) for e in evidence])
+        for i, e in enumerate(evidence):
+            sums[i * n_heads : (i + 1) * n_heads] = _gains(e, scope, n_groups)
         counts = np.stack([_counts(e, scope, n_groups) for e in evidence])
-        n_heads = len(sums) // len(evidence)
         total, n_clusters = counts.sum(axis=1), (counts > 0).sum(axis=1)
         may_infer = np.repeat((total >= MIN_PAIRS) & (n_clusters >= MIN_CLUSTERS), n_heads)
         flips = sign_flip(sums, seed=seed, n_flips=n_flips)
