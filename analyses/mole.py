@@ -230,13 +230,24 @@ def _method(
         else f"the sentences are divided into {result.folds} folds that keep groups whole and senses in proportion; "
         "each is scored by classifiers fitted on the others"
     )
+    alike = (
+        f"{result.n_alike} have a near-duplicate "
+        + (
+            "in the fitted part"
+            if result.folds == 0
+            else "in another group, with which that group counts as one"
+        )
+        if result.n_alike
+        else "none has a near-duplicate elsewhere"
+    )
     return [
         f"The vector of {word} (the mean over its pieces) is taken from the residual stream before every block and "
         "after the last, and from every head. The nearest class mean goes by cosine; the logistic regression is "
         "multinomial with C = 1 on vectors as they are.",
         *([suite.about] if suite.about else []),
         *([CAUSAL] if model.is_causal else []),
-        f"Only unseen sentences count: {division}. {len(suite):,} sentences in {len(suite.groups):,} groups, "
+        f"Only unseen sentences count: {division}. {len(suite):,} sentences in {len(suite.groups):,} groups, of which {alike} "
+        "(TF-IDF of character n-grams, cosine 0.8 or more); "
         f"{len(result.labels)} senses: {', '.join(result.labels)}.",
         f"The bag of words sees the sentence's words{' as far as the marked one' if model.is_causal else ''} and no model: TF-IDF with sublinear counts and a balanced logistic "
         "regression with C = 10. Majority always says the most frequent sense of what was fitted.",

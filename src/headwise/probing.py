@@ -12,7 +12,7 @@ A high score says that the fact is there, not that the model uses it (Hewitt and
 Ravichander, Belinkov and Hovy 2021).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from numpy import ndarray
 from . import hooks, words
 from .classifiers import CLASSIFIERS, Classifier, bag_of_words, majority
 from .errors import HeadwiseError
+from .folds import Folds, TooFew, grouped_folds, own_split
 from .models import Model
 from .progress import track
 from .stats import cluster_bootstrap
@@ -51,6 +52,8 @@ class ProbeResult:
         groups: Group of each scored example, as an index.
         sentences: Index in the suite of each scored example.
         folds: Number of folds, or 0 where the data's own split was used.
+        n_alike: Examples that have a near-duplicate in another group, with which that group was joined, or
+            in the other part of the data's own split; see `headwise.folds`.
         n_fitted: Examples that were fitted at a time (on average over folds).
         missing: Examples left out because their word is cut off or shares its only token.
         coverage: How words were split and aligned.
@@ -69,6 +72,7 @@ class ProbeResult:
     groups: Int[ndarray, " example"]
     sentences: Int[ndarray, " example"]
     folds: int
+    n_alike: int
     n_fitted: int
     missing: int
     coverage: words.Coverage
@@ -141,6 +145,7 @@ def probe(
     folds: int = 5,
     seed: int = 0,
     classifiers: Sequence[Classifier] = ("centroid", "logistic"),
+    too_few: TooFew = "refuse",
 ) -> ProbeResult:
     """Reads a label from the vectors of marked words, everywhere in the model.
 
@@ -155,13 +160,15 @@ def probe(
         seed: Fixes the folds and the intervals.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
             regression with C = 1 on the vectors as they are.
+        too_few: With a label in fewer groups than folds: `"refuse"`, or `"reduce"` the number of folds.
 
     Raises:
         HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
-            folds, or a marked word that the tokenizer drops.
+            folds, labels that each fill one group, or a marked word that the tokenizer drops.
     """
     examples = _Examples.of(model, suite, label)
-    splits = list(_splits(examples, suite, folds, seed))
+    divided = _divide(examples, suite, folds, seed, too_few)
+    splits = divided.splits
     features = _features(model, suite, examples, sites, layers, heads)
     scored = np.concatenate([test for _, test in splits])
     order = np.sort(scored)
@@ -186,7 +193,7 @@ def probe(
             fitted = make().fit(values[train], examples.codes[train])
             predicted[test] = fitted.predict(values[test])
         predictions[key, classifier] = predicted[order]
-    truth, groups = examples.codes[order], examples.groups[order]
+    truth, groups = examples.codes[order], divided.groups[order]
     return ProbeResult(
         model=model.name,
         suite=suite.name,
@@ -195,7 +202,8 @@ def probe(
         predictions=predictions,
         groups=groups,
         sentences=examples.sentences[order],
-        folds=0 if suite.has_own_split else folds,
+        folds=0 if divided.own else len(splits),
+        n_alike=divided.n_alike,
         n_fitted=round(np.mean([len(train) for train, _ in splits])),
         missing=examples.missing,
         coverage=words.coverage(examples.alignments),
@@ -262,34 +270,14 @@ def _seen(model: Model, sentence: Sentence, word: int) -> str:
     return " ".join(sentence.words[:end])
 
 
-def _splits(
-    examples: _Examples, suite: Suite, folds: int, seed: int
-) -> Iterator[tuple[Int[ndarray, " train"], Int[ndarray, " test"]]]:
-    """Train and test examples: the data's own, or stratified folds of whole groups."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
+def _divide(examples: _Examples, suite: Suite, n_folds: int, seed: int, too_few: TooFew) -> Folds:
+    """The data's own parts, or folds of whole groups."""
     if suite.has_own_split:
         is_test = np.array([suite.sentences[i].split == "test" for i in examples.sentences])
-        absent = set(examples.codes[is_test]) - set(examples.codes[~is_test])
-        if absent:
-            raise HeadwiseError(
-                f"The label {examples.labels[min(absent)]!r} occurs in the test part only; nothing "
-                "can be fitted for it."
-            )
-        yield np.flatnonzero(~is_test), np.flatnonzero(is_test)
-        return
-    if folds < 2:
-        raise HeadwiseError(f"folds={folds}: at least 2 are needed to score what was not fitted.")
-    for code, name in enumerate(examples.labels):
-        n_groups = len(set(examples.groups[examples.codes == code]))
-        if n_groups < folds:
-            raise HeadwiseError(
-                f"The label {name!r} occurs in {n_groups} group(s), fewer than the {folds} folds. Add "
-                f"groups or pass folds={max(n_groups, 2)}."
-            )
-    folder = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    nothing = np.zeros(len(examples.codes))
-    yield from folder.split(nothing, examples.codes, examples.groups)
+        return own_split(examples.codes, examples.groups, is_test, examples.texts, examples.labels)
+    return grouped_folds(
+        examples.codes, examples.groups, examples.texts, examples.labels, n_folds, seed, too_few
+    )
 
 
 def _features(
