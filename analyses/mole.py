@@ -43,14 +43,15 @@ SCORES = [
     Column(name="accuracy", title="Accuracy", kind="rate"),
     Column(name="accuracy_low", title="from", kind="rate", note="Lower end of the 95% interval over groups"),
     Column(name="accuracy_high", title="to", kind="rate", note="Upper end of the 95% interval over groups"),
-    Column(name="balanced_accuracy", title="Balanced", kind="rate", note="Mean of the accuracies within each sense"),
+    Column(name="p_family", title="p", kind="number", note="Against shuffled labels, over everything probed"),
+    Column(name="balanced_accuracy", title="Balanced", kind="rate", note="Mean of the accuracies within each label"),
 ]  # fmt: skip
 
 
 def analyse(
     model: headwise.Model, suite: headwise.Suite, *, seed: int = 0, smoke: bool = False
 ) -> Report:
-    """Reads a word's sense at every layer and head of a model."""
+    """Reads a word's sense, or any label, at every layer and head of a model."""
     result = headwise.probe(model, suite, label="sense", folds=3 if smoke else 5, seed=seed)
     choice = result.chosen("residual", HEADLINE)
     held_out = choice.held_out
@@ -63,17 +64,19 @@ def analyse(
     }
     gain = result.gain(choice.key, HEADLINE, bag, held_out)
     verdict = verdict_of([(gain.low, gain.high)])
-    word = _word(suite)
+    word, kind = _wording(suite)
     return Report(
         analysis="mole",
         model=model.name,
         question=suite.question,
         verdict=verdict,
-        answer=_answer(model.name, word, verdict, choice.key[1], int(held_out.sum()), rates, gain),
-        figures=_figures(result, choice.key[1]),
+        answer=_answer(
+            model.name, word, kind, verdict, choice.key[1], int(held_out.sum()), rates, gain
+        ),
+        figures=_figures(result, choice.key[1], kind),
         tables=_tables(result),
         not_found=_not_found(result, word),
-        method=_method(model, suite, result, word),
+        method=_method(model, suite, result, word, kind),
         references=[
             "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
             "word sense disambiguation.",
@@ -82,15 +85,19 @@ def analyse(
     )
 
 
-def _word(suite: headwise.Suite) -> str:
-    """The word that is marked in most sentences."""
+def _wording(suite: headwise.Suite) -> tuple[str, str]:
+    """The word that is marked and what its marks are; words of many forms just have labels."""
     marked = [s.words[mark.word].lower() for s in suite.sentences for mark in s.marks]
-    return max(set(marked), key=marked.count)
+    word = max(set(marked), key=marked.count)
+    if marked.count(word) < len(marked) / 2:
+        return "the marked word", "label"
+    return word, "sense"
 
 
 def _answer(
     model: str,
     word: str,
+    kind: str,
     verdict: str,
     layer: int,
     n_scored: int,
@@ -98,23 +105,23 @@ def _answer(
     gain: Estimate,
 ) -> str:
     opening = {
-        "supported": f"By layer {layer} of {model} the sense of {word} can be read off the word itself, better than "
+        "supported": f"By layer {layer} of {model} the {kind} of {word} can be read off the word itself, better than "
         "from a bag of its sentence's words",
-        "not supported": f"In no layer of {model} was the sense of {word} read better than from a bag of its "
+        "not supported": f"In no layer of {model} was the {kind} of {word} read better than from a bag of its "
         "sentence's words",
-        "inconclusive": f"At layer {layer} of {model} the sense of {word} can be read, but these data cannot tell "
+        "inconclusive": f"At layer {layer} of {model} the {kind} of {word} can be read, but these data cannot tell "
         "whether better than from a bag of its sentence's words",
     }[verdict]
     best = rates["best"]
     return (
         f"{opening}: {percent(best.value)} of {n_scored} held-out sentences [{percent(best.low)}, "
         f"{percent(best.high)}] against {percent(rates['bag'].value)} ({points(gain.value, gain.low, gain.high)}); "
-        f"before any attention it is {percent(rates['start'].value)}, the most frequent sense alone "
+        f"before any attention it is {percent(rates['start'].value)}, the most frequent {kind} alone "
         f"{percent(rates['majority'].value)}."
     )
 
 
-def _figures(result: ProbeResult, chosen_layer: int) -> list[Heatmap | Lines]:
+def _figures(result: ProbeResult, chosen_layer: int, kind: str) -> list[Heatmap | Lines]:
     table = result.table
     residual = table[table["site"] == "residual"]
     layers = sorted(residual["layer"].unique())
@@ -123,8 +130,8 @@ def _figures(result: ProbeResult, chosen_layer: int) -> list[Heatmap | Lines]:
         for name, site in (("bag of words", "bag of words"), ("majority", "majority"))
     }
     curve = Lines(
-        title="The sense, read at every layer",
-        caption="Percent of unseen sentences whose sense is read correctly from the word's vector, with 95% intervals "
+        title=f"The {kind}, read at every layer",
+        caption=f"Percent of unseen sentences whose {kind} is read correctly from the word's vector, with 95% intervals "
         f"over groups. Layer 0 is before any attention. Layer {chosen_layer} was chosen on half of the groups.",
         x_label="layer of the residual stream",
         x=[int(layer) for layer in layers],
@@ -144,16 +151,16 @@ def _figures(result: ProbeResult, chosen_layer: int) -> list[Heatmap | Lines]:
             ),
         ],
     )
-    return [curve, *(_head_map(result, classifier, flat) for classifier in NAMES)]
+    return [curve, *(_head_map(result, classifier, flat, kind) for classifier in NAMES)]
 
 
-def _head_map(result: ProbeResult, classifier: Any, flat: dict[str, float]) -> Heatmap:
+def _head_map(result: ProbeResult, classifier: Any, flat: dict[str, float], kind: str) -> Heatmap:
     table = result.table
     rows = table[(table["site"] == "z") & (table["classifier"] == classifier)]
     return Heatmap(
         title=f"What each head hands over, {NAMES[classifier]}",
-        caption="Percent of unseen sentences whose sense is read correctly from one head's output at the word. The "
-        "pale end is about the most frequent sense alone. Outlined: the head chosen on half of the groups.",
+        caption=f"Percent of unseen sentences whose {kind} is read correctly from one head's output at the word. The "
+        f"pale end is about the most frequent {kind} alone. Outlined: the head chosen on half of the groups.",
         values=rows.pivot(index="layer", columns="head", values="accuracy").to_numpy(dtype=float),
         low=math.floor(10 * flat["majority"]) / 10,
         baseline=("bag of words", flat["bag of words"]),
@@ -208,7 +215,7 @@ def _not_found(result: ProbeResult, word: str) -> list[str]:
             f"{result.missing} sentences were left out: {word} is cut off or has no token of its own."
         )
     lines += [
-        "Which head makes the sense was not tested: a head may hand over what an earlier one found, and nothing "
+        "Which head makes it was not tested: a head may hand over what an earlier one found, and nothing "
         "was removed.",
         "No control task: how much of the score the classifier could have learned for arbitrary labels is not known.",
     ]
@@ -216,18 +223,18 @@ def _not_found(result: ProbeResult, word: str) -> list[str]:
 
 
 CAUSAL = (
-    "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. A sense that only later "
+    "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. What only later "
     "words give away cannot be read here."
 )
 
 
 def _method(
-    model: headwise.Model, suite: headwise.Suite, result: ProbeResult, word: str
+    model: headwise.Model, suite: headwise.Suite, result: ProbeResult, word: str, kind: str
 ) -> list[str]:
     division = (
         f"{result.n_fitted} sentences of the data's own training part are fitted and its test part is scored"
         if result.folds == 0
-        else f"the sentences are divided into {result.folds} folds that keep groups whole and senses in proportion; "
+        else f"the sentences are divided into {result.folds} folds that keep groups whole and {kind}s in proportion; "
         "each is scored by classifiers fitted on the others"
     )
     alike = (
@@ -248,9 +255,9 @@ def _method(
         *([CAUSAL] if model.is_causal else []),
         f"Only unseen sentences count: {division}. {len(suite):,} sentences in {len(suite.groups):,} groups, of which {alike} "
         "(TF-IDF of character n-grams, cosine 0.8 or more); "
-        f"{len(result.labels)} senses: {', '.join(result.labels)}.",
+        f"{len(result.labels)} {kind}s: {', '.join(result.labels)}.",
         f"The bag of words sees the sentence's words{' as far as the marked one' if model.is_causal else ''} and no model: TF-IDF with sublinear counts and a balanced logistic "
-        "regression with C = 10. Majority always says the most frequent sense of what was fitted.",
+        f"regression with C = 10. Majority always says the most frequent {kind} of what was fitted.",
         "The layer (and the head) is the best on a random half of the groups and is reported on the other half, so "
         "that the best of many scores is not flattered. Intervals come from drawing whole groups again 2,000 times.",
         "Verdict: 'supported' if at that layer logistic regression beats the bag of words by an interval that excludes "

@@ -141,3 +141,40 @@ def test_groups_are_sources_not_labels(mole, adjectives):
         sizes = Counter(sentence.group for sentence in suite.sentences)
         assert max(sizes.values()) <= 8
         assert all(a != b for a, b in pairwise(sorted(sizes)))
+
+
+BINARY = {
+    "number": ("singular", "plural", 210),
+    "gender": ("female", "male", 216),
+    "sentiment": ("positive", "negative", 212),
+}
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_two_labels_in_every_group(name):
+    """Whatever tells groups apart must say nothing of the labels."""
+    suite = headwise.read(PROBES / f"{name}.toml")
+    first, second, least = BINARY[name]
+    assert len(suite) >= least and set(suite.labels) == {first, second}
+    assert all(len(s.marks) == 1 for s in suite.sentences)
+    by_group = {group: Counter() for group in suite.groups}
+    for s in suite.sentences:
+        by_group[s.group][s.marks[0].label] += 1
+    assert len(by_group) >= 44
+    assert all(abs(counts[first] - counts[second]) <= 2 for counts in by_group.values())
+    total = sum(by_group.values(), Counter())
+    assert 0.48 <= total[first] / total.total() <= 0.52
+
+
+@pytest.mark.parametrize(("name", "kind"), [("number", "same"), ("gender", "work")])
+def test_words_that_say_nothing_by_themselves(name, kind):
+    """Most words of these groups occur with both labels: only their context tells."""
+    suite = headwise.read(PROBES / f"{name}.toml")
+    labels = {}
+    for s in suite.sentences:
+        if s.group.startswith(kind):
+            labels.setdefault(s.words[s.marks[0].word].lower(), set()).add(s.marks[0].label)
+    assert len(labels) >= 20
+    assert sum(len(found) == 2 for found in labels.values()) >= 0.75 * len(labels)
+    kinds = {"-".join(s.group.split("-")[:2]) for s in suite.sentences if s.group.startswith(kind)}
+    assert kinds == {f"{kind}-before", f"{kind}-after"}

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -75,6 +76,35 @@ def test_one_row_per_place_and_classifier(tiny_bert):
     assert table.loc[table["site"] == "residual", "head"].isna().all()
     assert table["accuracy"].between(0, 1).all()
     assert (table["accuracy_low"] <= table["accuracy"]).all()
+
+
+def test_keys_and_values_are_probed_too(tiny_bert):
+    result = headwise.probe(
+        tiny_bert, suite(), sites=("k", "v"), classifiers=("centroid",), heads=[1, 3], layers=[1]
+    )
+    rows = result.table[result.table["site"].isin(["k", "v"])]
+    assert sorted(zip(rows["site"], rows["head"], strict=True)) == [
+        ("k", 1),
+        ("k", 3),
+        ("v", 1),
+        ("v", 3),
+    ]
+
+
+def test_p_values_are_of_everything_probed(minilm, tiny_bert):
+    """The sense stands in the word before: a trained model knows; on shuffled labels nobody does."""
+    table = headwise.probe(minilm, suite(), classifiers=("centroid",)).table
+    probed = table["site"].isin(["residual", "z"])
+    assert table.loc[~probed, ["p", "p_family", "q"]].isna().all().all()
+    assert (table.loc[probed, "p_family"] >= table.loc[probed, "p"] - 1e-9).all()
+    assert table.loc[probed, "p_family"].min() < 0.01
+    rng = np.random.default_rng(0)
+    groups = {s.group: rng.choice(["unit", "animal"]) for s in suite().sentences}
+    shuffled = tuple(
+        replace(s, marks=(replace(s.marks[0], label=groups[s.group]),)) for s in suite().sentences
+    )
+    again = headwise.probe(tiny_bert, Suite("s", "?", shuffled, LABELS), folds=3).table
+    assert again["p_family"].min() > 0.05
 
 
 def test_before_attention_the_word_is_one_point(tiny_gpt2):

@@ -1,6 +1,6 @@
 """Carries: can a fact be read, linearly, from what the model holds at a word?
 
-For every layer of the residual stream, and for every head's output `z`, the vector of the marked
+For every layer of the residual stream, and for every head's key, value and output `z`, the vector of the marked
 word is classified by its label: by the nearest class mean (cosine) and by logistic regression.
 Scores are of sentences that were not fitted: the data's own test part, or folds that keep every
 group whole. Beside them stand the majority class and a bag of words of the same sentences (TF-IDF
@@ -27,11 +27,11 @@ from .errors import HeadwiseError
 from .folds import Folds, TooFew, grouped_folds, own_split
 from .models import Model
 from .progress import track
-from .stats import cluster_bootstrap
+from .stats import cluster_bootstrap, label_permutation
 from .streaming import batch_size, stream
 from .suites import Sentence, Suite
 
-ProbeSite = Literal["residual", "z"]
+ProbeSite = Literal["residual", "z", "k", "v"]
 Key = tuple[str, int, int | None]
 
 BAG_OF_WORDS: Key = ("bag of words", 0, None)
@@ -61,7 +61,9 @@ class ProbeResult:
         table: One row per `site` (`residual`, `z`, `bag of words`, `majority`), `layer`, `head` (empty
             for the residual stream and the baselines) and `classifier`, with `examples` scored,
             `accuracy` and `balanced_accuracy` (mean recall over classes), both 0 to 1, and the 95%
-            interval of the accuracy over groups, `accuracy_low` and `accuracy_high`.
+            interval of the accuracy over groups, `accuracy_low` and `accuracy_high`; `p` against shuffled
+            labels, `p_family` over everything that was probed and `q` (Benjamini-Hochberg), see
+            `stats.label_permutation`; NaN for the baselines.
     """
 
     model: str
@@ -153,7 +155,8 @@ def probe(
         model: The model.
         suite: Sentences with marks. Where they bring their own train and test parts these are used.
         label: What is read: `"sense"`, the label of each mark.
-        sites: `residual` (every layer, `n_layers` being the end) and `z` (every head).
+        sites: `residual` (every layer, `n_layers` being the end), and `z`, `k`, `v` (every head; keys and
+            values that several heads share are probed once, under the number of the shared one).
         layers: Layers to probe; all by default.
         heads: Heads to probe; all by default.
         folds: Number of folds where the data bring no split; a group is never in two of them.
@@ -290,7 +293,12 @@ def _features(
 ) -> dict[Key, Float[ndarray, "example dim"]]:
     """Vectors of the marked words at every site, layer and head."""
     hooks.check_heads(model, heads)
-    chosen_heads = range(model.n_heads) if heads is None else heads
+    of_site: dict[str, Sequence[int | None]] = {"residual": [None]}
+    of_site["z"] = list(range(model.n_heads) if heads is None else heads)
+    shared_by = model.n_heads // model.n_key_value_heads
+    of_site["k"] = of_site["v"] = sorted(
+        {head // shared_by for head in of_site["z"] if head is not None}
+    )
     rows_of: dict[int, list[int]] = {}
     for row, i in enumerate(examples.sentences):
         rows_of.setdefault(int(i), []).append(row)
@@ -306,7 +314,7 @@ def _features(
         pieces = batch.pieces[in_batch, examples.positions[rows]][:, None]
         for (site, layer), tensor in captured.items():
             vectors = words.vectors_of_words(tensor[in_batch], pieces)[:, 0].float().cpu().numpy()
-            for head in chosen_heads if site == "z" else (None,):
+            for head in of_site[site]:
                 values = vectors if head is None else vectors[:, head]
                 key = (site, layer, head)
                 if key not in features:
@@ -330,6 +338,14 @@ def _table(
     low, high = cluster_bootstrap(correct, groups, seed=seed)
     recalls = [correct[:, truth == code].mean(axis=1) for code in np.unique(truth)]
     keys = list(predictions)
+    is_probe = np.array([key not in (MAJORITY, BAG_OF_WORDS) for key, _ in keys], dtype=bool)
+    p, p_family, q = (np.full(len(keys), np.nan) for _ in range(3))
+    if is_probe.any():
+        probed = np.stack(
+            [x for x, kept in zip(predictions.values(), is_probe, strict=True) if kept]
+        )
+        tested = label_permutation(probed, truth, groups, seed=seed)
+        p[is_probe], p_family[is_probe], q[is_probe] = tested.p, tested.p_family, tested.q
     return pd.DataFrame(
         {
             "site": [key[0] for key, _ in keys],
@@ -341,5 +357,8 @@ def _table(
             "balanced_accuracy": np.mean(recalls, axis=0),
             "accuracy_low": low,
             "accuracy_high": high,
+            "p": p,
+            "p_family": p_family,
+            "q": q,
         }
     )

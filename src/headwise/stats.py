@@ -114,8 +114,8 @@ def cluster_bootstrap(
 
 
 @dataclass(frozen=True, eq=False)
-class SignFlip:
-    """One-sided p values of many tests on the same clusters.
+class PValues:
+    """One-sided p values of many tests on the same data.
 
     Attributes:
         p: Of each test alone; 1 where all sums are zero.
@@ -129,7 +129,7 @@ class SignFlip:
     q: Float[ndarray, " test"]
 
 
-def sign_flip(sums: Float[ndarray, "test cluster"], *, seed: int, n_flips: int = 5000) -> SignFlip:
+def sign_flip(sums: Float[ndarray, "test cluster"], *, seed: int, n_flips: int = 5000) -> PValues:
     """Is the mean of each test above zero, though many were tried?
 
     Under the null hypothesis a cluster's sum could as well have had the other sign. The signs of whole
@@ -149,7 +149,7 @@ def sign_flip(sums: Float[ndarray, "test cluster"], *, seed: int, n_flips: int =
     p, p_family = np.ones(n_tests), np.ones(n_tests)
     testable = np.flatnonzero((sums != 0).any(axis=1))
     if not len(testable):
-        return SignFlip(p, p_family, np.ones(n_tests))
+        return PValues(p, p_family, np.ones(n_tests))
     signs = _flips(n_clusters, n_flips, seed)
     observed = np.empty(n_tests)
     largest = np.full(signs.shape[1], -np.inf, dtype=np.float32)
@@ -163,7 +163,7 @@ def sign_flip(sums: Float[ndarray, "test cluster"], *, seed: int, n_flips: int =
     # How many of the largest are at least as large as what was observed.
     below = np.searchsorted(np.sort(largest), observed[testable] - EPSILON, side="left")
     p_family[testable] = (len(largest) - below) / len(largest)
-    return SignFlip(p, p_family, stats.false_discovery_control(p))
+    return PValues(p, p_family, stats.false_discovery_control(p))
 
 
 EPSILON = 1e-5  # in units of a test's spread: sums that are equal differ in their last digits
@@ -178,3 +178,68 @@ def _flips(n_clusters: int, n_flips: int, seed: int) -> Float[ndarray, "cluster 
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, 2, size=(n_clusters, n_flips), dtype=np.int8) * 2 - 1
     return np.concatenate([np.ones((n_clusters, 1)), drawn], axis=1, dtype=np.float32)
+
+
+def label_permutation(
+    predictions: Int[ndarray, "test example"],
+    codes: Int[ndarray, " example"],
+    groups: Int[ndarray, " example"],
+    *,
+    seed: int,
+    n_permutations: int = 2000,
+) -> PValues:
+    """Does each of many classifiers say more of the labels than it would of shuffled ones?
+
+    Predictions of unseen examples are held against labels that were dealt out anew: within groups that
+    have several labels, and among whole groups that have one. Balanced accuracy is compared with its own
+    shuffles (`p`) and, in units of their spread, with the largest of all at every shuffle (`p_family`).
+
+    Args:
+        predictions: Predicted label of each example, by each classifier.
+        codes: True labels.
+        groups: Group of each example.
+        seed: Fixes the shuffles.
+        n_permutations: How many; the smallest p is about 1 / n_permutations.
+
+    Reference: Westfall and Young 1993; Ojala and Garriga 2010, Permutation tests for studying classifier
+    performance.
+    """
+    shuffled = shuffled_labels(codes, groups, n_permutations, seed)
+    names = np.unique(codes)
+    scores = np.zeros((len(predictions), len(shuffled)), dtype=np.float32)
+    for name in names:
+        is_name = (shuffled == name).astype(np.float32)
+        recalled = (predictions == name).astype(np.float32) @ is_name.T
+        scores += recalled / np.maximum(is_name.sum(axis=1), 1) / len(names)
+    spread = scores.std(axis=1, keepdims=True)
+    deviations = (scores - scores.mean(axis=1, keepdims=True)) / np.maximum(spread, EPSILON)
+    observed = deviations[:, :1] - EPSILON
+    largest = deviations.max(axis=0)
+    p = (deviations >= observed).mean(axis=1)
+    p_family = (largest >= observed).mean(axis=1)
+    return PValues(p, p_family, stats.false_discovery_control(p))
+
+
+def shuffled_labels(
+    codes: Int[ndarray, " example"], groups: Int[ndarray, " example"], n: int, seed: int
+) -> Int[ndarray, "shuffle example"]:
+    """Labels as they are, and `n` times dealt out anew, as `label_permutation` says."""
+    rng = np.random.default_rng(seed)
+    names, group = np.unique(groups, return_inverse=True)
+    group = group.ravel()
+    first = np.zeros(len(names), dtype=int)
+    first[group[::-1]] = codes[::-1]
+    is_pure = np.ones(len(names), dtype=bool)
+    np.logical_and.at(is_pure, group, codes == first[group])
+    pure = np.flatnonzero(is_pure)
+    by_group = np.argsort(group, kind="stable")
+    shuffled = np.empty((n + 1, len(codes)), dtype=codes.dtype)
+    shuffled[0] = codes
+    for row in shuffled[1:]:
+        # Sorted by group and chance, places of one group change hands among themselves.
+        row[by_group] = codes[np.lexsort((rng.random(len(codes)), group))]
+        of_group = first.copy()
+        of_group[pure] = rng.permutation(first[pure])
+        inside = is_pure[group]
+        row[inside] = of_group[group[inside]]
+    return shuffled
