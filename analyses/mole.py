@@ -11,7 +11,7 @@ bag of words and layer 0.
     uv run analyses/mole.py --model minilm
     headwise run mole --model minilm --data coarsewsd20/mole
 
-Caveats: that a sense can be read does not show that the model uses it. There is no control task.
+Caveats: that a sense can be read does not show that the model uses it.
 """
 
 import math
@@ -44,6 +44,7 @@ SCORES = [
     Column(name="accuracy_low", title="from", kind="rate", note="Lower end of the 95% interval over groups"),
     Column(name="accuracy_high", title="to", kind="rate", note="Upper end of the 95% interval over groups"),
     Column(name="p_family", title="p", kind="number", note="Against shuffled labels, over everything probed"),
+    Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points"),
     Column(name="balanced_accuracy", title="Balanced", kind="rate", note="Mean of the accuracies within each label"),
 ]  # fmt: skip
 
@@ -258,6 +259,8 @@ def _method(
         f"{len(result.labels)} {kind}s: {', '.join(result.labels)}.",
         f"The bag of words sees the sentence's words{' as far as the marked one' if model.is_causal else ''} and no model: TF-IDF with sublinear counts and a balanced logistic "
         f"regression with C = 10. Majority always says the most frequent {kind} of what was fitted.",
+        "Selectivity is accuracy above that on a control task, a random label for each kind of word before the marked one: "
+        "what a classifier can memorise from the same vectors.",
         "The layer (and the head) is the best on a random half of the groups and is reported on the other half, so "
         "that the best of many scores is not flattered. Intervals come from drawing whole groups again 2,000 times.",
         "Verdict: 'supported' if at that layer logistic regression beats the bag of words by an interval that excludes "

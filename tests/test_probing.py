@@ -107,6 +107,32 @@ def test_p_values_are_of_everything_probed(minilm, tiny_bert):
     assert again["p_family"].min() > 0.05
 
 
+def test_a_control_task_can_be_memorised_but_not_understood(minilm):
+    """The word before says the sense and also bears the random label: both are read from the vector after it."""
+    table = headwise.probe(minilm, suite(), classifiers=("centroid",), sites=("residual",)).table
+    np.testing.assert_allclose(
+        table["selectivity"], table["accuracy"] - table["control_accuracy"], equal_nan=True
+    )
+    varied = tuple(
+        parse(f"{ABOUT[n % 16]} {before} [mole|{sense}] {after}", LABELS, f"{sense}{n}{k}")
+        for n in range(16)
+        for k, before in enumerate(("the", "a", "this", "that", "every", "no"))
+        for sense, after in (("unit", "of helium dissolved"), ("animal", "dug up worms"))
+    )
+    data = Suite("s", "?", varied, LABELS)
+    result = headwise.probe(
+        minilm, data, sites=("residual",), classifiers=("logistic",), too_few="reduce"
+    )
+    rows = result.table[result.table["site"] == "residual"].set_index("layer")
+    # Which word stood before is in the vector; what stands after tells the sense.
+    assert rows.loc[3, "accuracy"] > 0.95
+    assert rows.loc[3, "control_accuracy"] > 0.8
+    bare = headwise.probe(
+        minilm, data, sites=("residual",), classifiers=("centroid",), layers=[1], controls=False
+    )
+    assert bare.table["control_accuracy"].isna().all()
+
+
 def test_before_attention_the_word_is_one_point(tiny_gpt2):
     """Without positions layer 0 cannot tell; here the clue is at a fixed place, so only the clue can."""
     result = headwise.probe(tiny_gpt2, suite(), classifiers=("centroid",), sites=("residual",))

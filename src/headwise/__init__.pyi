@@ -3,9 +3,11 @@ from .cache import HeadCache as HeadCache
 from .cache import capture as capture
 from .errors import HeadwiseError as HeadwiseError
 from .grammar.sentences import burrow_sentences as burrow_sentences
+from .linear import Probe as Probe
 from .loading import load as load
 from .models import Model as Model
 from .probing import ProbeResult as ProbeResult
+from .probing import fit_probe as fit_probe
 from .probing import probe as probe
 from .relations import RelationResult as RelationResult
 from .relations import test_relation as test_relation

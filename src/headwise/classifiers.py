@@ -29,6 +29,16 @@ class CentroidClassifier:
         return self.classes[(values @ self.directions.T).argmax(axis=1)]
 
 
+def weights(fitted: Any) -> tuple[Float[ndarray, "label dim"], Float[ndarray, " label"]]:
+    """One row and one number per class of a fitted classifier, whose largest score is its prediction."""
+    if isinstance(fitted, CentroidClassifier):
+        return fitted.directions, np.zeros(len(fitted.directions))
+    weight, bias = fitted.coef_.astype(np.float64), fitted.intercept_.astype(np.float64)
+    if len(weight) == 1:  # two classes, of which scikit-learn keeps the difference
+        weight, bias = (np.stack([-x[0] / 2, x[0] / 2]) for x in (weight, bias))
+    return weight, bias
+
+
 def logistic() -> Any:
     """Multinomial logistic regression with C = 1, on the vectors as they are."""
     from sklearn.linear_model import LogisticRegression

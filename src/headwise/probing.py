@@ -12,7 +12,7 @@ A high score says that the fact is there, not that the model uses it (Hewitt and
 Ravichander, Belinkov and Hovy 2021).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,9 +22,10 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from . import hooks, words
-from .classifiers import CLASSIFIERS, Classifier, bag_of_words, majority
+from .classifiers import CLASSIFIERS, Classifier, bag_of_words, majority, weights
 from .errors import HeadwiseError
 from .folds import Folds, TooFew, grouped_folds, own_split
+from .linear import Probe
 from .models import Model
 from .progress import track
 from .stats import cluster_bootstrap, label_permutation
@@ -63,7 +64,10 @@ class ProbeResult:
             `accuracy` and `balanced_accuracy` (mean recall over classes), both 0 to 1, and the 95%
             interval of the accuracy over groups, `accuracy_low` and `accuracy_high`; `p` against shuffled
             labels, `p_family` over everything that was probed and `q` (Benjamini-Hochberg), see
-            `stats.label_permutation`; NaN for the baselines.
+            `stats.label_permutation`; NaN for the baselines. `control_accuracy` is that of the same
+            classifier on a random label for each kind of word before the marked one, scored where that word
+            was seen in fitting, and `selectivity` the difference (Hewitt and Liang 2019): a probe that
+            learns either equally well shows what it can memorise, not what the model knows.
     """
 
     model: str
@@ -148,6 +152,7 @@ def probe(
     seed: int = 0,
     classifiers: Sequence[Classifier] = ("centroid", "logistic"),
     too_few: TooFew = "refuse",
+    controls: bool = True,
 ) -> ProbeResult:
     """Reads a label from the vectors of marked words, everywhere in the model.
 
@@ -163,6 +168,7 @@ def probe(
         seed: Fixes the folds and the intervals.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
             regression with C = 1 on the vectors as they are.
+        controls: Whether each probe is also fitted to a control task.
         too_few: With a label in fewer groups than folds: `"refuse"`, or `"reduce"` the number of folds.
 
     Raises:
@@ -189,13 +195,15 @@ def probe(
             for classifier in classifiers
         ),
     ]
+    control = _control_task(examples, suite, splits, seed) if controls else None
     predictions: dict[tuple[Key, str], Int[ndarray, " example"]] = {}
+    control_scores: dict[tuple[Key, str], float] = {}
     for key, classifier, values, make in track(jobs, len(jobs), "fitting probes"):
-        predicted = np.full(len(examples.codes), -1)
-        for train, test in splits:
-            fitted = make().fit(values[train], examples.codes[train])
-            predicted[test] = fitted.predict(values[test])
+        predicted = _predict(make, values, examples.codes, splits)
         predictions[key, classifier] = predicted[order]
+        if control is not None and key != MAJORITY:
+            recalled = _predict(make, values, control.codes, splits) == control.codes
+            control_scores[key, classifier] = float(recalled[control.known].mean())
     truth, groups = examples.codes[order], divided.groups[order]
     return ProbeResult(
         model=model.name,
@@ -211,8 +219,112 @@ def probe(
         missing=examples.missing,
         coverage=words.coverage(examples.alignments),
         seed=seed,
-        table=_table(predictions, truth, groups, seed),
+        table=_table(predictions, truth, groups, control_scores, seed),
     )
+
+
+def fit_probe(
+    model: Model,
+    suite: Suite,
+    label: str = "sense",
+    *,
+    site: ProbeSite = "residual",
+    layer: int,
+    head: int | None = None,
+    classifier: Classifier = "logistic",
+) -> Probe:
+    """Fits one probe to keep, at one place: on the data's own training part, else on everything.
+
+    Its score on what it was fitted on means nothing; `probe` gives honest ones.
+
+    Args:
+        model: The model.
+        suite: Sentences with marks.
+        label: As in `probe`.
+        site: `residual`, `z`, `k` or `v`.
+        layer: Layer of the site.
+        head: Which head; needed unless the site is `residual`.
+        classifier: As in `probe`.
+
+    Raises:
+        HeadwiseError: As in `probe`; a head is missing or does not belong; vectors are not finite.
+    """
+    if (site == "residual") != (head is None):
+        raise HeadwiseError(
+            "The residual stream has no heads; leave head out."
+            if head is not None
+            else f"{site!r} is of a head; say which, head=0 to {model.n_heads - 1}."
+        )
+    examples = _Examples.of(model, suite, label)
+    heads = None if head is None else [head]
+    ((key, values),) = _features(model, suite, examples, [site], [layer], heads).items()
+    fitted = np.ones(len(examples.codes), dtype=bool)
+    if suite.has_own_split:
+        fitted = np.array([suite.sentences[i].split == "train" for i in examples.sentences])
+    weight, bias = weights(CLASSIFIERS[classifier]().fit(values[fitted], examples.codes[fitted]))
+    return Probe(
+        model=model.name,
+        suite=suite.name,
+        label=label,
+        site=site,
+        layer=layer,
+        head=key[2],
+        classifier=classifier,
+        labels=examples.labels,
+        weight=weight,
+        bias=bias,
+    )
+
+
+def _predict(
+    make: Callable[[], Any],
+    values: ndarray,
+    codes: Int[ndarray, " example"],
+    splits: Sequence[tuple[Int[ndarray, " _"], Int[ndarray, " _"]]],
+) -> Int[ndarray, " example"]:
+    """Predictions of unseen examples; -1 for those that are never scored."""
+    predicted = np.full(len(codes), -1)
+    for train, test in splits:
+        predicted[test] = make().fit(values[train], codes[train]).predict(values[test])
+    return predicted
+
+
+@dataclass(frozen=True, eq=False)
+class _Control:
+    """A task that says nothing of language: a random label for each kind of word beside the marked one.
+
+    Attributes:
+        codes: Random label of each example, as frequent as the real ones.
+        known: Scored examples whose word beside was seen in fitting, so that its label can be known.
+    """
+
+    codes: Int[ndarray, " example"]
+    known: Bool[ndarray, " example"]
+
+
+def _control_task(
+    examples: "_Examples",
+    suite: Suite,
+    splits: Sequence[tuple[Int[ndarray, " _"], Int[ndarray, " _"]]],
+    seed: int,
+) -> _Control | None:
+    """Hewitt and Liang 2019; None where no word is seen twice, or all that are have one label."""
+    beside: list[str] = []
+    for i, word in zip(examples.sentences, examples.positions, strict=True):
+        said = suite.sentences[int(i)].words
+        other = word - 1 if word > 0 else min(word + 1, len(said) - 1)
+        beside.append(said[other].lower())
+    kinds, kind = np.unique(beside, return_inverse=True)
+    # Dealt so that labels are as frequent as in the data, whichever words are frequent.
+    rng = np.random.default_rng(seed)
+    label_of = rng.choice(examples.codes, size=len(kinds))
+    codes = label_of[kind.ravel()]
+    known = np.zeros(len(codes), dtype=bool)
+    for train, test in splits:
+        if len(np.unique(codes[train])) < 2:
+            return None
+        known[test] = np.isin(kind.ravel()[test], kind.ravel()[train])
+    return _Control(codes, known) if known.any() else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,6 +443,7 @@ def _table(
     predictions: dict[tuple[Key, str], Int[ndarray, " example"]],
     truth: Int[ndarray, " example"],
     groups: Int[ndarray, " example"],
+    control_scores: dict[tuple[Key, str], float],
     seed: int,
 ) -> pd.DataFrame:
     """Scores of every place, in the order they were fitted."""
@@ -346,6 +459,7 @@ def _table(
         )
         tested = label_permutation(probed, truth, groups, seed=seed)
         p[is_probe], p_family[is_probe], q[is_probe] = tested.p, tested.p_family, tested.q
+    of_control = np.array([control_scores.get(key, np.nan) for key in keys])
     return pd.DataFrame(
         {
             "site": [key[0] for key, _ in keys],
@@ -360,5 +474,7 @@ def _table(
             "p": p,
             "p_family": p_family,
             "q": q,
+            "control_accuracy": of_control,
+            "selectivity": correct.mean(axis=1) - of_control,
         }
     )
