@@ -5,7 +5,7 @@ import pytest
 
 import headwise
 from headwise import HeadwiseError, Probe
-from headwise.classifiers import CLASSIFIERS, weights
+from headwise.classifiers import CentroidClassifier, Logistic, weights
 from headwise.readers.toml import parse
 from headwise.suites import Suite
 
@@ -27,21 +27,30 @@ def fitted(tiny_bert):
     return headwise.fit_probe(tiny_bert, SUITE, layer=1)
 
 
-@pytest.mark.parametrize("classifier", CLASSIFIERS)
+@pytest.mark.parametrize("how", ["centroid", "as they are", "standardised", "chosen"])
 @pytest.mark.parametrize("n_classes", [2, 4])
-def test_the_weights_predict_what_the_classifier_does(classifier, n_classes):
+def test_the_weights_predict_what_the_classifier_does(how, n_classes):
     rng = np.random.default_rng(0)
-    codes = rng.integers(0, n_classes, 80)
-    values = (rng.normal(size=(80, 6)) + codes[:, None] * np.arange(6) / 8).astype(np.float32)
-    made = CLASSIFIERS[classifier]().fit(values, codes)
+    codes, groups = rng.integers(0, n_classes, 80), np.arange(80) // 2
+    values = rng.normal(size=(80, 6)) + codes[:, None] * np.arange(6) / 8
+    values = (values * [1, 10, 100, 1, 1, 0]).astype(np.float32)  # the last one never varies
+    settings = {
+        "as they are": Logistic(standardise=False, C=(1.0,)),
+        "standardised": Logistic(C=(1.0,)),
+        "chosen": Logistic(),
+    }
+    made = CentroidClassifier() if how == "centroid" else settings[how].make(codes, groups)
+    made.fit(values, codes)
     weight, bias = weights(made)
+    classifier = "centroid" if how == "centroid" else "logistic"
     probe = Probe("m", "s", "sense", "z", 0, 0, classifier, tuple("abcd"[:n_classes]), weight, bias)
-    fresh = rng.normal(size=(200, 6)).astype(np.float32)
+    fresh = (rng.normal(size=(200, 6)) * [1, 10, 100, 1, 1, 1]).astype(np.float32)
     assert np.array_equal(probe.predict(fresh), made.predict(fresh))
     if classifier == "logistic":
-        odds = np.exp(probe.scores(fresh))
+        scores = probe.scores(fresh)
+        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
         np.testing.assert_allclose(
-            odds / odds.sum(1, keepdims=True), made.predict_proba(fresh), atol=1e-6
+            odds / odds.sum(1, keepdims=True), made.predict_proba(fresh), atol=1e-5
         )
 
 

@@ -38,7 +38,10 @@ def test_reference_senses(minilm, shared, word):
     """Nearest centroid to four decimals and logistic regression within 0.01 of the reference."""
     expected = json.loads((shared / "reference/minilm-coarsewsd.json").read_text())[word]
     data = headwise.read(shared / "data/coarsewsd20" / word)
-    result = headwise.probe(minilm, data, label="sense", sites=("residual",))
+    as_published = headwise.Logistic(standardise=False, C=(1.0,))
+    result = headwise.probe(
+        minilm, data, label="sense", sites=("residual",), logistic=as_published, controls=False
+    )
     assert (result.n_fitted, len(result.truth)) == (expected["n_train"], expected["n_test"])
     table = result.table.set_index(["site", "classifier", "layer"])
     assert table.loc[("majority", "majority", 0), "accuracy"] == pytest.approx(
@@ -151,11 +154,81 @@ def test_groups_are_never_split(tiny_bert, monkeypatch):
     monkeypatch.setattr(CentroidClassifier, "fit", watched)
     data = suite()
     result = headwise.probe(
-        tiny_bert, data, sites=("residual",), layers=[0], classifiers=("centroid",), folds=4
-    )
+        tiny_bert, data, sites=("residual",), layers=[0], classifiers=("centroid",), folds=4,
+        controls=False,
+    )  # fmt: skip
     assert len(seen) == 4
     assert {len(values) for values in seen} == {36}
     assert result.folds == 4
+
+
+def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
+    """A run that is stopped half-way goes on with what is missing; a damaged fit is fitted again."""
+    from headwise import fits
+
+    asked = {"sites": ("z",), "layers": [1], "folds": 4}
+    expected = headwise.probe(tiny_bert, suite(), **asked).table
+    done, fit_one = [], fits.fit_one
+
+    def stopped(job, task, logistic):
+        if len(done) == 4:
+            raise KeyboardInterrupt
+        done.append(job.way)
+        return fit_one(job, task, logistic)
+
+    monkeypatch.setattr(fits, "fit_one", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path)
+    kept = sorted(tmp_path.glob("*.npz"))
+    assert len(kept) == 4
+    kept[0].write_bytes(kept[0].read_bytes()[:60])
+    done.clear()
+    monkeypatch.setattr(fits, "fit_one", lambda *args: done.append(1) or fit_one(*args))
+    found = headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path).table
+    assert len(done) == 2 + 2 * tiny_bert.n_heads - 3
+    assert found.equals(expected)
+    done.clear()
+    headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path)
+    assert not done
+    headwise.probe(
+        tiny_bert, suite(), **asked, resume=tmp_path, logistic=headwise.Logistic(C=(1.0,))
+    )
+    assert len(done) == 2 + 2 * tiny_bert.n_heads  # other settings, other fits
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HeadwiseError, match="cannot be kept there"):
+        headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path / "file")
+
+
+def test_two_processes_say_what_one_says(tiny_bert):
+    asked = {"sites": ("z",), "layers": [1], "folds": 4}
+    one = headwise.probe(tiny_bert, suite(), **asked, n_jobs=1).table
+    assert headwise.probe(tiny_bert, suite(), **asked, n_jobs=2).table.equals(one)
+
+
+def test_codelength_by_hand():
+    """Sixteen labels: two sent as they are, then what separable vectors and useless ones leave to say."""
+    from headwise.classifiers import Logistic
+    from headwise.fits import Task, codelength, group_order
+
+    codes, groups = np.arange(16) % 2, np.arange(16)
+    task = Task(codes, groups, (), None, np.arange(16), 2)
+    told = codelength(10.0 * codes[:, None], task, Logistic(C=(100.0,)))
+    at_best = 2 - 14 * np.log2(0.99 + 0.01 / 2)
+    assert at_best <= told < at_best + 0.5
+    assert codelength(np.zeros((16, 1)), task, Logistic(C=(100.0,))) == pytest.approx(16, abs=0.01)
+    order = group_order(np.array([3, 3, 0, 1, 0]), seed=0)
+    assert sorted(order) == [0, 1, 2, 3, 4]
+    assert abs(int(np.flatnonzero(order == 0)[0]) - int(np.flatnonzero(order == 1)[0])) == 1
+
+
+def test_vectors_that_are_not_finite(byte_level):
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=64, vocab_size=len(byte_level))
+    model = headwise.load(GPT2LMHeadModel(config).eval(), tokenizer=byte_level)
+    model.hf.transformer.h[1].attn.c_attn.weight.data[:, -8:] = np.nan  # values of head 1
+    with pytest.raises(HeadwiseError, match=r"not finite at .*layer 1"):
+        headwise.probe(model, suite(), sites=("z",))
 
 
 def test_centroid_ignores_length():

@@ -1,13 +1,68 @@
 """What reads a label from vectors or from words: thin over scikit-learn, imported when used."""
 
-from collections.abc import Callable
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
 Classifier = Literal["centroid", "logistic"]
+CLASSIFIERS: tuple[Classifier, ...] = ("centroid", "logistic")
+
+N_INNER_FOLDS = 3
+DEFAULT_C = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Logistic:
+    """How logistic regression is fitted.
+
+    Attributes:
+        standardise: Whether every number of a vector is first brought to mean 0 and spread 1, by the mean
+            and spread of what is fitted.
+        C: Inverse strengths of the penalty; of several, the one that does best on inner folds of whole
+            groups, within what is fitted.
+    """
+
+    standardise: bool = True
+    C: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
+
+    def make(self, codes: Int[ndarray, " example"], groups: Int[ndarray, " example"]) -> Any:
+        """A classifier for examples with these labels and groups."""
+        from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        folds = _inner_folds(codes, groups) if len(self.C) > 1 else []
+        if folds:
+            settings: dict[str, Any] = {"l1_ratios": (0,), "use_legacy_attributes": False}
+            regression = LogisticRegressionCV(
+                Cs=cast(Any, list(self.C)), cv=folds, scoring="accuracy", max_iter=3000, **settings
+            )
+        else:
+            C = self.C[0] if len(self.C) == 1 else DEFAULT_C
+            regression = LogisticRegression(C=C, max_iter=3000)
+        return make_pipeline(*([StandardScaler()] if self.standardise else []), regression)
+
+
+def _inner_folds(
+    codes: Int[ndarray, " example"], groups: Int[ndarray, " example"]
+) -> list[tuple[ndarray, ndarray]]:
+    """Folds of whole groups in which to choose a penalty; none where a label has but one group."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    least = min(len(np.unique(groups[codes == code])) for code in np.unique(codes))
+    if least < 2:
+        return []
+    folder: Any = StratifiedGroupKFold(min(N_INNER_FOLDS, least), shuffle=True, random_state=0)
+    return list(folder.split(np.zeros(len(codes)), codes, groups))
+
+
+def chosen_C(fitted: Any) -> float:
+    """The penalty that a fitted logistic regression came to use."""
+    regression = fitted[-1]
+    return float(regression.C_) if hasattr(regression, "C_") else float(regression.C)
 
 
 class CentroidClassifier:
@@ -33,17 +88,14 @@ def weights(fitted: Any) -> tuple[Float[ndarray, "label dim"], Float[ndarray, " 
     """One row and one number per class of a fitted classifier, whose largest score is its prediction."""
     if isinstance(fitted, CentroidClassifier):
         return fitted.directions, np.zeros(len(fitted.directions))
-    weight, bias = fitted.coef_.astype(np.float64), fitted.intercept_.astype(np.float64)
+    regression = fitted[-1]
+    weight, bias = regression.coef_.astype(np.float64), regression.intercept_.astype(np.float64)
+    if len(fitted) > 1:  # what was standardised is taken back into the weights
+        weight = weight / fitted[0].scale_
+        bias = bias - weight @ fitted[0].mean_
     if len(weight) == 1:  # two classes, of which scikit-learn keeps the difference
         weight, bias = (np.stack([-x[0] / 2, x[0] / 2]) for x in (weight, bias))
     return weight, bias
-
-
-def logistic() -> Any:
-    """Multinomial logistic regression with C = 1, on the vectors as they are."""
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=1.0, max_iter=3000)
 
 
 def bag_of_words() -> Any:
@@ -63,9 +115,3 @@ def majority() -> Any:
     from sklearn.dummy import DummyClassifier
 
     return DummyClassifier(strategy="most_frequent")
-
-
-CLASSIFIERS: dict[Classifier, Callable[[], Any]] = {
-    "centroid": CentroidClassifier,
-    "logistic": logistic,
-}

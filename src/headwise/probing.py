@@ -12,9 +12,10 @@ A high score says that the fact is there, not that the model uses it (Hewitt and
 Ravichander, Belinkov and Hovy 2021).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,9 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from . import hooks, words
-from .classifiers import CLASSIFIERS, Classifier, bag_of_words, majority, weights
+from .classifiers import CLASSIFIERS, CentroidClassifier, Classifier, Logistic, weights
 from .errors import HeadwiseError
+from .fits import Job, Task, fit_all, group_order
 from .folds import Folds, TooFew, grouped_folds, own_split
 from .linear import Probe
 from .models import Model
@@ -67,7 +69,9 @@ class ProbeResult:
             `stats.label_permutation`; NaN for the baselines. `control_accuracy` is that of the same
             classifier on a random label for each kind of word before the marked one, scored where that word
             was seen in fitting, and `selectivity` the difference (Hewitt and Liang 2019): a probe that
-            learns either equally well shows what it can memorise, not what the model knows.
+            learns either equally well shows what it can memorise, not what the model knows. `codelength` is
+            the online code of all labels in bits, where the classifier gives probabilities, beside
+            `uniform_codelength`.
     """
 
     model: str
@@ -150,9 +154,12 @@ def probe(
     heads: Sequence[int] | None = None,
     folds: int = 5,
     seed: int = 0,
-    classifiers: Sequence[Classifier] = ("centroid", "logistic"),
+    classifiers: Sequence[Classifier] = CLASSIFIERS,
+    logistic: Logistic | None = None,
     too_few: TooFew = "refuse",
     controls: bool = True,
+    n_jobs: int | None = None,
+    resume: str | Path | None = None,
 ) -> ProbeResult:
     """Reads a label from the vectors of marked words, everywhere in the model.
 
@@ -167,8 +174,12 @@ def probe(
         folds: Number of folds where the data bring no split; a group is never in two of them.
         seed: Fixes the folds and the intervals.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
-            regression with C = 1 on the vectors as they are.
-        controls: Whether each probe is also fitted to a control task.
+            regression.
+        logistic: How logistic regression is fitted; by default on standardised vectors, with the penalty
+            chosen on inner folds.
+        controls: Whether each probe is also fitted to a control task and for its codelength.
+        n_jobs: Processes that fit; by default what suits the machine and the work.
+        resume: Folder in which each fit is kept, so that a run that was stopped goes on with those missing.
         too_few: With a label in fewer groups than folds: `"refuse"`, or `"reduce"` the number of folds.
 
     Raises:
@@ -181,29 +192,34 @@ def probe(
     features = _features(model, suite, examples, sites, layers, heads)
     scored = np.concatenate([test for _, test in splits])
     order = np.sort(scored)
-    jobs: list[tuple[Key, str, Any, Any]] = [
-        (MAJORITY, "majority", np.zeros((len(examples.codes), 1)), majority),
-        (BAG_OF_WORDS, "logistic", np.array(examples.texts), bag_of_words),
-        *(
-            (
-                key,
-                classifier,
-                values,
-                CLASSIFIERS[classifier],
-            )
-            for key, values in features.items()
-            for classifier in classifiers
-        ),
+    places: list[tuple[Key, str]] = [(MAJORITY, "majority"), (BAG_OF_WORDS, "logistic")]
+    jobs = [
+        Job(np.zeros((len(examples.codes), 1)), "majority"),
+        Job(np.array(examples.texts), "bag of words"),
     ]
+    for key, values in features.items():
+        for classifier in classifiers:
+            places.append((key, classifier))
+            jobs.append(Job(values, classifier))
     control = _control_task(examples, suite, splits, seed) if controls else None
-    predictions: dict[tuple[Key, str], Int[ndarray, " example"]] = {}
-    control_scores: dict[tuple[Key, str], float] = {}
-    for key, classifier, values, make in track(jobs, len(jobs), "fitting probes"):
-        predicted = _predict(make, values, examples.codes, splits)
-        predictions[key, classifier] = predicted[order]
-        if control is not None and key != MAJORITY:
-            recalled = _predict(make, values, control.codes, splits) == control.codes
-            control_scores[key, classifier] = float(recalled[control.known].mean())
+    task = Task(
+        codes=examples.codes,
+        groups=divided.groups,
+        splits=splits,
+        control=None if control is None else control.codes,
+        order=group_order(divided.groups, seed) if controls else np.empty(0, dtype=int),
+        n_labels=len(examples.labels),
+    )
+    kept = None if resume is None else Path(resume)
+    done = fit_all(jobs, task, logistic or Logistic(), n_jobs=n_jobs, resume=kept)
+    fits = dict(track(done, len(jobs), "fitting probes"))
+    predictions = {place: fits[i].predicted[order] for i, place in enumerate(places)}
+    control_scores = {
+        place: float((fits[i].control == control.codes)[control.known].mean())
+        for i, place in enumerate(places)
+        if control is not None and place[0] != MAJORITY
+    }
+    bits = {place: fits[i].bits for i, place in enumerate(places)}
     truth, groups = examples.codes[order], divided.groups[order]
     return ProbeResult(
         model=model.name,
@@ -219,7 +235,10 @@ def probe(
         missing=examples.missing,
         coverage=words.coverage(examples.alignments),
         seed=seed,
-        table=_table(predictions, truth, groups, control_scores, seed),
+        table=_table(predictions, truth, groups, control_scores, seed).assign(
+            codelength=list(bits.values()),
+            uniform_codelength=len(examples.codes) * np.log2(len(examples.labels)),
+        ),
     )
 
 
@@ -232,6 +251,7 @@ def fit_probe(
     layer: int,
     head: int | None = None,
     classifier: Classifier = "logistic",
+    logistic: Logistic | None = None,
 ) -> Probe:
     """Fits one probe to keep, at one place: on the data's own training part, else on everything.
 
@@ -245,6 +265,7 @@ def fit_probe(
         layer: Layer of the site.
         head: Which head; needed unless the site is `residual`.
         classifier: As in `probe`.
+        logistic: As in `probe`.
 
     Raises:
         HeadwiseError: As in `probe`; a head is missing or does not belong; vectors are not finite.
@@ -261,7 +282,13 @@ def fit_probe(
     fitted = np.ones(len(examples.codes), dtype=bool)
     if suite.has_own_split:
         fitted = np.array([suite.sentences[i].split == "train" for i in examples.sentences])
-    weight, bias = weights(CLASSIFIERS[classifier]().fit(values[fitted], examples.codes[fitted]))
+    codes, groups = examples.codes[fitted], examples.groups[fitted]
+    made = (
+        CentroidClassifier()
+        if classifier == "centroid"
+        else (logistic or Logistic()).make(codes, groups)
+    )
+    weight, bias = weights(made.fit(values[fitted], codes))
     return Probe(
         model=model.name,
         suite=suite.name,
@@ -274,19 +301,6 @@ def fit_probe(
         weight=weight,
         bias=bias,
     )
-
-
-def _predict(
-    make: Callable[[], Any],
-    values: ndarray,
-    codes: Int[ndarray, " example"],
-    splits: Sequence[tuple[Int[ndarray, " _"], Int[ndarray, " _"]]],
-) -> Int[ndarray, " example"]:
-    """Predictions of unseen examples; -1 for those that are never scored."""
-    predicted = np.full(len(codes), -1)
-    for train, test in splits:
-        predicted[test] = make().fit(values[train], codes[train]).predict(values[test])
-    return predicted
 
 
 @dataclass(frozen=True, eq=False)
@@ -434,6 +448,12 @@ def _features(
                         (len(examples.codes), values.shape[-1]), dtype=np.float32
                     )
                 features[key][rows] = values
+                if not np.isfinite(values).all():
+                    at = "" if head is None else f", head {head}"
+                    raise HeadwiseError(
+                        f"{model.name} has vectors that are not finite at {site!r}, layer {layer}{at}; no probe can be "
+                        "fitted on them. Check the weights, or use a wider dtype."
+                    )
     return dict(
         sorted(features.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or 0))
     )
