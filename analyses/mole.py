@@ -106,8 +106,9 @@ def _answer(
     rates: dict[str, Estimate],
     gain: Estimate,
 ) -> str:
+    place = f"By layer {layer}" if layer else "Before any attention, at layer 0"
     opening = {
-        "supported": f"By layer {layer} of {model} the {kind} of {word} can be read off the word itself, better than "
+        "supported": f"{place} of {model} the {kind} of {word} can be read off the word itself, better than "
         "from a bag of its sentence's words",
         "not supported": f"In no layer of {model} was the {kind} of {word} read better than from a bag of its "
         "sentence's words",
