@@ -162,6 +162,34 @@ def test_groups_are_never_split(tiny_bert, monkeypatch):
     assert result.folds == 4
 
 
+def test_labels_are_read_at_other_words(minilm):
+    """The word before tells the sense, and so does the one that the marked word governs."""
+    before = headwise.probe(
+        minilm, suite(), position=-1, sites=("residual",), layers=[0], classifiers=("centroid",)
+    )
+    assert before.table.set_index("site").loc["residual", "accuracy"] == 1
+    linked = [
+        parse(
+            f"[{clue}|by>1] old [mole|{sense}#1] {ABOUT[8 * i + n]}",
+            LABELS | {"by": ""},
+            f"{sense}{n}",
+        )
+        for i, (sense, clue) in enumerate((("unit", "one"), ("animal", "furry")))
+        for n in range(8)
+    ]
+    linked = [replace(s, marks=tuple(m for m in s.marks if m.label != "by")) for s in linked]
+    data = Suite("s", "?", (*linked, *suite().sentences), LABELS)
+    result = headwise.probe(
+        minilm, data, position="by", sites=("residual",), layers=[0], classifiers=("centroid",)
+    )
+    assert result.missing == len(suite()) and len(result.truth) == 16
+    assert result.table.set_index("site").loc["residual", "accuracy"] == 1
+    with pytest.raises(HeadwiseError, match=r"position='sens' is no relation .* It has"):
+        headwise.probe(minilm, data, position="sens")
+    with pytest.raises(HeadwiseError, match="has a word at position=90"):
+        headwise.probe(minilm, suite(), position=90)
+
+
 def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
     """A run that is stopped half-way goes on with what is missing; a damaged fit is fitted again."""
     from headwise import fits

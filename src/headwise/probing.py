@@ -14,6 +14,7 @@ Ravichander, Belinkov and Hovy 2021).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -58,7 +59,8 @@ class ProbeResult:
         n_alike: Examples that have a near-duplicate in another group, with which that group was joined, or
             in the other part of the data's own split; see `headwise.folds`.
         n_fitted: Examples that were fitted at a time (on average over folds).
-        missing: Examples left out because their word is cut off or shares its only token.
+        missing: Examples left out because their word is cut off, shares its only token, or there is no word
+            at the position asked for.
         coverage: How words were split and aligned.
         seed: The seed of folds and intervals.
         table: One row per `site` (`residual`, `z`, `bag of words`, `majority`), `layer`, `head` (empty
@@ -152,6 +154,7 @@ def probe(
     sites: Sequence[ProbeSite] = ("residual", "z"),
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
+    position: int | str = 0,
     folds: int = 5,
     seed: int = 0,
     classifiers: Sequence[Classifier] = CLASSIFIERS,
@@ -171,6 +174,9 @@ def probe(
             values that several heads share are probed once, under the number of the shared one).
         layers: Layers to probe; all by default.
         heads: Heads to probe; all by default.
+        position: Where the label is read: 0 is the marked word, -1 the one before it; or a relation, for
+            the nearest word that the marked one governs by it (`"sense"`: is the sense already in the words
+            that give it?). Marked words without such a word are left out.
         folds: Number of folds where the data bring no split; a group is never in two of them.
         seed: Fixes the folds and the intervals.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
@@ -186,7 +192,7 @@ def probe(
         HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
             folds, labels that each fill one group, or a marked word that the tokenizer drops.
     """
-    examples = _Examples.of(model, suite, label)
+    examples = _Examples.of(model, suite, label, position)
     divided = _divide(examples, suite, folds, seed, too_few)
     splits = divided.splits
     features = _features(model, suite, examples, sites, layers, heads)
@@ -250,6 +256,7 @@ def fit_probe(
     site: ProbeSite = "residual",
     layer: int,
     head: int | None = None,
+    position: int | str = 0,
     classifier: Classifier = "logistic",
     logistic: Logistic | None = None,
 ) -> Probe:
@@ -264,6 +271,7 @@ def fit_probe(
         site: `residual`, `z`, `k` or `v`.
         layer: Layer of the site.
         head: Which head; needed unless the site is `residual`.
+        position: As in `probe`.
         classifier: As in `probe`.
         logistic: As in `probe`.
 
@@ -276,7 +284,7 @@ def fit_probe(
             if head is not None
             else f"{site!r} is of a head; say which, head=0 to {model.n_heads - 1}."
         )
-    examples = _Examples.of(model, suite, label)
+    examples = _Examples.of(model, suite, label, position)
     heads = None if head is None else [head]
     ((key, values),) = _features(model, suite, examples, [site], [layer], heads).items()
     fitted = np.ones(len(examples.codes), dtype=bool)
@@ -355,15 +363,27 @@ class _Examples:
     missing: int
 
     @staticmethod
-    def of(model: Model, suite: Suite, label: str) -> "_Examples":
+    def of(model: Model, suite: Suite, label: str, position: int | str) -> "_Examples":
         if label != "sense":
             raise HeadwiseError(f"Unknown label {label!r}; a suite's marks are read as 'sense'.")
-        marked = [
-            (i, mark.word, mark.label)
+        if isinstance(position, str) and position not in suite.relations:
+            close = get_close_matches(position, suite.relations, n=3, cutoff=0)
+            known = f" It has {', '.join(close)}." if close else " It links no words."
+            raise HeadwiseError(
+                f"position={position!r} is no relation of the suite {suite.name!r}.{known} A number is so many words from "
+                "the marked one."
+            )
+        places = [
+            (i, _at(sentence, mark.word, position), mark.label)
             for i, sentence in enumerate(suite.sentences)
             for mark in sentence.marks
         ]
-        if not marked:
+        marked = [(i, word, name) for i, word, name in places if word is not None]
+        if places and not marked:
+            raise HeadwiseError(
+                f"No marked word of {suite.name!r} has a word at position={position!r}."
+            )
+        if not places:
             raise HeadwiseError(
                 f"The suite {suite.name!r} marks no word, so there is nothing to read. Marks are written "
                 "[mole|unit]; see docs/suites.md."
@@ -389,8 +409,21 @@ class _Examples:
             positions=np.array([word for _, word, _ in kept]),
             texts=[_seen(model, suite.sentences[i], word) for i, word, _ in kept],
             alignments=alignments,
-            missing=len(marked) - len(kept),
+            missing=len(places) - len(kept),
         )
+
+
+def _at(sentence: Sentence, marked: int, position: int | str) -> int | None:
+    """The word that is probed for a marked one: so many words away, or the nearest that it is linked to."""
+    if isinstance(position, int):
+        word = marked + position
+        return word if 0 <= word < len(sentence.words) else None
+    linked = [
+        link.dependent
+        for link in sentence.links
+        if link.relation == position and link.governor == marked
+    ]
+    return min(linked, key=lambda word: abs(word - marked), default=None)
 
 
 def _seen(model: Model, sentence: Sentence, word: int) -> str:
