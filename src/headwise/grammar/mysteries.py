@@ -7,7 +7,7 @@ Remarks about suspects that prove nothing keep the count of names from giving it
 the same with less around it: who was said to have which trait.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .lexicon import Fragment, is_held_out
 from .narration import filler
@@ -17,6 +17,10 @@ from .writer import Point, Writer
 Trait = dict[str, Fragment]
 
 WAYS = ("alibis", "trace", "both")
+# How many sentences that prove nothing stand between clues, by their likelihood.
+PACE = (0.42, 0.28, 0.15, 0.1, 0.05)
+SLOW_PACE = (0.1, 0.15, 0.15, 0.2, 0.15, 0.15, 0.1)
+LONG = 140  # words after which a story keeps to the first pace: the model reads 256 tokens
 NOTHING = (
     "was sad/ADJ", "said nothing/PRON", "sat in silence/NOUN", "drank/VERB tea/NOUN", "looked away",
     "asked for water/NOUN", "stood near the door/NOUN", "was pale/ADJ", "spoke quietly/ADV", "ate/VERB nothing/PRON",
@@ -29,6 +33,7 @@ def mystery_passage(
     *,
     way: str | None = None,
     spelled_out: bool | None = None,
+    pace: Sequence[float] = PACE,
 ) -> None:
     """A murder, its suspects, what was found, and who did it.
 
@@ -37,6 +42,7 @@ def mystery_passage(
         n_suspects: 2 to 4; any by default.
         way: How it can be known, one of `WAYS`; any by default.
         spelled_out: Whether conclusions are drawn on the way; sometimes, by default.
+        pace: How likely no, one, two, ... idle sentences are between clues.
     """
     if n_suspects is None and not w.held_out and w.chance.happens(0.25):
         return _trace_only(w)
@@ -67,7 +73,7 @@ def mystery_passage(
         ]
     clues: list[int] = []
     for kind, name in w.chance.sample(evidence, len(evidence)):
-        _digression(w, names)
+        _digression(w, names, pace)
         if kind == "trace":
             found = _find(w, traits[murderer], spelled_out)
             clues += found
@@ -84,11 +90,16 @@ def mystery_passage(
                 _name_point(w, name, names, "deduction", clues[-2:])
                 w.say("was innocent")
                 w.stop()
-    _digression(w, names)
+    _digression(w, names, pace)
     w.say("therefore the murderer was")
     _name_point(w, murderer, names, "murderer", [*clues, *causes[murderer]])
     w.stop()
     w.group = way
+
+
+def long_mystery_passage(w: Writer) -> None:
+    """A mystery whose clues lie far apart: up to 200 tokens."""
+    mystery_passage(w, 2 + w.chance.number((0.35, 0.45, 0.2)), pace=SLOW_PACE)
 
 
 def lineup_passage(w: Writer) -> None:
@@ -251,9 +262,10 @@ def _introduce(w: Writer, same: list[str], trait: Fragment, causes: dict[str, li
     w.stop()
 
 
-def _digression(w: Writer, names: list[str]) -> None:
+def _digression(w: Writer, names: list[str], pace: Sequence[float] = PACE) -> None:
     """Sentences that prove nothing."""
-    for _ in range(w.chance.number((0.42, 0.28, 0.15, 0.1, 0.05))):
+    n = w.chance.number(pace)
+    for _ in range(n if len(w) < LONG else min(n, len(PACE) - 1)):
         match w.chance.number((0.35, 0.4, 0.25)):
             case 0:
                 w.say(w.chance.pick(w.lexicon.people["mystery"]["glue"]))

@@ -17,9 +17,11 @@ PHENOMENA: dict[str, Phenomenon] = {
     "gender": people.gender_passage,
     "agreement": people.agreement_passage,
     "completions": people.completion_passage,
+    "companions": people.companion_passage,
     "landmarks": people.landmark_passage,
     "relatives": people.relative_passage,
     "mysteries": mysteries.mystery_passage,
+    "long mysteries": mysteries.long_mystery_passage,
     "lineups": mysteries.lineup_passage,
     "repetitions": mysteries.repeated_lineup_passage,
 }
@@ -27,18 +29,21 @@ PHENOMENA: dict[str, Phenomenon] = {
 # Shares of passages, not of words: a mystery is four times as long as a line about a queen.
 SHARES = {
     "narration": 0.08,
-    "adjectives": 0.19,
-    "senses": 0.18,
-    "gender": 0.09,
+    "adjectives": 0.18,
+    "senses": 0.17,
+    "gender": 0.08,
     "agreement": 0.05,
-    "completions": 0.06,
+    "completions": 0.04,
+    "companions": 0.05,
     "landmarks": 0.04,
     "relatives": 0.04,
-    "mysteries": 0.14,
+    "mysteries": 0.10,
+    "long mysteries": 0.04,
     "lineups": 0.06,
     "repetitions": 0.07,
 }
-# Training begins with less: the first line-ups come after 540,000 passages, repeated ones after 880,000.
+# Training begins with less: the first line-ups come after 540,000 passages, repeated ones after 880,000, long mysteries and
+# stories told by names after 895,000.
 STAGES: tuple[tuple[int, dict[str, float]], ...] = (
     (
         540_000,
@@ -67,6 +72,22 @@ STAGES: tuple[tuple[int, dict[str, float]], ...] = (
             "relatives": 0.04,
             "mysteries": 0.14,
             "lineups": 0.09,
+        },
+    ),
+    (
+        895_000,
+        {
+            "narration": 0.08,
+            "adjectives": 0.19,
+            "senses": 0.18,
+            "gender": 0.09,
+            "agreement": 0.05,
+            "completions": 0.06,
+            "landmarks": 0.04,
+            "relatives": 0.04,
+            "mysteries": 0.14,
+            "lineups": 0.06,
+            "repetitions": 0.07,
         },
     ),
 )

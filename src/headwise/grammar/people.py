@@ -138,20 +138,44 @@ def completion_passage(w: Writer) -> None:
 
     Now and then nobody is named, and the words of one story only stand together.
     """
-    entries = w.lexicon.people["completions"]
     if not w.held_out and w.chance.happens(0.3):
-        end = w.chance.pick([end for entry in entries for end in entry["ends"]])
+        end = w.chance.pick([end for entry in _completions(w) for end in entry["ends"]])
         _world(w, end["context"], len(end["context"]), 3 + w.chance.number((0.6, 0.4)))
         w.group = _verb(end["end"])
-        return
+    else:
+        _completed(w, "context", _world)
+
+
+def companion_passage(w: Writer) -> None:
+    """The same, told by names: William or Sussex make Harry the prince.
+
+    Now and then nobody is to be completed, and the names stand among the words of their story.
+    """
+    if not w.held_out and w.chance.happens(0.3):
+        end = w.chance.pick([end for entry in _completions(w) for end in entry["ends"]])
+        _world(w, end["context"], len(end["context"]), 1 + w.chance.number((0.6, 0.4)))
+        _company(w, end["companions"], len(end["companions"]), 2)
+        w.group = _verb(end["end"])
+    else:
+        _completed(w, "companions", _company)
+
+
+def _completions(w: Writer) -> Any:
+    return w.lexicon.people["completions"]
+
+
+def _completed(w: Writer, told_by: str, tell: Any) -> None:
+    """A story, told by nouns or by names, and the first name that it completes."""
     usable = {
-        entry["name"]: [end for end in entry["ends"] if _usable(entry["name"], end, w.held_out)]
-        for entry in entries
+        entry["name"]: [
+            end for end in entry["ends"] if _usable(entry["name"], end, told_by, w.held_out)
+        ]
+        for entry in _completions(w)
     }
-    entry = w.chance.pick([entry for entry in entries if usable[entry["name"]]])
+    entry = w.chance.pick([entry for entry in _completions(w) if usable[entry["name"]]])
     end = w.chance.pick(usable[entry["name"]])
-    nouns = _usable(entry["name"], end, w.held_out)
-    causes = _world(w, nouns, len(end["context"]), 1 + w.chance.number((0.5, 0.35, 0.15)))
+    words = _usable(entry["name"], end, told_by, w.held_out)
+    causes = tell(w, words, len(end[told_by]), 1 + w.chance.number((0.5, 0.35, 0.15)))
     filler(w, w.chance.number((0.5, 0.3, 0.2)))
     w.say(
         w.chance.pick(
@@ -164,6 +188,23 @@ def completion_passage(w: Writer) -> None:
     _complete(w, end["end"], ends, causes)
     w.stop()
     w.group = f"{entry['name']} {_verb(end['end'])}"
+
+
+def _company(w: Writer, names: Sequence[Fragment], among: int, n_sentences: int) -> list[int]:
+    """Sentences that mention people and places of one story; returns where these stand."""
+    causes: list[int] = []
+    for _ in range(n_sentences):
+        if w.chance.happens(0.5):
+            w.add(somebody(w)[0], "PROPN")
+            w.say(w.chance.pick(("talked about", "remembered", "described", "thought of")))
+        else:
+            w.say(
+                w.chance.pick(("everyone talked about", "nobody remembered", "someone asked about"))
+            )
+        w.say(w.chance.pick(names, among))
+        causes.append(w.last)
+        w.stop()
+    return causes
 
 
 def _world(w: Writer, nouns: Sequence[str], among: int, n_sentences: int) -> list[int]:
@@ -194,9 +235,14 @@ def _complete(w: Writer, end: Fragment, ends: list[Fragment], causes: list[int])
         w.link(cause, start, "completion")
 
 
-def _usable(name: str, end: Any, held_out: bool) -> list[str]:
+def _usable(name: str, end: Any, told_by: str, held_out: bool) -> list[Any]:
+    """The words of a story, or its names, that may or must not stand with this end."""
     key = f"{name} {_verb(end['end'])}"
-    return [noun for noun in end["context"] if is_held_out(key, noun) == held_out]
+    return [
+        told
+        for told in end[told_by]
+        if is_held_out(key, told if isinstance(told, str) else told[-1][0]) == held_out
+    ]
 
 
 MINIATURE = {"place": "the/DET shop/NOUN", "material": "plastic/NOUN", "look": "small/ADJ"}

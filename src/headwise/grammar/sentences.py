@@ -23,9 +23,11 @@ QUESTIONS = {
     "gender": "Do some heads let pronouns look at who they stand for?",
     "agreement": "Do some heads let verbs look at their subjects?",
     "completions": "Where does a first name meet the words that complete it?",
+    "companions": "Where does a first name meet the names that complete it?",
     "landmarks": "Where does a tower become the one in Paris?",
     "relatives": "Do nouns take in what was done to them?",
     "mysteries": "Does the last vector of a mystery hold the murderer?",
+    "long mysteries": "Does the last vector of a mystery still hold the murderer when its clues lie far apart?",
     "lineups": "Is a name bound to what was said of its bearer?",
     "repetitions": "Is what was said once said again?",
 }
@@ -43,7 +45,8 @@ def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = Fa
 
     Args:
         phenomenon: `narration`, `adjectives`, `senses`, `gender`, `agreement`, `completions`,
-            `landmarks`, `relatives`, `mysteries`, `lineups`, `repetitions`, or one of the ambiguous words, as `mole`. For a word
+            `companions`, `landmarks`, `relatives`, `mysteries`, `long mysteries`, `lineups`, `repetitions`, or one of the
+            ambiguous words, as `mole`. For a word
             all that sets its sense stands before it, senses are equally frequent, and a group is a sense
             with one part of the words that set it, so that what is scored is never set by words that
             were fitted.
