@@ -199,6 +199,36 @@ def test_sentences_are_written(headwise, tmp_path):
     assert headwise(*command, cwd=tmp_path).returncode == 0
 
 
+def test_other_labels_at_other_words(headwise, tmp_path):
+    """Parts of speech of a treebank, and the sense at the word that gives it."""
+    from headwise.results import load_report
+
+    result = headwise("sentences", "adjectives", "-n", "60", "--out", "adj.conllu", cwd=tmp_path)
+    command = (
+        "run",
+        "mole",
+        "--model",
+        "burrow",
+        "--data",
+        "adj.conllu",
+        "--label",
+        "part of speech",
+        "--smoke",
+    )
+    result = headwise(*command, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    report = load_report(tmp_path / "reports/mole-burrow/results.json")
+    assert report.question == "From which layer on can the part of speech of a word be read?"
+    assert "By layer" in report.answer or "at layer 0" in report.answer
+    result = headwise(
+        "run", "mole", "--model", "burrow", "--position", "sense", "--smoke", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    report = load_report(tmp_path / "reports/mole-burrow/results.json")
+    assert "of the word that mole needs (sense)" in report.answer
+    assert {table.name for table in report.tables} == {"layers", "confusion", "heads", "erasure"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -220,6 +250,10 @@ def test_sentences_are_written(headwise, tmp_path):
         (["run", "mole", "--relation", "amod"], "mole asks a question of its own and takes no --relation"),
         (["run", "relations", "--model", "burrow", "--relation", "amood"], "Nearest: amod"),
         (["run", "relations", "--model", "burrow", "--relation", "amod: dependent->governor"], "cannot be asked of burrow"),
+        (["run", "relations", "--label", "sense"], "relations asks a question of its own and takes no --label"),
+        (["run", "mole", "--model", "burrow", "--label", "upos"], "Unknown label 'upos'; known are 'sense'"),
+        (["run", "mole", "--model", "minilm", "--label", "part of speech"], "has no parts of speech"),
+        (["run", "mole", "--model", "burrow", "--position", "sens"], "is no relation of the suite"),
         (["sentences", "moles"], "Did you mean 'mole'"),
         (["sentences", "mole", "-n", "0"], "at least 1; got 0"),
         (["sentences", "mole", "--out", "mole.txt"], "ends in .toml or .conllu"),

@@ -3,13 +3,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import headwise
 from headwise import HeadwiseError
 from headwise.classifiers import CentroidClassifier
+from headwise.examples import Examples
 from headwise.probing import BAG_OF_WORDS, MAJORITY
 from headwise.readers.toml import parse
 from headwise.suites import Suite
+from headwise.vectors import read_vectors
 
 LABELS = {"unit": "", "animal": ""}
 
@@ -73,8 +76,11 @@ def test_one_row_per_place_and_classifier(tiny_bert):
         ("bag of words", "logistic"): 1,
         ("residual", "centroid"): n_layers + 1,
         ("residual", "logistic"): n_layers + 1,
-        ("z", "centroid"): n_layers * n_heads,
-        ("z", "logistic"): n_layers * n_heads,
+        **{
+            (site, classifier): n_layers * n_heads
+            for site in ("z", "update", "k", "v")
+            for classifier in ("centroid", "logistic")
+        },
     }
     assert table.loc[table["site"] == "residual", "head"].isna().all()
     assert table["accuracy"].between(0, 1).all()
@@ -94,10 +100,94 @@ def test_keys_and_values_are_probed_too(tiny_bert):
     ]
 
 
+@pytest.mark.parametrize("which", ["tiny_gpt2", "tiny_bert"])
+def test_an_update_is_what_the_head_adds(which, request):
+    """Coordinates in the basis have the update's own lengths and angles, and its probe reads the update itself."""
+    model = request.getfixturevalue(which)
+    data = suite()
+    examples = Examples.of(model, data, "sense", 0)
+    found = read_vectors(model, data, examples, ["update"], [1], [2])["update", 1, 2]
+    cache = headwise.capture(model, data, ["update"], layers=[1])
+    updates = np.stack(
+        [
+            cache.words(int(i))["update", 1][word, 2].float().numpy()
+            for i, word in zip(examples.sentences, examples.positions, strict=True)
+        ]
+    )
+    np.testing.assert_allclose(found @ found.T, updates @ updates.T, rtol=1e-4, atol=1e-5)
+    for classifier in ("centroid", "logistic"):
+        kept = headwise.fit_probe(
+            model, data, site="update", layer=1, head=2, classifier=classifier,
+            logistic=headwise.Logistic(standardise=False, C=(1.0,)),
+        )  # fmt: skip
+        assert kept.weight.shape == (2, model.d_model)
+        kept.require(model)
+        made = CentroidClassifier() if classifier == "centroid" else LogisticRegression(C=1.0)
+        expected = made.fit(updates, examples.codes).predict(updates)
+        assert np.array_equal(kept.predict(updates), expected)
+
+
+def test_parts_of_speech(tiny_bert):
+    data = headwise.burrow_sentences("adjectives", 60)
+    asked = {"label": "part of speech", "sites": ("residual",), "layers": [0], "folds": 4}
+    asked |= {"classifiers": ("centroid",), "controls": False}
+    result = headwise.probe(tiny_bert, data, **asked, too_few="drop", at_most=400)
+    n_words = sum(len(s.words) for s in data.sentences)
+    assert n_words > 400 >= len(result.truth)
+    assert {"NOUN", "VERB", "ADJ", "DET"} <= set(result.labels)
+    groups = {
+        tag: {s.group for s in data.sentences for t in s.tags if t == tag} for tag in result.dropped
+    }
+    assert all(len(g) < 60 for g in groups.values()) and not set(result.dropped) & set(
+        result.labels
+    )
+    # Before attention a tag is read off the word, even of a random model: most forms have one.
+    table = result.table.set_index("site")
+    assert table.loc["residual", "balanced_accuracy"] > 0.5
+    assert table.loc["majority", "balanced_accuracy"] < 0.2
+    two = headwise.probe(tiny_bert, data, **asked, labels=["NOUN", "ADJ"])
+    assert set(two.labels) == {"NOUN", "ADJ"}
+    with pytest.raises(HeadwiseError, match=r"no label 'NOUNS'; it has .*NOUN"):
+        headwise.probe(tiny_bert, data, **asked, labels=["NOUNS", "ADJ"])
+    with pytest.raises(HeadwiseError, match="has no parts of speech"):
+        headwise.probe(tiny_bert, suite(), label="part of speech")
+    with pytest.raises(HeadwiseError, match=r"Unknown label 'upos'; known are 'sense'"):
+        headwise.probe(tiny_bert, suite(), label="upos")
+
+
+def test_labels_in_too_few_groups(tiny_bert):
+    rare = parse("a rare [mole|spy] here", LABELS | {"spy": ""}, "spy0")
+    data = Suite("s", "?", (*suite().sentences, rare), LABELS | {"spy": ""})
+    asked = {"sites": ("residual",), "layers": [0], "controls": False, "classifiers": ("centroid",)}
+    with pytest.raises(HeadwiseError, match=r"'spy' occurs in 1 group.* too_few=\"drop\""):
+        headwise.probe(tiny_bert, data, **asked)
+    with pytest.raises(HeadwiseError, match="'spy' occurs in 1 group"):
+        headwise.probe(tiny_bert, data, **asked, too_few="reduce")
+    dropped = headwise.probe(tiny_bert, data, **asked, too_few="drop")
+    assert dropped.dropped == ("spy",) and dropped.labels == ("unit", "animal")
+    expected = headwise.probe(tiny_bert, suite(), **asked).table
+    assert dropped.table["accuracy"].tolist() == expected["accuracy"].tolist()
+    with pytest.raises(HeadwiseError, match="0 of 2 would be left"):
+        headwise.probe(tiny_bert, suite(n_groups=3), **asked, too_few="drop")
+
+
+def test_confusion_and_balanced_accuracy(minilm):
+    result = headwise.probe(
+        minilm, suite(), sites=("residual",), layers=[0, 3], classifiers=("centroid",)
+    )
+    key = ("residual", 0, None)
+    table = result.confusion(key, "centroid")
+    recalls = np.diag(table) / table.sum(axis=1)
+    row = result.table.set_index(["site", "layer"]).loc["residual", 0]
+    assert row["balanced_accuracy"] == pytest.approx(recalls.mean())
+    assert row["accuracy"] == pytest.approx(np.diag(table).sum() / table.to_numpy().sum())
+    assert result.rate(key, "centroid", result.truth >= 0).value == row["balanced_accuracy"]
+
+
 def test_p_values_are_of_everything_probed(minilm, tiny_bert):
     """The sense stands in the word before: a trained model knows; on shuffled labels nobody does."""
     table = headwise.probe(minilm, suite(), classifiers=("centroid",)).table
-    probed = table["site"].isin(["residual", "z"])
+    probed = table["site"].isin(["residual", "z", "update", "k", "v"])
     assert table.loc[~probed, ["p", "p_family", "q"]].isna().all().all()
     assert (table.loc[probed, "p_family"] >= table.loc[probed, "p"] - 1e-9).all()
     assert table.loc[probed, "p_family"].min() < 0.01
@@ -239,7 +329,7 @@ def test_codelength_by_hand():
     from headwise.fits import Task, codelength, group_order
 
     codes, groups = np.arange(16) % 2, np.arange(16)
-    task = Task(codes, groups, (), None, np.arange(16), 2)
+    task = Task(codes, groups, (), None, np.arange(16), 2, ())
     told = codelength(10.0 * codes[:, None], task, Logistic(C=(100.0,)))
     at_best = 2 - 14 * np.log2(0.99 + 0.01 / 2)
     assert at_best <= told < at_best + 0.5
@@ -247,6 +337,21 @@ def test_codelength_by_hand():
     order = group_order(np.array([3, 3, 0, 1, 0]), seed=0)
     assert sorted(order) == [0, 1, 2, 3, 4]
     assert abs(int(np.flatnonzero(order == 0)[0]) - int(np.flatnonzero(order == 1)[0])) == 1
+
+
+def test_vectors_that_never_vary(tiny_bert):
+    """The word alone, at the same place: nothing can be read, and that is what is said."""
+    same = tuple(
+        parse(f"[mole|{sense}] {i}", LABELS, f"{sense}{i}")
+        for sense in ("unit", "animal")
+        for i in range(8)
+    )
+    result = headwise.probe(
+        tiny_bert, Suite("s", "?", same, LABELS), sites=("residual", "k"), layers=[0], heads=[0]
+    )
+    rows = result.table[result.table["site"].isin(["residual", "k"])]
+    assert rows["balanced_accuracy"].tolist() == [0.5] * 4
+    assert (rows["p_family"] == 1).all()
 
 
 def test_vectors_that_are_not_finite(byte_level):

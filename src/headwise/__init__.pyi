@@ -2,6 +2,8 @@ from . import hooks as hooks
 from .cache import HeadCache as HeadCache
 from .cache import capture as capture
 from .classifiers import Logistic as Logistic
+from .erasure import ErasureResult as ErasureResult
+from .erasure import erase as erase
 from .errors import HeadwiseError as HeadwiseError
 from .grammar.sentences import burrow_sentences as burrow_sentences
 from .linear import Probe as Probe

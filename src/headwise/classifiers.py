@@ -1,5 +1,6 @@
 """What reads a label from vectors or from words: thin over scikit-learn, imported when used."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -26,19 +27,26 @@ class Logistic:
     """
 
     standardise: bool = True
-    C: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0)
+    C: tuple[float, ...] = (0.01, 0.1, 1.0)
 
     def make(self, codes: Int[ndarray, " example"], groups: Int[ndarray, " example"]) -> Any:
         """A classifier for examples with these labels and groups."""
+        return self.made(inner_folds(codes, groups) if len(self.C) > 1 else [])
+
+    def made(self, folds: Sequence[tuple[Int[ndarray, " _"], Int[ndarray, " _"]]]) -> Any:
+        """A classifier that chooses its penalty on given folds; `C = 1` where there are none."""
         from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        folds = _inner_folds(codes, groups) if len(self.C) > 1 else []
-        if folds:
+        if folds and len(self.C) > 1:
             settings: dict[str, Any] = {"l1_ratios": (0,), "use_legacy_attributes": False}
             regression = LogisticRegressionCV(
-                Cs=cast(Any, list(self.C)), cv=folds, scoring="accuracy", max_iter=3000, **settings
+                Cs=cast(Any, list(self.C)),
+                cv=list(folds),
+                scoring="accuracy",
+                max_iter=3000,
+                **settings,
             )
         else:
             C = self.C[0] if len(self.C) == 1 else DEFAULT_C
@@ -46,7 +54,7 @@ class Logistic:
         return make_pipeline(*([StandardScaler()] if self.standardise else []), regression)
 
 
-def _inner_folds(
+def inner_folds(
     codes: Int[ndarray, " example"], groups: Int[ndarray, " example"]
 ) -> list[tuple[ndarray, ndarray]]:
     """Folds of whole groups in which to choose a penalty; none where a label has but one group."""

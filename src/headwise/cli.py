@@ -76,6 +76,13 @@ def run(
         list[str] | None,
         typer.Option(help="What to ask, as 'amod: governor->dependent'; may be repeated."),
     ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="What mole reads: sense (any mark) or 'part of speech'.")
+    ] = None,
+    position: Annotated[
+        str | None,
+        typer.Option(help="Where mole reads it: words from the marked one, as -1, or a relation."),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
         "reports"
     ),
@@ -90,11 +97,12 @@ def run(
     from .running import Request
     from .running import run as run_request
 
+    options = {"relations": relation, "label": label, "position": _position(position)}
     request = Request(
         analyses=analyses or [],
         models=model or [],
         data=data,
-        relations=relation or [],
+        options={name: value for name, value in options.items() if value not in (None, [])},
         out=out,
         device=device,
         dtype=dtype,
@@ -114,6 +122,12 @@ def run(
         pages.append(page)
     if len(pages) > 1:
         console.print(f"All reports: {escape(str(out / 'index.html'))}", soft_wrap=True)
+
+
+def _position(given: str | None) -> int | str | None:
+    """A number of words, or the name of a relation."""
+    is_number = given is not None and given.removeprefix("-").removeprefix("+").isdecimal()
+    return int(given) if given is not None and is_number else given
 
 
 @app.command()

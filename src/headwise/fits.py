@@ -8,7 +8,9 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -38,6 +40,7 @@ class Task:
         control: Labels of the control task, if there is one.
         order: Examples as the codelength meets them, whole groups one after the other; empty to leave it out.
         n_labels: How many labels there are.
+        inner: For each fold, the inner folds of what it fits, on which penalties are chosen.
     """
 
     codes: Int[ndarray, " example"]
@@ -46,6 +49,7 @@ class Task:
     control: Int[ndarray, " example"] | None
     order: Int[ndarray, " _"]
     n_labels: int
+    inner: tuple[list[tuple[Int[ndarray, " _"], Int[ndarray, " _"]]], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +125,20 @@ def fit_all(
 
 
 def _numbered(number: int, job: Job, task: Task, logistic: Logistic) -> tuple[int, Fit]:
-    return number, fit_one(job, task, logistic)
+    with single_thread():
+        return number, fit_one(job, task, logistic)
+
+
+def single_thread() -> AbstractContextManager[object]:
+    """Matrices of probes gain nothing from threads, which would mostly wait for each other."""
+    return _threads().limit(limits=1)
+
+
+@cache
+def _threads() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def fit_one(job: Job, task: Task, logistic: Logistic) -> Fit:
@@ -129,8 +146,8 @@ def fit_one(job: Job, task: Task, logistic: Logistic) -> Fit:
     predicted = np.full(len(task.codes), -1)
     control = np.full(len(task.codes) if task.control is not None else 0, -1)
     penalty = logistic.C[0]
-    for train, test in task.splits:
-        made = _make(job.way, logistic, task.codes[train], task.groups[train])
+    for (train, test), inner in zip(task.splits, task.inner, strict=True):
+        made = _make(job.way, logistic, inner)
         made.fit(job.values[train], task.codes[train])
         predicted[test] = made.predict(job.values[test])
         if job.way == "logistic":
@@ -138,7 +155,7 @@ def fit_one(job: Job, task: Task, logistic: Logistic) -> Fit:
         if task.control is not None and job.way != "majority":
             # With the penalty that the task itself chose: the same classifier, other labels.
             same = Logistic(logistic.standardise, (penalty,))
-            made = _make(job.way, same, task.control[train], task.groups[train])
+            made = _make(job.way, same, [])
             control[test] = made.fit(job.values[train], task.control[train]).predict(
                 job.values[test]
             )
@@ -148,9 +165,9 @@ def fit_one(job: Job, task: Task, logistic: Logistic) -> Fit:
     return Fit(predicted, control, bits)
 
 
-def _make(way: Way, logistic: Logistic, codes: ndarray, groups: ndarray) -> Any:
+def _make(way: Way, logistic: Logistic, inner: Sequence[Any]) -> Any:
     if way == "logistic":
-        return logistic.make(codes, groups)
+        return logistic.made(inner)
     return {"centroid": CentroidClassifier, "bag of words": bag_of_words, "majority": majority}[
         way
     ]()
@@ -175,8 +192,7 @@ def codelength(values: ndarray, task: Task, logistic: Logistic) -> float:
         if len(seen) == 1:
             chances[:, seen[0]] += 1 - SMOOTHING
         else:
-            made = logistic.make(task.codes[train], task.groups[train])
-            made.fit(values[train], task.codes[train])
+            made = logistic.made([]).fit(values[train], task.codes[train])
             chances[:, seen] += (1 - SMOOTHING) * made.predict_proba(values[sent])
         bits -= np.log2(chances[np.arange(len(sent)), task.codes[sent]]).sum()
     return float(bits)

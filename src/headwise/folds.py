@@ -19,7 +19,7 @@ from .errors import HeadwiseError
 ALIKE = 0.8
 ROWS_AT_ONCE = 512
 
-TooFew = Literal["refuse", "reduce"]
+TooFew = Literal["refuse", "reduce", "drop"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,8 @@ def grouped_folds(
         labels: Names of the labels, for messages.
         n_folds: How many folds.
         seed: Fixes them.
-        too_few: With a label that occurs in fewer groups than there are folds: refuse, or make fewer folds.
+        too_few: With a label that occurs in fewer groups than there are folds: refuse, or make fewer folds;
+            labels to drop have been dropped before, see `scarce`.
 
     Raises:
         HeadwiseError: Fewer than two folds, or a label in too few groups.
@@ -100,14 +101,28 @@ def grouped_folds(
             "Every label occurs in one group only, so whatever tells groups apart tells labels apart, and no honest split "
             "is possible. Give each label several groups."
         )
-    if least < n_folds and (too_few == "refuse" or least < 2):
-        remedy = f" or pass folds={least}" if least >= 2 else ""
+    if least < n_folds and (too_few != "reduce" or least < 2):
+        remedy = f"pass folds={least}" if least >= 2 else 'leave it out with too_few="drop"'
         raise HeadwiseError(
-            f"The label {scarcest!r} occurs in {least} group(s), fewer than the {n_folds} folds. Add groups{remedy}."
+            f"The label {scarcest!r} occurs in {least} group(s), fewer than the {n_folds} folds. Add groups or "
+            f"{remedy}."
         )
     folder: Any = StratifiedGroupKFold(min(n_folds, least), shuffle=True, random_state=seed)
     splits = tuple(folder.split(np.zeros(len(codes)), codes, joined))
     return Folds(splits, joined, n_alike, own=False)
+
+
+def scarce(
+    codes: Int[ndarray, " example"],
+    groups: Int[ndarray, " example"],
+    texts: Sequence[str],
+    n_folds: int,
+) -> list[int]:
+    """Labels that occur in fewer groups than there are folds."""
+    joined, _ = join_alike(groups, texts)
+    return [
+        int(code) for code in np.unique(codes) if len(np.unique(joined[codes == code])) < n_folds
+    ]
 
 
 def join_alike(

@@ -46,7 +46,7 @@ class Probe:
         model: Name of the model it was fitted on.
         suite: Name of the suite it was fitted on.
         label: What it reads, e.g. `sense`.
-        site: `residual`, `z`, `k` or `v`.
+        site: `residual`, `z`, `update` (vectors of the residual stream), `k` or `v`.
         layer: Layer of the site.
         head: Head, or None for the residual stream.
         classifier: `logistic` or `centroid`.
@@ -159,7 +159,7 @@ class Probe:
                 "another. Fit it again with headwise.fit_probe."
             )
         n_layers = model.n_layers + (self.site == "residual")
-        width = model.d_model if self.site == "residual" else model.d_head
+        width = model.d_model if self.site in ("residual", "update") else model.d_head
         if self.layer >= n_layers or self.weight.shape[1] != width:
             raise HeadwiseError(
                 f"{model.name} has no {self.place} of width {self.weight.shape[1]}: it has {model.n_layers} layers, and "

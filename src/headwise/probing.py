@@ -1,13 +1,12 @@
 """Carries: can a fact be read, linearly, from what the model holds at a word?
 
-For every layer of the residual stream, and for every head's key, value and output `z`, the vector of the marked
-word is classified by its label: by the nearest class mean (cosine) and by logistic regression.
-Scores are of sentences that were not fitted: the data's own test part, or folds that keep every
-group whole. Beside them stand the majority class and a bag of words of the same sentences (TF-IDF
-and logistic regression; for a decoder, of the words up to the marked one), which knows no model at all; layer 0 of the residual stream is the word
-before any attention.
+For every layer of the residual stream, and for every head's key, value, output `z` and update `z W_O`, the
+vector of the marked word is classified by its label: by the nearest class mean (cosine) and by logistic
+regression. Scores are of sentences that were not fitted: the data's own test part, or folds that keep
+every group whole. Beside them stand the majority class and a bag of words of the same sentences (TF-IDF
+and logistic regression; for a decoder, of the words up to the marked one), which knows no model at all;
+layer 0 of the residual stream is the word before any attention.
 
-Vectors of all sites are held at once: `4 * n_sentences * (n_layers + 1 + n_layers) * d_model` bytes.
 A high score says that the fact is there, not that the model uses it (Hewitt and Liang 2019;
 Ravichander, Belinkov and Hovy 2021).
 """
@@ -15,28 +14,24 @@ Ravichander, Belinkov and Hovy 2021).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from . import hooks, words
-from .classifiers import CLASSIFIERS, CentroidClassifier, Classifier, Logistic, weights
+from . import words
+from .classifiers import CLASSIFIERS, CentroidClassifier, Classifier, Logistic, inner_folds, weights
 from .errors import HeadwiseError
-from .examples import Examples, control_task
+from .examples import Examples, control_task, divide
 from .fits import Job, Task, fit_all, group_order
-from .folds import Folds, TooFew, grouped_folds, own_split
+from .folds import TooFew
 from .linear import Probe
 from .models import Model
 from .progress import track
-from .stats import cluster_bootstrap, label_permutation
-from .streaming import batch_size, stream
+from .stats import balanced_bootstrap, balanced_mean, cluster_bootstrap, label_permutation
 from .suites import Suite
-
-ProbeSite = Literal["residual", "z", "k", "v"]
-Key = tuple[str, int, int | None]
+from .vectors import SITES, Key, ProbeSite, read_vectors, update_basis
 
 BAG_OF_WORDS: Key = ("bag of words", 0, None)
 MAJORITY: Key = ("majority", 0, None)
@@ -59,14 +54,15 @@ class ProbeResult:
         n_alike: Examples that have a near-duplicate in another group, with which that group was joined, or
             in the other part of the data's own split; see `headwise.folds`.
         n_fitted: Examples that were fitted at a time (on average over folds).
+        dropped: Labels left out because too few groups have them.
         missing: Examples left out because their word is cut off, shares its only token, or there is no word
             at the position asked for.
         coverage: How words were split and aligned.
         seed: The seed of folds and intervals.
         table: One row per `site` (`residual`, `z`, `bag of words`, `majority`), `layer`, `head` (empty
             for the residual stream and the baselines) and `classifier`, with `examples` scored,
-            `accuracy` and `balanced_accuracy` (mean recall over classes), both 0 to 1, and the 95%
-            interval of the accuracy over groups, `accuracy_low` and `accuracy_high`; `p` against shuffled
+            `balanced_accuracy` (mean recall over classes) and `accuracy`, both 0 to 1, with their 95% intervals
+            over groups (`balanced_low`, `balanced_high`, `accuracy_low`, `accuracy_high`); `p` against shuffled
             labels, `p_family` over everything that was probed and `q` (Benjamini-Hochberg), see
             `stats.label_permutation`; NaN for the baselines. `control_accuracy` is that of the same
             classifier on a random label for each kind of word before the marked one, scored where that word
@@ -86,6 +82,7 @@ class ProbeResult:
     folds: int
     n_alike: int
     n_fitted: int
+    dropped: tuple[str, ...]
     missing: int
     coverage: words.Coverage
     seed: int
@@ -105,11 +102,14 @@ class ProbeResult:
         half = np.random.default_rng(self.seed).permutation(names)[: len(names) // 2]
         chosen_on = np.isin(self.groups, half)
         keys = [key for key, fitted in self.predictions if key[0] == site and fitted == classifier]
-        best = max(keys, key=lambda key: self.correct(key, classifier)[chosen_on].mean())
+        truth = self.truth[chosen_on]
+        best = max(
+            keys, key=lambda key: balanced_mean(self.correct(key, classifier)[chosen_on], truth)
+        )
         return Choice(best, classifier, ~chosen_on)
 
     def rate(self, key: Key, classifier: str, examples: Bool[ndarray, " example"]) -> "Estimate":
-        """Accuracy at a place on some of the scored examples."""
+        """Balanced accuracy at a place on some of the scored examples."""
         return self._estimate(self.correct(key, classifier), examples)
 
     def gain(
@@ -119,19 +119,26 @@ class ProbeResult:
         other: tuple[Key, str],
         examples: Bool[ndarray, " example"],
     ) -> "Estimate":
-        """How much more often a place is right than another, paired by example."""
+        """How much higher the balanced accuracy of a place is than that of another, paired by example."""
         return self._estimate(self.correct(key, classifier) - self.correct(*other), examples)
 
     def _estimate(
         self, values: Float[ndarray, " example"], examples: Bool[ndarray, " example"]
     ) -> "Estimate":
-        low, high = cluster_bootstrap(values[examples], self.groups[examples], seed=self.seed)
-        return Estimate(float(values[examples].mean()), float(low), float(high))
+        values, truth = values[examples], self.truth[examples]
+        low, high = balanced_bootstrap(values[None], truth, self.groups[examples], seed=self.seed)
+        return Estimate(float(balanced_mean(values, truth)), float(low[0]), float(high[0]))
+
+    def confusion(self, key: Key, classifier: str) -> pd.DataFrame:
+        """How often each label (rows) was read as each (columns), at one place."""
+        counts = np.zeros((len(self.labels), len(self.labels)), dtype=int)
+        np.add.at(counts, (self.truth, self.predictions[key, classifier]), 1)
+        return pd.DataFrame(counts, index=list(self.labels), columns=list(self.labels))
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A rate, or a difference of two, with its 95% interval over groups."""
+    """A balanced accuracy, or a difference of two, with its 95% interval over groups."""
 
     value: float
     low: float
@@ -151,12 +158,14 @@ def probe(
     model: Model,
     suite: Suite,
     label: str = "sense",
-    sites: Sequence[ProbeSite] = ("residual", "z"),
+    sites: Sequence[ProbeSite] = SITES,
     layers: Sequence[int] | None = None,
     heads: Sequence[int] | None = None,
     position: int | str = 0,
     folds: int = 5,
     seed: int = 0,
+    labels: Sequence[str] | None = None,
+    at_most: int | None = None,
     classifiers: Sequence[Classifier] = CLASSIFIERS,
     logistic: Logistic | None = None,
     too_few: TooFew = "refuse",
@@ -169,9 +178,11 @@ def probe(
     Args:
         model: The model.
         suite: Sentences with marks. Where they bring their own train and test parts these are used.
-        label: What is read: `"sense"`, the label of each mark.
-        sites: `residual` (every layer, `n_layers` being the end), and `z`, `k`, `v` (every head; keys and
-            values that several heads share are probed once, under the number of the shared one).
+        label: What is read: `"sense"`, the label of each mark, whatever it says; or `"part of speech"`, the tag
+            of every word.
+        sites: `residual` (every layer, `n_layers` being the end), and `z`, `update` (what the head adds to
+            the residual stream, `z W_O`), `k`, `v` (every head; keys and values that several heads share are
+            probed once, under the number of the shared one). All of them by default.
         layers: Layers to probe; all by default.
         heads: Heads to probe; all by default.
         position: Where the label is read: 0 is the marked word, -1 the one before it; or a relation, for
@@ -179,6 +190,9 @@ def probe(
             that give it?). Marked words without such a word are left out.
         folds: Number of folds where the data bring no split; a group is never in two of them.
         seed: Fixes the folds and the intervals.
+        labels: Read only these; all by default.
+        at_most: Most words to probe; more are drawn at random. By default all that are marked, and 3,000
+            where every word has a label.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
             regression.
         logistic: How logistic regression is fitted; by default on standardised vectors, with the penalty
@@ -186,16 +200,18 @@ def probe(
         controls: Whether each probe is also fitted to a control task and for its codelength.
         n_jobs: Processes that fit; by default what suits the machine and the work.
         resume: Folder in which each fit is kept, so that a run that was stopped goes on with those missing.
-        too_few: With a label in fewer groups than folds: `"refuse"`, or `"reduce"` the number of folds.
+        too_few: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
+            the label.
 
     Raises:
         HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
             folds, labels that each fill one group, or a marked word that the tokenizer drops.
     """
-    examples = Examples.of(model, suite, label, position)
-    divided = _divide(examples, suite, folds, seed, too_few)
+    examples = Examples.of(model, suite, label, position, labels, at_most, seed)
+    everything = examples.labels
+    examples, divided = divide(examples, suite, folds, seed, too_few)
     splits = divided.splits
-    features = _features(model, suite, examples, sites, layers, heads)
+    features = read_vectors(model, suite, examples, sites, layers, heads)
     scored = np.concatenate([test for _, test in splits])
     order = np.sort(scored)
     places: list[tuple[Key, str]] = [(MAJORITY, "majority"), (BAG_OF_WORDS, "logistic")]
@@ -215,6 +231,9 @@ def probe(
         control=None if control is None else control.codes,
         order=group_order(divided.groups, seed) if controls else np.empty(0, dtype=int),
         n_labels=len(examples.labels),
+        inner=tuple(
+            inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits
+        ),
     )
     kept = None if resume is None else Path(resume)
     done = fit_all(jobs, task, logistic or Logistic(), n_jobs=n_jobs, resume=kept)
@@ -238,6 +257,7 @@ def probe(
         folds=0 if divided.own else len(splits),
         n_alike=divided.n_alike,
         n_fitted=round(np.mean([len(train) for train, _ in splits])),
+        dropped=tuple(name for name in everything if name not in examples.labels),
         missing=examples.missing,
         coverage=words.coverage(examples.alignments),
         seed=seed,
@@ -257,6 +277,7 @@ def fit_probe(
     layer: int,
     head: int | None = None,
     position: int | str = 0,
+    labels: Sequence[str] | None = None,
     classifier: Classifier = "logistic",
     logistic: Logistic | None = None,
 ) -> Probe:
@@ -268,10 +289,11 @@ def fit_probe(
         model: The model.
         suite: Sentences with marks.
         label: As in `probe`.
-        site: `residual`, `z`, `k` or `v`.
+        site: `residual`, `z`, `update`, `k` or `v`.
         layer: Layer of the site.
         head: Which head; needed unless the site is `residual`.
         position: As in `probe`.
+        labels: As in `probe`.
         classifier: As in `probe`.
         logistic: As in `probe`.
 
@@ -284,9 +306,9 @@ def fit_probe(
             if head is not None
             else f"{site!r} is of a head; say which, head=0 to {model.n_heads - 1}."
         )
-    examples = Examples.of(model, suite, label, position)
+    examples = Examples.of(model, suite, label, position, labels)
     heads = None if head is None else [head]
-    ((key, values),) = _features(model, suite, examples, [site], [layer], heads).items()
+    ((key, values),) = read_vectors(model, suite, examples, [site], [layer], heads).items()
     fitted = np.ones(len(examples.codes), dtype=bool)
     if suite.has_own_split:
         fitted = np.array([suite.sentences[i].split == "train" for i in examples.sentences])
@@ -297,6 +319,9 @@ def fit_probe(
         else (logistic or Logistic()).make(codes, groups)
     )
     weight, bias = weights(made.fit(values[fitted], codes))
+    if site == "update":  # from coordinates to the residual stream
+        basis = update_basis(model.attention(layer=layer).W_O)[1][key[2] or 0]
+        weight = weight @ basis.cpu().numpy()
     return Probe(
         model=model.name,
         suite=suite.name,
@@ -311,66 +336,6 @@ def fit_probe(
     )
 
 
-def _divide(examples: Examples, suite: Suite, n_folds: int, seed: int, too_few: TooFew) -> Folds:
-    """The data's own parts, or folds of whole groups."""
-    if suite.has_own_split:
-        is_test = np.array([suite.sentences[i].split == "test" for i in examples.sentences])
-        return own_split(examples.codes, examples.groups, is_test, examples.texts, examples.labels)
-    return grouped_folds(
-        examples.codes, examples.groups, examples.texts, examples.labels, n_folds, seed, too_few
-    )
-
-
-def _features(
-    model: Model,
-    suite: Suite,
-    examples: Examples,
-    sites: Sequence[ProbeSite],
-    layers: Sequence[int] | None,
-    heads: Sequence[int] | None,
-) -> dict[Key, Float[ndarray, "example dim"]]:
-    """Vectors of the marked words at every site, layer and head."""
-    hooks.check_heads(model, heads)
-    of_site: dict[str, Sequence[int | None]] = {"residual": [None]}
-    of_site["z"] = list(range(model.n_heads) if heads is None else heads)
-    shared_by = model.n_heads // model.n_key_value_heads
-    of_site["k"] = of_site["v"] = sorted(
-        {head // shared_by for head in of_site["z"] if head is not None}
-    )
-    rows_of: dict[int, list[int]] = {}
-    for row, i in enumerate(examples.sentences):
-        rows_of.setdefault(int(i), []).append(row)
-    features: dict[Key, Float[ndarray, "example dim"]] = {}
-    batches = words.batches(model, examples.alignments)
-    seen = stream(model, batches, sites, layers)
-    for batch, captured in track(seen, len(suite), "reading words", batch_size):
-        picked = [(k, row) for k, i in enumerate(batch.indices) for row in rows_of.get(i, [])]
-        if not picked:
-            continue
-        in_batch = [k for k, _ in picked]
-        rows = [row for _, row in picked]
-        pieces = batch.pieces[in_batch, examples.positions[rows]][:, None]
-        for (site, layer), tensor in captured.items():
-            vectors = words.vectors_of_words(tensor[in_batch], pieces)[:, 0].float().cpu().numpy()
-            for head in of_site[site]:
-                values = vectors if head is None else vectors[:, head]
-                key = (site, layer, head)
-                if key not in features:
-                    features[key] = np.empty(
-                        (len(examples.codes), values.shape[-1]), dtype=np.float32
-                    )
-                features[key][rows] = values
-                if not np.isfinite(values).all():
-                    at = "" if head is None else f", head {head}"
-                    raise HeadwiseError(
-                        f"{model.name} has vectors that are not finite at {site!r}, layer {layer}{at}; no probe can be "
-                        "fitted on them. Check the weights, or use a wider dtype."
-                    )
-    return dict(
-        sorted(features.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or 0))
-    )
-
-
 def _table(
     predictions: dict[tuple[Key, str], Int[ndarray, " example"]],
     truth: Int[ndarray, " example"],
@@ -381,7 +346,7 @@ def _table(
     """Scores of every place, in the order they were fitted."""
     correct = np.stack([predicted == truth for predicted in predictions.values()]).astype(float)
     low, high = cluster_bootstrap(correct, groups, seed=seed)
-    recalls = [correct[:, truth == code].mean(axis=1) for code in np.unique(truth)]
+    balanced_low, balanced_high = balanced_bootstrap(correct, truth, groups, seed=seed)
     keys = list(predictions)
     is_probe = np.array([key not in (MAJORITY, BAG_OF_WORDS) for key, _ in keys], dtype=bool)
     p, p_family, q = (np.full(len(keys), np.nan) for _ in range(3))
@@ -399,8 +364,10 @@ def _table(
             "head": pd.array([key[2] for key, _ in keys], dtype="Int64"),
             "classifier": [classifier for _, classifier in keys],
             "examples": len(truth),
+            "balanced_accuracy": balanced_mean(correct, truth),
+            "balanced_low": balanced_low,
+            "balanced_high": balanced_high,
             "accuracy": correct.mean(axis=1),
-            "balanced_accuracy": np.mean(recalls, axis=0),
             "accuracy_low": low,
             "accuracy_high": high,
             "p": p,

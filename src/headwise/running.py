@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from . import catalogue, workspace
 from .errors import HeadwiseError
@@ -13,6 +14,12 @@ from .results import Report
 from .suites import Suite, read
 
 N_GENERATED = 400  # sentences that burrow is asked where no others are given
+# Options of analyses: how the command line calls them, and an analysis that takes them.
+EXAMPLES = {
+    "relations": ("--relation", "relations"),
+    "label": ("--label", "mole"),
+    "position": ("--position", "mole"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +30,7 @@ class Request:
         analyses: Names or paths; all known analyses if empty.
         models: Names; the models of this machine if empty.
         data: A suite that replaces the analysis's own.
-        relations: Relations to ask, for analyses that can be told; their own if empty.
+        options: What analyses that can be told are told besides: `relations`, `label`, `position`.
         out: Folder for reports.
         device: Torch device or `auto`.
         dtype: Type of the weights.
@@ -35,7 +42,7 @@ class Request:
     analyses: Sequence[str]
     models: Sequence[str]
     data: Path | None
-    relations: Sequence[str]
+    options: Mapping[str, Any]
     out: Path
     device: str
     dtype: str
@@ -66,12 +73,13 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
     check_writable(request.out)
     with waiting("loading libraries"):
         analyses = [workspace.load_analysis(path) for path in paths]
-    if request.relations and not all(analysis.takes_relations for analysis in analyses):
-        deaf = next(analysis.name for analysis in analyses if not analysis.takes_relations)
-        raise HeadwiseError(
-            f"{deaf} asks a question of its own and takes no --relation. Name an analysis that does, as in: "
-            f"headwise run relations --relation {request.relations[0]!r}"
-        )
+    for option, value in request.options.items():
+        if deaf := [analysis.name for analysis in analyses if option not in analysis.options]:
+            flag, example = EXAMPLES[option]
+            raise HeadwiseError(
+                f"{deaf[0]} asks a question of its own and takes no {flag}. Name an analysis that does, as in: "
+                f"headwise run {example} {flag} {str(value if isinstance(value, str | int) else value[0])!r}"
+            )
     suites = {
         (analysis.name, name): given or _suite(analysis, name, request.seed)
         for analysis in analyses
@@ -105,9 +113,8 @@ def _run(
         for analysis in analyses:
             suite = suites[analysis.name, name]
             start = time.monotonic()
-            options = {"relations": request.relations} if request.relations else {}
             report = analysis.analyse(
-                model, suite, seed=request.seed, smoke=request.smoke, **options
+                model, suite, seed=request.seed, smoke=request.smoke, **request.options
             )
             origin = provenance.collect(
                 model,

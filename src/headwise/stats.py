@@ -113,6 +113,59 @@ def cluster_bootstrap(
     return low.reshape(rest), high.reshape(rest)
 
 
+def balanced_bootstrap(
+    values: Float[ndarray, "test item"],
+    codes: Int[ndarray, " item"],
+    clusters: Int[ndarray, " item"],
+    *,
+    seed: int,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+) -> tuple[Float[ndarray, " test"], Float[ndarray, " test"]]:
+    """Percentile intervals of means in which every class counts alike, when whole clusters are drawn again.
+
+    Of hits, this is balanced accuracy. A resample without any item of a class is the mean of the others.
+
+    Args:
+        values: One value per test and item.
+        codes: Class of each item.
+        clusters: Which cluster each item belongs to.
+        seed: Fixes the resamples, which are drawn as in `bootstrap_ratios`.
+        n_resamples: How often clusters are drawn.
+        level: Share of resampled means inside the interval.
+
+    Returns:
+        Lower and upper ends; NaN where there are fewer than five clusters.
+    """
+    index = np.unique(clusters, return_inverse=True)[1].ravel()
+    n_clusters = int(index.max(initial=-1)) + 1
+    low, high = (np.full(len(values), np.nan) for _ in range(2))
+    if n_clusters < MIN_CLUSTERS:
+        return low, high
+    draws = np.random.default_rng(seed).poisson(1.0, size=(n_clusters, n_resamples))
+    draws = draws.astype(np.float32)
+    classes = [codes == code for code in np.unique(codes)]
+    items = [
+        np.bincount(index[c], minlength=n_clusters).astype(np.float32) @ draws for c in classes
+    ]
+    n_present = np.sum([n > 0 for n in items], axis=0)
+    sums = [sum_by_cluster(values[:, c].astype(np.float32), index[c], n_clusters) for c in classes]
+    tail = (1 - level) / 2
+    for rows in _blocks(np.arange(len(values)), n_resamples):
+        total = sum(s[rows] @ draws / np.maximum(n, 1) for s, n in zip(sums, items, strict=True))
+        means = total / np.maximum(n_present, 1)
+        low[rows], high[rows] = np.quantile(means, (tail, 1 - tail), axis=1)
+    return low, high
+
+
+def balanced_mean(
+    values: Float[ndarray, "*rest item"], codes: Int[ndarray, " item"]
+) -> Float[ndarray, "*rest"]:
+    """Mean in which every class counts alike; of hits, balanced accuracy."""
+    means = [values[..., codes == code].mean(axis=-1) for code in np.unique(codes)]
+    return np.asarray(np.mean(means, axis=0))
+
+
 @dataclass(frozen=True, eq=False)
 class PValues:
     """One-sided p values of many tests on the same data.

@@ -26,7 +26,7 @@ class Analysis:
         suite: Name of the suite that it asks by default.
         generated: What it asks of burrow by default: a phenomenon of `headwise.burrow_sentences`; empty for
             the same suite as of others.
-        takes_relations: Whether `analyse` can be told which relations to ask.
+        options: What else `analyse` can be told by the command line: `relations`, `label`, `position`.
         analyse: Called as `analyse(model, suite, seed=..., smoke=...)`; returns a `Report`.
     """
 
@@ -34,7 +34,7 @@ class Analysis:
     path: Path
     suite: str
     generated: str
-    takes_relations: bool
+    options: frozenset[str]
     analyse: Callable[..., Report]
 
 
@@ -97,9 +97,9 @@ def load_analysis(path: Path) -> Analysis:
         )
     suite = str(getattr(module, "SUITE", path.stem))
     generated = str(getattr(module, "BURROW", ""))
-    takes_relations = "relations" in inspect.signature(analyse).parameters
+    options = frozenset(inspect.signature(analyse).parameters)
     return Analysis(
-        path.stem, path, suite, generated, takes_relations, cast(Callable[..., Report], analyse)
+        path.stem, path, suite, generated, options, cast(Callable[..., Report], analyse)
     )
 
 

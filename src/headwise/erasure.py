@@ -1,0 +1,502 @@
+"""Takes a label out of the model and looks at what changes.
+
+At one layer of the residual stream the vector of each marked word is moved so that no linear classifier
+can read the label from it any more, and moved as little as that allows (LEACE: Belrose, Schneider-Joseph,
+Ravfogel, Cotterell, Raff and Biderman 2023; fitted by the `concept-erasure` library, extra `erasure`). Then the model goes on.
+Does a probe that is fitted anew find the label? And does the model behave otherwise: a decoder in what it
+says next, any model in how well the label can be read where its last layer ends?
+
+Beside it stands a random subspace of equal rank: the same done for as many random variables as it takes to
+tell the labels apart, several times. It moves a vector less than a label that fills it, so behaviour is also
+compared with a move of the same length in that subspace. What these do as well is not about the label.
+Erasers are fitted where probes are fitted and applied to sentences that were not.
+
+That nothing changes does not show that the label is not used: it may be held in other ways than linearly,
+or be taken anew from the words around.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from . import hooks, words
+from .classifiers import CentroidClassifier, Logistic, chosen_C, inner_folds
+from .errors import HeadwiseError
+from .examples import Examples, divide
+from .fits import single_thread
+from .folds import Folds, TooFew
+from .models import Model
+from .progress import track
+from .stats import cluster_bootstrap
+from .suites import Suite
+from .vectors import read_vectors
+
+Scores = Float[ndarray, "kind example"]
+
+BATCH_TOKENS = 512  # with logits for every one of them
+MEASURES = {
+    "accuracy": "share of unseen sentences whose label a probe reads that is fitted anew, after erasing",
+    "moved": "how far the vector moves, as a share of its distance from the mean",
+    "margin": "where the last layer ends: cosine to the mean of the own label less the best other one",
+    "continuation": "share of sentences in which words that follow under this label are likelier than others",
+    "kl": "nats between what is predicted with and without, mean over the tokens from the word on",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ErasureResult:
+    """What erasing a label did, beside what erasing anything does.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        labels: The classes.
+        rank: Directions erased: one less than there are labels, unless some cannot be told apart.
+        n_random: Random subspaces that the label's was compared with.
+        folds: Number of folds, or 0 where the data's own split was used.
+        table: One row per `layer` and `measure` (see `MEASURES`; those that this model or layer has), with
+            `examples` scored, the mean when `intact`, with the label `erased`, with a `random` subspace erased,
+            and moved `as_far` as erasing does along that subspace (both means over subspaces; the last for
+            behaviour only). `difference` is `erased` less `as_far` where there is such a number, else less
+            `random`, with its 95% interval over groups, `low` and `high`. `chance` is the rate of the label
+            that is most frequent where probes are fitted, for `accuracy`.
+    """
+
+    model: str
+    suite: str
+    labels: tuple[str, ...]
+    rank: int
+    n_random: int
+    folds: int
+    table: pd.DataFrame
+
+    def row(self, layer: int, measure: str) -> pd.Series:
+        """One row of the table."""
+        table = self.table
+        return table[(table["layer"] == layer) & (table["measure"] == measure)].iloc[0]
+
+
+def erase(
+    model: Model,
+    suite: Suite,
+    label: str = "sense",
+    layers: Sequence[int] | None = None,
+    position: int | str = 0,
+    folds: int = 5,
+    seed: int = 0,
+    labels: Sequence[str] | None = None,
+    n_random: int = 5,
+    too_few: TooFew = "refuse",
+) -> ErasureResult:
+    """Erases a label from the residual stream at some layers, each by itself, and lets the model go on.
+
+    Args:
+        model: A model of one stack.
+        suite: Sentences with marks.
+        label: As in `probe`.
+        layers: Layers of the residual stream, `n_layers` being its end; all by default.
+        position: Which word is changed, as in `probe`.
+        folds: As in `probe`.
+        seed: Fixes folds, random subspaces and intervals.
+        labels: As in `probe`.
+        n_random: Random subspaces to compare with.
+        too_few: As in `probe`.
+
+    Raises:
+        HeadwiseError: As in `probe`; `concept-erasure` is not installed; no random subspace.
+    """
+    _require_library()
+    if n_random < 1:
+        raise HeadwiseError(
+            f"n_random={n_random}: what erasing does is only known beside at least one random subspace."
+        )
+    examples = Examples.of(model, suite, label, position, labels, seed=seed)
+    examples, divided = divide(examples, suite, folds, seed, too_few)
+    wanted = list(range(model.n_layers + 1) if layers is None else dict.fromkeys(layers))
+    read = read_vectors(
+        model, suite, examples, ["residual"], sorted({*wanted, model.n_layers}), None
+    )
+    vectors = {layer: x.astype(np.float64) for (_, layer, _), x in read.items()}
+    scores: dict[tuple[int, str], Scores] = {}
+    shifts: dict[int, Float[ndarray, "erased example dim"]] = {}
+    rank = 0
+    for layer in track(iter(wanted), len(wanted), "erasing"):
+        at_layer = _at_layer(vectors[layer], examples.codes, divided, n_random, seed)
+        scores[layer, "accuracy"], scores[layer, "moved"] = at_layer.correct, at_layer.moved
+        shifts[layer] = at_layer.shifts
+        rank = max(rank, at_layer.rank)
+    scores |= _behaviour(model, examples, divided, vectors[model.n_layers], shifts)
+    order = list(MEASURES)
+    rows = [
+        _row(layer, measure, scores[layer, measure], divided.groups, n_random, seed)
+        for layer, measure in sorted(scores, key=lambda key: (key[0], order.index(key[1])))
+    ]
+    table = pd.DataFrame(rows)
+    table["chance"] = np.where(
+        table["measure"] == "accuracy", _majority_rate(examples.codes, divided), np.nan
+    )
+    return ErasureResult(
+        model=model.name,
+        suite=suite.name,
+        labels=examples.labels,
+        rank=rank,
+        n_random=n_random,
+        folds=0 if divided.own else len(divided.splits),
+        table=table,
+    )
+
+
+def is_installed() -> bool:
+    """Whether the library that fits erasers is there."""
+    from importlib.util import find_spec
+
+    return find_spec("concept_erasure") is not None
+
+
+def _require_library() -> None:
+    if not is_installed():
+        raise HeadwiseError(
+            "Erasing needs the package concept-erasure. Run: pip install 'headwise[erasure]'"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _AtLayer:
+    """What became of the vectors of one layer.
+
+    Attributes:
+        correct: Whether a probe fitted anew reads the label; first intact, then erased, then random.
+        moved: How far each vector was moved.
+        shifts: By what: the erased, the random, and the random made as long as the erased.
+        rank: Directions erased.
+    """
+
+    correct: Scores
+    moved: Scores
+    shifts: Float[ndarray, "erased example dim"]
+    rank: int
+
+
+def _at_layer(
+    x: Float[ndarray, "example dim"],
+    codes: Int[ndarray, " example"],
+    divided: Folds,
+    n_random: int,
+    seed: int,
+) -> _AtLayer:
+    """In each fold erasers and probes are fitted on one part, and the other is scored."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    rng = np.random.default_rng(seed)
+    correct, moved = (np.full((2 + n_random, len(x)), np.nan) for _ in range(2))
+    moved[0] = 0.0
+    shifts = np.zeros((1 + 2 * n_random, *x.shape), dtype=np.float32)
+    rank = 0
+    for train, test in divided.splits:
+        # All are brought to the spread of intact vectors: where erasing leaves nothing, their own would
+        # blow rounding up, and so would that of numbers that hardly vary.
+        centre, scale = x[train].mean(axis=0), x[train].std(axis=0)
+        scale = np.maximum(scale, RANGE * max(float(scale.max()), TINY))
+        spread = np.linalg.norm(x[test] - centre, axis=1)
+        with single_thread():
+            inner = inner_folds(codes[train], divided.groups[train])
+            tried = Logistic(standardise=False).made(inner)
+            tried.fit((x[train] - centre) / scale, codes[train])
+        logistic = Logistic(standardise=False, C=(chosen_C(tried),))
+        for kind, eraser in enumerate([None, *_erasers(x[train], codes[train], n_random, rng)]):
+            fitted, unseen = (_apply(eraser, x[part]) for part in (train, test))
+            with single_thread(), warnings.catch_warnings():
+                # Where nothing can be read the search ends where it begins, of which it would warn.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                probe = logistic.made([]).fit((fitted - centre) / scale, codes[train])
+                # All labels are then equally likely, but for rounding.
+                odds = probe.predict_proba((unseen - centre) / scale).round(6)
+                correct[kind, test] = probe.classes_[odds.argmax(axis=1)] == codes[test]
+            if eraser is None:
+                continue
+            shifts[kind - 1, test] = unseen - x[test]
+            length = np.linalg.norm(shifts[kind - 1, test], axis=1, keepdims=True)
+            moved[kind, test] = length[:, 0] / np.maximum(spread, TINY)
+            if kind == 1:
+                rank = max(rank, int(torch.linalg.matrix_rank(eraser.proj_left)))
+            else:
+                target = np.linalg.norm(shifts[0, test], axis=1, keepdims=True)
+                as_far = shifts[kind - 1, test] * target / np.maximum(length, TINY)
+                shifts[kind - 1 + n_random, test] = as_far
+    return _AtLayer(correct, moved, shifts, rank)
+
+
+TINY = 1e-12
+RANGE = 1e-6
+
+
+def _erasers(
+    x: Float[ndarray, "some_examples dim"],
+    codes: Int[ndarray, " some_examples"],
+    n_random: int,
+    rng: np.random.Generator,
+) -> list[Any]:
+    """Of the label, and of as many random variables as it takes to tell the labels apart."""
+    with warnings.catch_warnings():  # torch's own, of something in the library that is not used
+        warnings.simplefilter("ignore", FutureWarning)
+        from concept_erasure import LeaceEraser  # pyright: ignore[reportMissingImports]
+
+    names = np.unique(codes)
+    concept = (codes[:, None] == names).astype(np.float64)
+    concepts = [concept, *(rng.normal(size=(len(x), len(names) - 1)) for _ in range(n_random))]
+    # No bound on the variance, which would give up a part of what is to be erased; and singular values
+    # that the library would pass over can still be read from.
+    return [
+        LeaceEraser.fit(
+            torch.from_numpy(x),
+            torch.from_numpy(concept),
+            constrain_cov_trace=False,
+            svd_tol=SMALLEST,
+        )
+        for concept in concepts
+    ]
+
+
+SMALLEST = 1e-6
+
+
+def _apply(eraser: Any, x: Float[ndarray, "some_examples dim"]) -> ndarray:
+    return x if eraser is None else eraser(torch.from_numpy(x)).numpy()
+
+
+def _majority_rate(codes: Int[ndarray, " example"], divided: Folds) -> float:
+    """How often the most frequent label of what is fitted is right."""
+    hits = [codes[test] == np.bincount(codes[train]).argmax() for train, test in divided.splits]
+    return float(np.concatenate(hits).mean())
+
+
+def _behaviour(
+    model: Model,
+    examples: Examples,
+    divided: Folds,
+    ends: Float[ndarray, "example dim"],
+    shifts: Mapping[int, Float[ndarray, "erased example dim"]],
+) -> dict[tuple[int, str], Scores]:
+    """Runs every scored sentence as it is and with its vectors moved."""
+    n_kinds = 1 + next(iter(shifts.values())).shape[0]
+    speaks = model.is_causal and model.has_output_head
+    following = _following(examples) if speaks else None
+    readers = _Readers.fit(ends, examples.codes, divided)
+    scores: dict[tuple[int, str], Scores] = {}
+    for layer in shifts:
+        measures = ["margin"] if layer < model.n_layers else []
+        measures += ["continuation"] if following is not None else []
+        measures += ["kl"] if speaks else []
+        for measure in measures:
+            scores[layer, measure] = np.full((n_kinds, len(ends)), np.nan)
+    is_scored = readers.fold >= 0
+    rows_of: dict[int, list[int]] = {}
+    for row, i in enumerate(examples.sentences):
+        if is_scored[row]:
+            rows_of.setdefault(int(i), []).append(row)
+    wanted = [a if i in rows_of else _EMPTY for i, a in enumerate(examples.alignments)]
+    batches = words.batches(model, wanted, BATCH_TOKENS if speaks else None)
+    for batch in track(batches, len(rows_of), "running on", lambda b: len(b.indices)):
+        batch = batch.to(model.device)
+        picked = [(k, row) for k, i in enumerate(batch.indices) for row in rows_of[i]]
+        in_batch, rows = (np.array(part) for part in zip(*picked, strict=True))
+        pieces = batch.pieces[in_batch, examples.positions[rows]]
+        intact = _run_on(model, batch, pieces, in_batch, None, None, speaks)
+        for layer, moved in shifts.items():
+            for kind in range(n_kinds):
+                ran = intact
+                if kind > 0:
+                    shift = torch.from_numpy(moved[kind - 1, rows]).to(model.device)
+                    ran = _run_on(model, batch, pieces, in_batch, layer, shift, speaks)
+                if (layer, "margin") in scores:
+                    scores[layer, "margin"][kind, rows] = readers.margins(ran.ends, rows)
+                if ran.log_p is None or intact.log_p is None:
+                    continue
+                last = pieces.shape[1] - 1 - pieces.flip(1).argmax(1)
+                if following is not None:
+                    scores[layer, "continuation"][kind, rows] = following.right(
+                        ran.log_p[in_batch, last], rows
+                    )
+                scores[layer, "kl"][kind, rows] = _divergence(
+                    intact.log_p, ran.log_p, batch.mask, in_batch, last
+                )
+    return scores
+
+
+_EMPTY = words.Alignment(tokens=(), words=(), n_words=0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Ran:
+    """What a forward pass came to: vectors of the words at the end, and log probabilities."""
+
+    ends: Float[ndarray, "example dim"]
+    log_p: Float[Tensor, "batch pos entry"] | None
+
+
+def _run_on(
+    model: Model,
+    batch: words.Batch,
+    pieces: Float[Tensor, "example pos"],
+    in_batch: Int[ndarray, " example"],
+    layer: int | None,
+    shift: Float[Tensor, "example dim"] | None,
+    speaks: bool,
+) -> _Ran:
+    """One pass, with all pieces of the words moved alike at a layer."""
+
+    def move(residual: Tensor, _: hooks.Site) -> Tensor:
+        moved = residual.clone()
+        for example, k in enumerate(in_batch):
+            moved[k] += pieces[example, :, None].to(residual) * shift[example].to(residual)  # pyright: ignore[reportOptionalSubscript]
+        return moved
+
+    editing = nullcontext() if layer is None else hooks.edit(model, "residual", move, [layer])
+    with editing, hooks.capture(model, ["residual"], [model.n_layers]) as seen:
+        run = model.logits if speaks else model.forward
+        out = run(batch.tokens, batch.mask)
+    residual = seen["residual", model.n_layers][in_batch]
+    ends = words.vectors_of_words(residual, pieces[:, None])[:, 0]
+    log_p = out.float().log_softmax(-1) if speaks and out is not None else None
+    return _Ran(ends.double().cpu().numpy(), log_p)
+
+
+def _divergence(
+    intact: Float[Tensor, "batch pos entry"],
+    changed: Float[Tensor, "batch pos entry"],
+    mask: Int[Tensor, "batch pos"],
+    in_batch: Int[ndarray, " example"],
+    last: Int[Tensor, " example"],
+) -> Float[ndarray, " example"]:
+    """Mean over the tokens from each word's last piece on, in nats; these predict what follows it."""
+    each = (intact.exp() * (intact - changed)).sum(-1)[in_batch]
+    after = torch.arange(each.shape[1], device=each.device) >= last[:, None]
+    counts = after * mask[in_batch]
+    return ((each * counts).sum(1) / counts.sum(1).clamp(min=1)).double().cpu().numpy()
+
+
+@dataclass(frozen=True, eq=False)
+class _Readers:
+    """Class means at the end of the intact model, of what each fold fits.
+
+    Attributes:
+        fold: In which fold an example is scored; -1 if in none.
+        fitted: One classifier for each fold.
+        codes: Labels.
+    """
+
+    fold: Int[ndarray, " example"]
+    fitted: list[CentroidClassifier]
+    codes: Int[ndarray, " example"]
+
+    @staticmethod
+    def fit(
+        ends: Float[ndarray, "example dim"], codes: Int[ndarray, " example"], divided: Folds
+    ) -> "_Readers":
+        fold = np.full(len(codes), -1)
+        fitted: list[CentroidClassifier] = []
+        for number, (train, test) in enumerate(divided.splits):
+            fold[test] = number
+            fitted.append(CentroidClassifier().fit(ends[train], codes[train]))
+        return _Readers(fold, fitted, codes)
+
+    def margins(
+        self, vectors: Float[ndarray, "some_examples dim"], rows: Int[ndarray, " some_examples"]
+    ) -> Float[ndarray, " some_examples"]:
+        """Cosine to the mean of the own class less the largest to another."""
+        found = np.empty(len(rows))
+        for i, (vector, row) in enumerate(zip(vectors, rows, strict=True)):
+            reader = self.fitted[self.fold[row]]
+            cosines = reader.directions @ vector / max(float(np.linalg.norm(vector)), TINY)
+            is_own = reader.classes == self.codes[row]
+            found[i] = cosines[is_own].item() - cosines[~is_own].max()
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Following:
+    """Tokens that follow the word under one label only.
+
+    Attributes:
+        tokens: Of each label.
+        codes: Labels.
+        usable: Examples that are followed by one of these.
+    """
+
+    tokens: list[list[int]]
+    codes: Int[ndarray, " example"]
+    usable: ndarray
+
+    def right(
+        self, log_p: Float[Tensor, "some_examples entry"], rows: Int[ndarray, " some_examples"]
+    ) -> Float[ndarray, " some_examples"]:
+        """Whether the tokens of the own label are together the likeliest; NaN where they do not follow."""
+        mass = torch.stack([log_p[:, own].logsumexp(-1) for own in self.tokens], dim=1)
+        hits = (mass.argmax(1).cpu().numpy() == self.codes[rows]).astype(float)
+        return np.where(self.usable[rows], hits, np.nan)
+
+
+def _following(examples: Examples) -> _Following | None:
+    """The first token of the next word, where it stands under one label alone and in several groups.
+
+    None where most sentences have no such word, so that behaviour cannot be judged by it.
+    """
+    groups_of: dict[int, set[int]] = {}
+    labels_of: dict[int, set[int]] = {}
+    nexts: list[int | None] = []
+    for i, word, code, group in zip(
+        examples.sentences, examples.positions, examples.codes, examples.groups, strict=True
+    ):
+        alignment = examples.alignments[i]
+        at = alignment.words.index(int(word) + 1) if int(word) + 1 in alignment.words else None
+        token = None if at is None else alignment.tokens[at]
+        nexts.append(token)
+        if token is not None:
+            groups_of.setdefault(token, set()).add(int(group))
+            labels_of.setdefault(token, set()).add(int(code))
+    telling = {t for t in groups_of if len(groups_of[t]) > 1 and len(labels_of[t]) == 1}
+    tokens = [
+        sorted(t for t in telling if code in labels_of[t]) for code in range(len(examples.labels))
+    ]
+    usable = np.array([token in telling for token in nexts])
+    if usable.mean() < 0.5 or not all(tokens):
+        return None
+    return _Following(tokens, examples.codes, usable)
+
+
+def _row(
+    layer: int,
+    measure: str,
+    values: Scores,
+    groups: Int[ndarray, " example"],
+    n_random: int,
+    seed: int,
+) -> dict[str, Any]:
+    scored = np.isfinite(values).all(axis=0)
+    values, groups = values[:, scored], groups[scored]
+    random = values[2 : 2 + n_random].mean(axis=0)
+    has_far = len(values) > 2 + n_random
+    as_far = values[2 + n_random :].mean(axis=0) if has_far else np.full_like(random, np.nan)
+    difference = values[1] - (as_far if has_far else random)
+    low, high = cluster_bootstrap(difference, groups, seed=seed)
+    return {
+        "layer": layer,
+        "measure": measure,
+        "examples": int(scored.sum()),
+        "intact": values[0].mean(),
+        "erased": values[1].mean(),
+        "random": random.mean(),
+        "as_far": as_far.mean(),
+        "difference": difference.mean(),
+        "low": float(low),
+        "high": float(high),
+    }
