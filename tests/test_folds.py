@@ -58,7 +58,9 @@ def test_a_label_in_too_few_groups():
         grouped_folds(CODES, GROUPS, TEXTS, LABELS, 3, seed=0)
     assert len(grouped_folds(CODES, GROUPS, TEXTS, LABELS, 3, 0, "reduce").splits) == 2
     one = np.array([0, 0, 0, 1, 2, 3])
-    with pytest.raises(HeadwiseError, match=r"'animal' occurs in 1 group\(s\), .*Add groups or leave it out"):
+    with pytest.raises(
+        HeadwiseError, match=r"'animal' occurs in 1 group\(s\), .*Add groups or leave it out"
+    ):
         grouped_folds(CODES, one, TEXTS, LABELS, 3, 0, "reduce")
     with pytest.raises(HeadwiseError, match="at least 2"):
         grouped_folds(CODES, GROUPS, TEXTS, LABELS, 1, seed=0)

@@ -98,6 +98,36 @@ class Sentence:
         return ranges
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two sentences that differ in little, after which different things should come.
+
+    Attributes:
+        clean: The sentence that is asked about.
+        corrupted: The same with something changed.
+        right: The word that fits after `clean` and not after `corrupted`; empty if it is not said.
+        wrong: The word that fits after `corrupted` and not after `clean`; empty if it is not said.
+    """
+
+    clean: Sentence
+    corrupted: Sentence
+    right: str = ""
+    wrong: str = ""
+
+    @property
+    def group(self) -> str:
+        """The group of both."""
+        return self.clean.group
+
+    @property
+    def changed(self) -> tuple[int, ...]:
+        """Words that differ, where both sentences are of one length; else none."""
+        words = (self.clean.words, self.corrupted.words)
+        if len(words[0]) != len(words[1]):
+            return ()
+        return tuple(i for i, (a, b) in enumerate(zip(*words, strict=True)) if a != b)
+
+
 @dataclass(frozen=True)
 class Suite:
     """Sentences that one question is asked of.
@@ -111,6 +141,7 @@ class Suite:
         path: File or folder that was read, as the user named it.
         sha256: Hash of what was read.
         about: How the sentences came about, in a sentence or two for a report's method.
+        pairs: Minimal pairs; their sentences are among `sentences`, one after the other.
     """
 
     name: str
@@ -121,6 +152,7 @@ class Suite:
     path: str = ""
     sha256: str = ""
     about: str = ""
+    pairs: tuple[Pair, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -149,7 +181,8 @@ class Suite:
         """A small suite for smoke runs: about `n_groups` groups, spread over labels and splits."""
         chosen = _spread(self.sentences, n_groups)
         sentences = tuple(sentence for sentence in self.sentences if sentence.group in chosen)
-        return replace(self, sentences=sentences)
+        pairs = tuple(pair for pair in self.pairs if pair.group in chosen)
+        return replace(self, sentences=sentences, pairs=pairs)
 
 
 def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:

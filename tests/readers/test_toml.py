@@ -93,3 +93,51 @@ def test_a_whole_suite(tmp_path):
 def test_bad_files_are_refused(tmp_path, groups, message):
     with pytest.raises(HeadwiseError, match=message):
         read(suite(tmp_path, groups))
+
+
+def pairs(*lines):
+    written = ", ".join(
+        "{" + ", ".join(f'{k} = "{v}"' for k, v in zip(("clean", "corrupted", "right", "wrong"), line, strict=False)) + "}"
+        for line in lines
+    )  # fmt: skip
+    return f'[[groups]]\nname = "g"\npairs = [{written}]\n'
+
+
+def test_pairs(tmp_path):
+    path = suite(
+        tmp_path,
+        group("a", "one [mole|unit]")
+        + pairs(
+            ("a wild [mole|animal] was", "a whole [mole|unit] was", "asleep", "dissolved"),
+            ("the [mole|animal] in June", "the quick [mole|animal] in June"),
+        ),
+    )
+    found = read(path)
+    assert [s.text for s in found.sentences] == [
+        "one mole", "a wild mole was", "a whole mole was", "the mole in June", "the quick mole in June"
+    ]  # fmt: skip
+    first, second = found.pairs
+    assert (first.clean, first.corrupted) == found.sentences[1:3]
+    assert (first.right, first.wrong, first.changed, first.group) == (
+        "asleep",
+        "dissolved",
+        (1,),
+        "g",
+    )
+    assert second.changed == () and second.right == ""
+    assert found.head(1).pairs == () and len(found.head(2).pairs) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("a [mole|unit] was", "a [mole|animal] was"), "differs in at least one word"),
+        (("a [mole|unit] was", "a big [mole|animal] was"), "3 words and .* has 4"),
+        (("a mole was", "a big mole was"), "Make them equally long"),
+        (("a [mole|unit] was", "one [mole|unit] was", "x", "x"), "Give two different words"),
+        (("a [mole|unit] was", "one [mole|unit] was", "x"), "right='x' and wrong=''"),
+    ],
+)
+def test_pairs_that_say_nothing(tmp_path, line, message):
+    with pytest.raises(HeadwiseError, match=message):
+        read(suite(tmp_path, pairs(line)))

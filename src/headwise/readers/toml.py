@@ -14,6 +14,10 @@
 
 A mark is `[word|label]`. `[noun|noun#1]` numbers a word, and `[blue|amod>1]` links a word to number
 1 of its sentence; the link's relation is the label. `[[` and `]]` stand for the brackets themselves.
+
+A group may also hold minimal pairs, of equal length or with the same marks:
+
+    pairs = [{clean = "the [king|person] said that", corrupted = "the [queen|person] said that", right = "he", wrong = "she"}]
 """
 
 import re
@@ -25,17 +29,32 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import HeadwiseError
-from ..suites import Link, Mark, Sentence, Suite, hash_files, read_text, split_words
+from ..suites import Link, Mark, Pair, Sentence, Suite, hash_files, read_text, split_words
 
 MARK = re.compile(r"(?P<word>[^|]*)\|(?P<label>[^#>|]+)(?:#(?P<number>\d+))?(?:>(?P<target>\d+))?")
 
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 
+class _Pair(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    clean: NonEmpty
+    corrupted: NonEmpty
+    right: str = ""
+    wrong: str = ""
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: NonEmpty
-    sentences: list[NonEmpty]
+    sentences: list[NonEmpty] = []
+    pairs: list[_Pair] = []
+
+    @property
+    def lines(self) -> list[str]:
+        """Every sentence, those of pairs one after the other."""
+        of_pairs = [line for pair in self.pairs for line in (pair.clean, pair.corrupted)]
+        return [*self.sentences, *of_pairs]
 
 
 class _File(BaseModel):
@@ -53,19 +72,24 @@ def read(path: Path) -> Suite:
 
     Raises:
         HeadwiseError: The file is not TOML or not of this format, a mark is unclosed, of an unknown
-            label or on more than one word, a link leads nowhere, a group is empty or named twice, or
-            a sentence occurs twice.
+            label or on more than one word, a link leads nowhere, a group is empty or named twice, a
+            sentence occurs twice, or a pair does not differ or cannot be compared.
     """
     file = _validate(path)
     sentences: list[Sentence] = []
+    pairs: list[Pair] = []
     first_seen: dict[str, str] = {}
     for group in file.groups:
-        if not group.sentences:
+        if not group.lines:
             raise HeadwiseError(
-                f"{path}: group {group.name!r} is empty. Give it sentences or delete it."
+                f"{path}: group {group.name!r} is empty. Give it sentences or pairs, or delete it."
             )
-        for line in group.sentences:
-            sentence = parse(line, file.labels, group.name, f"{path.name}: group {group.name}")
+        source = f"{path.name}: group {group.name}"
+        made = [parse(line, file.labels, group.name, source) for line in group.lines]
+        of_pairs = iter(made[len(group.sentences) :])
+        for pair, clean, corrupted in zip(group.pairs, of_pairs, of_pairs, strict=True):
+            pairs.append(_pair(path, pair, clean, corrupted))
+        for sentence in made:
             key = " ".join(sentence.words).lower()
             if key in first_seen:
                 raise HeadwiseError(
@@ -73,7 +97,7 @@ def read(path: Path) -> Suite:
                     f"in group {group.name!r}. Delete one: a copy could be fitted and scored at once."
                 )
             first_seen[key] = group.name
-            sentences.append(sentence)
+        sentences += made
     return Suite(
         name=file.name,
         question=file.question,
@@ -82,7 +106,29 @@ def read(path: Path) -> Suite:
         license=file.license,
         path=str(path),
         sha256=hash_files([path]),
+        pairs=tuple(pairs),
     )
+
+
+def _pair(path: Path, pair: _Pair, clean: Sentence, corrupted: Sentence) -> Pair:
+    """A pair that can be compared word by word, or at its marks."""
+    if clean.words == corrupted.words:
+        raise HeadwiseError(
+            f"{path}: both sentences of a pair are {clean.text!r}. A pair differs in at least one word."
+        )
+    labels = [[mark.label for mark in sentence.marks] for sentence in (clean, corrupted)]
+    if len(clean.words) != len(corrupted.words) and not (labels[0] and labels[0] == labels[1]):
+        raise HeadwiseError(
+            f"{path}: {clean.text!r} has {len(clean.words)} words and {corrupted.text!r} has {len(corrupted.words)}, so the "
+            "pair cannot be compared word by word. Make them equally long, or mark the words that belong together with the "
+            "same labels."
+        )
+    if bool(pair.right) != bool(pair.wrong) or (pair.right and pair.right == pair.wrong):
+        raise HeadwiseError(
+            f"{path}: the pair {clean.text!r} has right={pair.right!r} and wrong={pair.wrong!r}. Give two different words, or "
+            "neither."
+        )
+    return Pair(clean, corrupted, pair.right, pair.wrong)
 
 
 def _validate(path: Path) -> _File:
