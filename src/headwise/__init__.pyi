@@ -6,6 +6,7 @@ from .erasure import ErasureResult as ErasureResult
 from .erasure import erase as erase
 from .errors import HeadwiseError as HeadwiseError
 from .grammar.sentences import burrow_sentences as burrow_sentences
+from .indirect_objects import indirect_objects as indirect_objects
 from .linear import Probe as Probe
 from .loading import load as load
 from .models import Model as Model
