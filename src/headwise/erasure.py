@@ -16,8 +16,8 @@ or be taken anew from the words around.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from . import hooks, words
+from . import hooks, resume, words
 from .classifiers import CentroidClassifier, Logistic, chosen_C, inner_folds
 from .errors import HeadwiseError
 from .examples import Examples, divide
@@ -310,13 +310,15 @@ def _behaviour(
         picked = [(k, row) for k, i in enumerate(batch.indices) for row in rows_of[i]]
         in_batch, rows = (np.array(part) for part in zip(*picked, strict=True))
         pieces = batch.pieces[in_batch, examples.positions[rows]]
-        intact = _run_on(model, batch, pieces, in_batch, None, None, speaks)
+        with resume.keeping(model, list(shifts)) as kept:
+            intact = _run_on(model, batch, pieces, in_batch, speaks)
         for layer, moved in shifts.items():
             for kind in range(n_kinds):
                 ran = intact
                 if kind > 0:
                     shift = torch.from_numpy(moved[kind - 1, rows]).to(model.device)
-                    ran = _run_on(model, batch, pieces, in_batch, layer, shift, speaks)
+                    with _moved_at(model, kept[layer], pieces, in_batch, shift):
+                        ran = _run_on(model, batch, pieces, in_batch, speaks)
                 if (layer, "margin") in scores:
                     scores[layer, "margin"][kind, rows] = readers.margins(ran.ends, rows)
                 if ran.log_p is None or intact.log_p is None:
@@ -348,26 +350,37 @@ def _run_on(
     batch: words.Batch,
     pieces: Float[Tensor, "example pos"],
     in_batch: Int[ndarray, " example"],
-    layer: int | None,
-    shift: Float[Tensor, "example dim"] | None,
     speaks: bool,
 ) -> _Ran:
-    """One pass, with all pieces of the words moved alike at a layer."""
-
-    def move(residual: Tensor, _: hooks.Site) -> Tensor:
-        moved = residual.clone()
-        for example, k in enumerate(in_batch):
-            moved[k] += pieces[example, :, None].to(residual) * shift[example].to(residual)  # pyright: ignore[reportOptionalSubscript]
-        return moved
-
-    editing = nullcontext() if layer is None else hooks.edit(model, "residual", move, [layer])
-    with editing, hooks.capture(model, ["residual"], [model.n_layers]) as seen:
+    """One pass."""
+    with hooks.capture(model, ["residual"], [model.n_layers]) as seen:
         run = model.logits if speaks else model.forward
         out = run(batch.tokens, batch.mask)
     residual = seen["residual", model.n_layers][in_batch]
     ends = words.vectors_of_words(residual, pieces[:, None])[:, 0]
     log_p = out.float().log_softmax(-1) if speaks and out is not None else None
     return _Ran(ends.double().cpu().numpy(), log_p)
+
+
+@contextmanager
+def _moved_at(
+    model: Model,
+    below: resume.Below,
+    pieces: Float[Tensor, "example pos"],
+    in_batch: Int[ndarray, " example"],
+    shift: Float[Tensor, "example dim"],
+) -> Generator[None]:
+    """Passes that begin at a layer, with all pieces of each word moved alike there."""
+
+    def move(residual: Tensor, _: hooks.Site) -> Tensor:
+        moved = residual.clone()
+        for example, k in enumerate(in_batch):
+            moved[k] += pieces[example, :, None].to(residual) * shift[example].to(residual)
+        return moved
+
+    going_on = resume.resumed(model, below) if resume.can_resume(model) else nullcontext()
+    with going_on, hooks.edit(model, "residual", move, [below.layer]):
+        yield
 
 
 def _divergence(
