@@ -27,7 +27,11 @@ def runs_of_five(sentence):
     return {tuple(plain[i : i + 5]) for i in range(len(plain) - 4)}
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in PROBES.glob("*.toml")))
+NAMES = sorted(path.stem for path in PROBES.glob("*.toml"))
+PAIRS = [name for name in NAMES if name.endswith("_pairs")]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in PAIRS])
 def test_no_two_sentences_share_a_run_of_five_words(name):
     counts = Counter(
         run
@@ -35,6 +39,22 @@ def test_no_two_sentences_share_a_run_of_five_words(name):
         for run in runs_of_five(sentence)
     )
     assert [run for run, n in counts.items() if n > 1] == []
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_pairs_differ_in_one_word(name):
+    """One word before the end decides what comes next; each sentence stands once, each group has several pairs."""
+    suite = headwise.read(PROBES / f"{name}.toml")
+    assert len(suite.pairs) >= 72 and len(suite) == 2 * len(suite.pairs)
+    assert min(Counter(pair.group for pair in suite.pairs).values()) >= 3
+    for pair in suite.pairs:
+        (changed,) = pair.changed
+        assert changed < len(pair.clean.words) - 1
+        assert pair.right and pair.wrong and pair.right != pair.wrong
+        assert [mark.word for mark in pair.clean.marks] == [m.word for m in pair.corrupted.marks]
+    # What is right is not always the same word, so saying it always is no answer.
+    counts = Counter(word for pair in suite.pairs for word in (pair.right, pair.wrong))
+    assert max(counts.values()) < len(suite.pairs)
 
 
 def test_mole_has_four_senses_of_forty_sentences(mole):
