@@ -1,4 +1,6 @@
 from . import hooks as hooks
+from .ablation import AblationResult as AblationResult
+from .ablation import ablate as ablate
 from .cache import HeadCache as HeadCache
 from .cache import capture as capture
 from .classifiers import Logistic as Logistic

@@ -161,8 +161,16 @@ class Model:
         mask: Int[Tensor, "batch pos"] | None = None,
         targets: Int[Tensor, "batch target"] | None = None,
         target_mask: Int[Tensor, "batch target"] | None = None,
+        keep: Int[Tensor, " kept"] | None = None,
     ) -> Float[Tensor, "batch out vocabulary"]:
         """Runs the whole model with its output head.
+
+        Args:
+            tokens: As in `forward`.
+            mask: As in `forward`.
+            targets: As in `forward`.
+            target_mask: As in `forward`.
+            keep: Positions at which logits are wanted; elsewhere the head is not run, if the model can do so.
 
         Raises:
             HeadwiseError: The weights bring no output head, or a row is longer than `n_context`.
@@ -171,8 +179,12 @@ class Model:
             raise HeadwiseError(
                 f"The weights of {self.name} bring no output head, so there are no logits."
             )
+        inputs = self._inputs(tokens, mask, targets, target_mask)
         with torch.inference_mode():
-            return self.hf(**self._inputs(tokens, mask, targets, target_mask)).logits
+            if keep is not None and "logits_to_keep" in self._head_parameters:
+                return self.hf(**inputs, logits_to_keep=keep.to(self.device)).logits
+            logits = self.hf(**inputs).logits
+            return logits if keep is None else logits[:, keep]
 
     def _inputs(
         self,
@@ -226,6 +238,10 @@ class Model:
     @cached_property
     def _parameters(self) -> frozenset[str]:
         return frozenset(inspect.signature(self.hf.base_model.forward).parameters)
+
+    @cached_property
+    def _head_parameters(self) -> frozenset[str]:
+        return frozenset(inspect.signature(self.hf.forward).parameters)
 
     @cached_property
     def _numbers_positions_itself(self) -> bool:
