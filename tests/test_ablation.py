@@ -9,8 +9,9 @@ from test_architectures import CONFIGS, TWO_STACKS, make
 
 import headwise
 from headwise import HeadwiseError, ablate, hooks
-from headwise.ablation import METRICS, _Pools
+from headwise.ablation import METRICS
 from headwise.prompts import Prompts
+from headwise.standins import StandIns
 from headwise.suites import Pair, Sentence, Suite
 
 DECODERS = [name for name in CONFIGS if name not in (*TWO_STACKS, "Bert", "Roberta")]
@@ -70,7 +71,7 @@ def test_a_sweep_is_many_plain_runs(name, byte_level):
     prompts = Prompts.of(model, suite(), answers=True)
     assert prompts.n_split > 0  # some continuations are of several tokens
     result = ablate(model, suite(), metrics=tuple(METRICS), seed=3)
-    pools = _Pools.of(prompts, 3)
+    pools = StandIns.of(prompts, 3)
     all_z = []
     for row in prompts.rows:
         with hooks.capture(model, ["z"]) as seen:
@@ -135,7 +136,7 @@ def test_what_a_mean_is_taken_over(tiny_gpt2):
     prompts = Prompts.of(tiny_gpt2, Suite("s", "?", tuple(tagged)), answers=False)
     lengths = [len(row) for row in prompts.rows]
     assert lengths[0] == lengths[1] != lengths[2]
-    pools = _Pools.of(prompts, 0)
+    pools = StandIns.of(prompts, 0)
     owner = np.repeat([0, 1, 2], lengths)
     tags = np.concatenate([np.array(t) for t in prompts.tags])
     assert (owner[pools.donor] != owner).all()

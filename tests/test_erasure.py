@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import headwise
-from headwise import HeadwiseError, erasure, hooks
+from headwise import HeadwiseError, aftermath, erasure, hooks
 from headwise.readers.toml import parse
 from headwise.suites import Suite
 
@@ -63,31 +63,31 @@ def test_a_decoder_says_something_else():
 def test_the_vector_is_moved_where_it_is_said(tiny_gpt2):
     """At the end of the stack the move is all there is: what is seen there is the erased vector."""
     data = suite()
-    examples = erasure.Examples.of(tiny_gpt2, data, "sense", 0)
-    batch = next(erasure.words.batches(tiny_gpt2, examples.alignments))
+    examples = aftermath.Examples.of(tiny_gpt2, data, "sense", 0)
+    batch = next(aftermath.words.batches(tiny_gpt2, examples.alignments))
     rows = np.array([list(examples.sentences).index(i) for i in batch.indices])
     in_batch = np.arange(len(rows))
     pieces = batch.pieces[in_batch, examples.positions[rows]]
     assert (pieces.sum(1) > 1).any()  # words of several pieces
-    torch = erasure.torch
+    torch = aftermath.torch
     shift = torch.randn(len(rows), tiny_gpt2.d_model)
-    with erasure.resume.keeping(tiny_gpt2, [1, 2]) as kept:
-        intact = erasure._run_on(tiny_gpt2, batch, pieces, in_batch, True)
-    with erasure._moved_at(tiny_gpt2, kept[2], pieces, in_batch, shift):
-        moved = erasure._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+    with aftermath.resume.keeping(tiny_gpt2, [1, 2]) as kept:
+        intact = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+    with aftermath._moved_at(tiny_gpt2, kept[2], pieces, in_batch, shift):
+        moved = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
     np.testing.assert_allclose(moved.ends - intact.ends, shift.numpy(), atol=1e-5)
     changed = (moved.log_p - intact.log_p).abs().amax(-1) > 1e-6
     assert torch.equal(changed, pieces > 0)  # nothing is computed after the end
     # Going on from layer 1 is running the whole with the same change there.
-    with erasure._moved_at(tiny_gpt2, kept[1], pieces, in_batch, shift):
-        short = erasure._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+    with aftermath._moved_at(tiny_gpt2, kept[1], pieces, in_batch, shift):
+        short = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
     add = torch.einsum("ep,ed->epd", pieces, shift)
     order = torch.tensor(in_batch)
     with hooks.edit(tiny_gpt2, "residual", lambda x, _: x.index_add(0, order, add), layers=[1]):
-        whole = erasure._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+        whole = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
     torch.testing.assert_close(short.log_p, whole.log_p, atol=1e-5, rtol=1e-5)
     last = torch.tensor([int(np.flatnonzero(p)[-1]) for p in pieces])
-    nats = erasure._divergence(intact.log_p, moved.log_p, batch.mask, in_batch, last)
+    nats = aftermath._divergence(intact.log_p, moved.log_p, batch.mask, in_batch, last)
     by_hand = [
         torch.nn.functional.kl_div(moved.log_p[k, at], intact.log_p[k, at], log_target=True, reduction="sum")
         / int(batch.mask[k, at:].sum())

@@ -7,9 +7,7 @@ sentence (resample), so that what flows is at least something that the model cou
 Exact, and no more than is needed: what is below a layer is computed once, all heads of a layer are cut in one
 batch, and the output head runs only at positions that are read.
 
-What a mean is taken over, and from where a `z` is resampled, is the narrowest that there is: the same position of
-sentences of the same group if these are equally long (templates), else words of the same part of speech, else all
-words of the suite.
+What a mean is taken over, and from where a `z` is resampled, is said in `standins`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,6 +27,7 @@ from .errors import HeadwiseError
 from .models import Model
 from .progress import track
 from .prompts import Prompts
+from .standins import StandIns
 from .stats import cluster_bootstrap, sign_flip, sum_by_cluster
 from .suites import Suite
 
@@ -117,7 +116,7 @@ def ablate(
             f"The suite {suite.name!r} has one sentence, so there is no other to take a mean over or to resample from. Add "
             "sentences, or pass how=['zero']."
         )
-    pools = _Pools.of(prompts, seed)
+    pools = StandIns.of(prompts, seed)
     z = _all_z(model, prompts, sorted(chosen)) if any(h != "zero" for h in how) else {}
     sweep = _Sweep(model, prompts, tuple(metrics), tuple(how), chosen, pools, z)
     lengths = [len(row) for row in prompts.rows]
@@ -159,74 +158,6 @@ def _chosen(model: Model, heads: Sequence[tuple[int, int]] | None) -> dict[int, 
     return chosen
 
 
-@dataclass(frozen=True, eq=False)
-class _Pools:
-    """Tokens that stand for each other, over all rows one after the other.
-
-    Attributes:
-        pool: The pool of each token, an index into `members`.
-        members: Tokens of each pool.
-        donor: Another token of the pool, of another sentence.
-        starts: Where each row begins.
-        shares: How narrow the pools are.
-    """
-
-    pool: Int[ndarray, " token"]
-    members: list[Int[ndarray, " _"]]
-    donor: Int[ndarray, " token"]
-    starts: Int[ndarray, " row"]
-    shares: dict[str, float]
-
-    @staticmethod
-    def of(prompts: Prompts, seed: int) -> "_Pools":
-        lengths = np.array([len(row) for row in prompts.rows])
-        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        owner = np.repeat(np.array(prompts.owners), lengths)
-        group = prompts.groups[owner]
-        position = np.arange(lengths.sum()) - np.repeat(starts, lengths)
-        tags = np.array([t for tags in prompts.tags for t in tags])
-        tag = np.where(tags == "", -1, np.unique(tags, return_inverse=True)[1].ravel())
-        of_row = np.repeat(lengths, lengths)
-        alike = np.zeros(len(prompts.sentences), dtype=bool)  # groups of one length
-        for g in np.unique(prompts.groups):
-            n = np.unique(of_row[group == g])
-            alike[prompts.groups == g] = len(n) == 1
-        keys = {
-            "position": np.where(alike[owner], group * (lengths.max() + 1) + position, -1),
-            "part of speech": tag,
-            "suite": np.zeros_like(tag),
-        }
-        rng = np.random.default_rng(seed)
-        pool, donor = (np.full(len(owner), -1) for _ in range(2))
-        shares: dict[str, float] = {}
-        pools: list[Int[ndarray, " _"]] = []
-        for name, key in keys.items():
-            open_ = pool < 0
-            for value in np.unique(key[open_ & (key >= 0)]):
-                members = np.flatnonzero(key == value)
-                if len(np.unique(owner[members])) < 2:
-                    continue
-                mine = members[open_[members]]
-                pool[mine] = len(pools)
-                pools.append(members)
-                donor[mine] = _others(mine, members, owner, rng)
-            shares[name] = float((open_ & (pool >= 0)).mean())
-        return _Pools(pool, pools, donor, starts, shares)
-
-
-def _others(
-    tokens: Int[ndarray, " some_tokens"],
-    members: Int[ndarray, " members"],
-    owner: Int[ndarray, " token"],
-    rng: np.random.Generator,
-) -> Int[ndarray, " some_tokens"]:
-    """For each token a random member of its pool from another sentence."""
-    found = rng.choice(members, len(tokens))
-    while len(same := np.flatnonzero(owner[found] == owner[tokens])):
-        found[same] = rng.choice(members, len(same))
-    return found
-
-
 def _all_z(
     model: Model, prompts: Prompts, layers: Sequence[int]
 ) -> dict[int, Float[Tensor, "token head d_head"]]:
@@ -266,7 +197,7 @@ class _Sweep:
         metrics: tuple[str, ...],
         how: tuple[str, ...],
         chosen: Mapping[int, list[int]],
-        pools: _Pools,
+        pools: StandIns,
         z: Mapping[int, Float[Tensor, "token head d_head"]],
     ) -> None:
         self.model, self.prompts, self.metrics, self.how = model, prompts, metrics, how
