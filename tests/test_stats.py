@@ -174,3 +174,20 @@ def test_shuffled_labels_are_found_as_often_as_stated():
         false += found.p_family.min() < 0.05
     low, high = binom.interval(0.99, 300, 0.05)
     assert low <= false <= high
+
+
+def test_balanced_intervals():
+    """Of one class they are the plain ones; of several every class counts alike, however many items it has."""
+    from headwise.stats import balanced_bootstrap, balanced_mean, cluster_bootstrap
+
+    rng = np.random.default_rng(0)
+    values, clusters = (rng.random((3, 400)) < 0.7).astype(float), np.arange(400) // 4
+    one = balanced_bootstrap(values, np.zeros(400, dtype=int), clusters, seed=1)
+    for found, expected in zip(one, cluster_bootstrap(values, clusters, seed=1), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+    codes = (np.arange(400) >= 360).astype(int)  # 360 hits of one class, 40 misses of another
+    hits = (codes == 0).astype(float)[None]
+    low, high = balanced_bootstrap(hits, codes, clusters, seed=1)
+    assert balanced_mean(hits, codes).item() == low.item() == high.item() == 0.5
+    few = balanced_bootstrap(values, codes, np.zeros(400, dtype=int), seed=1)
+    assert np.isnan(few).all()

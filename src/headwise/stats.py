@@ -56,8 +56,7 @@ def bootstrap_ratios(
     counts = np.atleast_2d(counts)
     of_test = np.arange(len(sums)) * len(counts) // max(1, len(sums))
     enough = np.flatnonzero(((counts > 0).sum(axis=1) >= MIN_CLUSTERS)[of_test])
-    draws = np.random.default_rng(seed).poisson(1.0, size=(counts.shape[1], n_resamples))
-    draws = draws.astype(np.float32)
+    draws = _draws(counts.shape[1], n_resamples, seed)
     drawn = counts.astype(np.float32) @ draws
     tail = (1 - level) / 2
     for rows in _blocks(enough, n_resamples):
@@ -71,6 +70,12 @@ def bootstrap_ratios(
             np.where(items > 0, resampled, mean), (tail, 1 - tail), axis=1
         )
     return low, high
+
+
+def _draws(n_clusters: int, n_resamples: int, seed: int) -> Float[ndarray, "cluster resample"]:
+    """How often each cluster is drawn in each resample."""
+    rng = np.random.default_rng(seed)
+    return rng.poisson(1.0, size=(n_clusters, n_resamples)).astype(np.float32)
 
 
 def _blocks(rows: Int[ndarray, " row"], width: int) -> Iterator[Int[ndarray, " _"]]:
@@ -142,8 +147,7 @@ def balanced_bootstrap(
     low, high = (np.full(len(values), np.nan) for _ in range(2))
     if n_clusters < MIN_CLUSTERS:
         return low, high
-    draws = np.random.default_rng(seed).poisson(1.0, size=(n_clusters, n_resamples))
-    draws = draws.astype(np.float32)
+    draws = _draws(n_clusters, n_resamples, seed)
     classes = [codes == code for code in np.unique(codes)]
     items = [
         np.bincount(index[c], minlength=n_clusters).astype(np.float32) @ draws for c in classes
