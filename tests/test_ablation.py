@@ -1,20 +1,24 @@
 """Every number of a sweep equals a plain run with one hook, and cutting is what it is said to be."""
 
 import copy
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from test_architectures import CONFIGS, TWO_STACKS, make
+from test_architectures import CONFIGS, make
 
 import headwise
 from headwise import HeadwiseError, ablate, hooks
-from headwise.ablation import METRICS
-from headwise.prompts import Prompts
+from headwise.heads import Head, every_head, sides
+from headwise.prompts import Prompts, how_it_speaks
 from headwise.standins import StandIns
-from headwise.suites import Pair, Sentence, Suite
+from headwise.suites import Mark, Pair, Sentence, Suite
 
-DECODERS = [name for name in CONFIGS if name not in (*TWO_STACKS, "Bert", "Roberta")]
+PROBES = Path(__file__).parent.parent / "probes"
+
 TEXTS = (
     ("g", "the blue creature roamed", "forest", "verdant"),
     ("g", "the fluffy creature roamed", "verdant", "forest"),
@@ -27,8 +31,8 @@ TEXTS = (
 def suite(texts=TEXTS):
     pairs = tuple(
         Pair(
-            Sentence(*_words(text), group=group),
-            Sentence(*_words(f"x{text[1:]}"), group=group),
+            Sentence(*_words(text), group=group, marks=(Mark(1, "known"),)),
+            Sentence(*_words(f"x{text[1:]}"), group=group, marks=(Mark(1, "unknown"),)),
             right,
             wrong,
         )
@@ -42,73 +46,259 @@ def _words(text):
     return sentence.words, sentence.spaces
 
 
-def load(name, byte_level):
-    return headwise.load(make(name, len(byte_level)), tokenizer=byte_level, verify=False)
+def load(name, byte_level, wordpiece):
+    tokenizer = wordpiece if name in ("Bert", "Roberta") else byte_level
+    return headwise.load(make(name, len(tokenizer)), tokenizer=tokenizer, verify=False)
 
 
-def by_hand(model, prompts, run):
-    """The metrics of every sentence, from a function that gives logits of one row."""
-    found = {name: [] for name in METRICS}
-    for i in range(len(prompts.sentences)):
-        sums = []
-        for c in (prompts.right[i], prompts.wrong[i]):
-            log_p = run(c.row).log_softmax(-1)
-            sums.append(sum(float(log_p[c.start + k, t]) for k, t in enumerate(c.tokens)))
-        row, end = prompts.ends[i]
-        log_p = run(row).log_softmax(-1)
-        intact = model.logits(torch.tensor([prompts.rows[row]]))[0].log_softmax(-1)
-        said = prompts.rows[row][1 : end + 1]
-        found["logit difference"].append(sums[0] - sums[1])
-        found["log probability"].append(sums[0])
-        found["kl"].append(float((intact[end].exp() * (intact[end] - log_p[end])).sum()))
-        found["loss"].append(-np.mean([float(log_p[k, t]) for k, t in enumerate(said)]))
-    return {name: np.array(values) for name, values in found.items()}
+class ByHand:
+    """One run per row and cut, each with one plain hook, and the metrics written out once more."""
+
+    def __init__(self, model, asked, answers=True):
+        self.model, self.asked = model, asked
+        answers = answers and bool(how_it_speaks(model))
+        self.prompts = Prompts.of(model, asked, answers=answers)
+
+        self.stream = "residual" if len(model.stacks) == 1 else "encoder.residual"
+        self.n_layers = len(model.stacks[0].blocks)
+        self.intact = [self.run(i) for i in range(len(self.prompts.rows))]
+        others = Prompts.of(model, asked, answers=answers, corrupted=True)
+        self.ends = {False: [self.word(row) for row, _ in self.prompts.ends]}
+        self.ends[True] = [self.word(row, others) for row, _ in others.ends]
+
+    def inputs(self, row, prompts):
+        targets = torch.tensor([prompts.targets[row].tokens]) if prompts.targets else None
+        return torch.tensor([prompts.rows[row].tokens]), None, targets
+
+    def run(self, row, prompts=None):
+        prompts = prompts or self.prompts
+        with hooks.capture(self.model, [self.stream], [self.n_layers]) as seen:
+            if not self.model.has_output_head:
+                self.model.forward(*self.inputs(row, prompts))
+                return None, seen[self.stream, self.n_layers][0]
+            log_p = self.model.logits(*self.inputs(row, prompts))[0].log_softmax(-1)
+        return log_p, seen[self.stream, self.n_layers][0]
+
+    def word(self, row, prompts=None, ran=None):
+        prompts = prompts or self.prompts
+        marks = prompts.sentences[prompts.owners[row]].marks
+        asked = max([mark.word for mark in marks], default=0)
+        stream = (ran or self.run(row, prompts))[1]
+        return stream[[i for i, word in enumerate(prompts.rows[row].words) if word == asked]].mean(
+            0
+        )
+
+    def z(self, sides):
+        found = {}
+        for side in sides:
+            rows = []
+            key = f"{side}.z" if side else "z"
+            for row in range(len(self.prompts.rows)):
+                with hooks.capture(self.model, [key]) as seen:
+                    self.model.forward(*self.inputs(row, self.prompts))
+                rows.append([seen[key, layer][0] for layer in range(self.n_layers)])
+            for layer in range(self.n_layers):
+                found[side, layer] = [z[layer] for z in rows]
+        return found
+
+    def values(self, metric, i, ran):
+        """One metric of one sentence, from what its rows came to."""
+        p = self.prompts
+        row, end = p.ends[i]
+        if metric in ("logit difference", "log probability"):
+            sums = [
+                sum(float(ran[c.row][0][c.start + k, t]) for k, t in enumerate(c.tokens))
+                for c in (p.right[i], p.wrong[i])
+            ]
+            return sums[0] - sums[1] * (metric == "logit difference")
+        if metric == "kl":
+            before, after = self.intact[row][0][end], ran[row][0][end]
+            return float((before.exp() * (before - after)).sum())
+        if metric == "loss":
+            said = p.rows[row].tokens[1 : end + 1]
+            return -np.mean([float(ran[row][0][k, t]) for k, t in enumerate(said)])
+        word = self.word(row, ran=ran[row])
+        clean, corrupted = self.ends[False][i], self.ends[True][i]
+        if metric == "shift":
+            return 1 - float(torch.cosine_similarity(word, clean, dim=0))
+        if metric == "contrast":
+            way = clean - corrupted
+            return float((word - corrupted) @ way / (way @ way))
+        groups = [s.group for s in p.sentences]
+        unseen = [k for k, g in enumerate(groups) if g != groups[i]]
+        means = [torch.stack([self.ends[of][k] for k in unseen]).mean(0) for of in (False, True)]
+        cosines = [float(torch.cosine_similarity(word, mean, dim=0)) for mean in means]
+        return cosines[0] - cosines[1]
+
+    def all_values(self, metric, ran):
+        return np.array([self.values(metric, i, ran) for i in range(len(self.prompts.sentences))])
+
+    def cut(self, changes):
+        """Runs every row with `z` replaced: `changes[side, layer, head] = values of each row`."""
+        ran = {}
+        for row in range(len(self.prompts.rows)):
+            with ExitStack() as stack:
+                for (side, layer, head), values in changes.items():
+                    key = f"{side}.z" if side else "z"
+
+                    def put(z, _, own=values[row]):
+                        return own[None, :, None].expand(z.shape)
+
+                    stack.enter_context(hooks.edit(self.model, key, put, [layer], [head]))
+                ran[row] = self.run(row)
+        return ran
 
 
-@pytest.mark.parametrize("name", DECODERS)
-def test_a_sweep_is_many_plain_runs(name, byte_level):
-    model = load(name, byte_level)
-    prompts = Prompts.of(model, suite(), answers=True)
-    assert prompts.n_split > 0  # some continuations are of several tokens
-    result = ablate(model, suite(), metrics=tuple(METRICS), seed=3)
-    pools = StandIns.of(prompts, 3)
-    all_z = []
-    for row in prompts.rows:
-        with hooks.capture(model, ["z"]) as seen:
-            model.forward(torch.tensor([row]))
-        all_z.append([seen["z", layer][0] for layer in range(model.n_layers)])
-    flat = [torch.cat([z[layer] for z in all_z]) for layer in range(model.n_layers)]
+def instead(by_hand, z, how, seed):
+    """What takes the place of each head's `z`, row by row: worked out token by token."""
+    p = by_hand.prompts
+    found = {}
+    for (side, layer), values in z.items():
+        rows = p.targets if side in ("decoder", "cross") else p.rows
+        pools = StandIns.of(rows, p.owners, p.groups, seed)
+        flat = torch.cat(values)
+        starts = np.cumsum([0, *[len(row.tokens) for row in rows]])
+        for head in range(by_hand.model.n_heads):
+            own = flat[:, head]
+            if how == "zero":
+                new = torch.zeros_like(own)
+            elif how == "resample":
+                new = own[pools.donor]
+            else:
+                new = torch.stack([own[pools.members[pool]].mean(0) for pool in pools.pool])
+            found[side, layer, head] = [new[a:b] for a, b in pairwise(starts)]
+    return found
 
-    def instead(how, row, layer):
-        own = slice(pools.starts[row], pools.starts[row] + len(prompts.rows[row]))
-        if how == "zero":
-            return torch.zeros_like(all_z[row][layer])
-        if how == "resample":
-            return flat[layer][pools.donor[own]]
-        return torch.stack([flat[layer][pools.members[p]].mean(0) for p in pools.pool[own]])
 
-    intact = by_hand(model, prompts, lambda row: model.logits(torch.tensor([prompts.rows[row]]))[0])
-    for metric in METRICS:
+def metrics_of(model):
+    speech = how_it_speaks(model)
+    spoken = ["logit difference", "log probability", "kl"] if speech else []
+    return [*spoken, *(["loss"] if speech == "next" else []), "margin", "contrast", "shift"]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_sweep_is_many_plain_runs(name, byte_level, wordpiece):
+    check_sweep(load(name, byte_level, wordpiece), suite(TEXTS[1:]))
+
+
+def test_a_sweep_of_minilm(minilm):
+    asked = headwise.read(PROBES / "mole_pairs.toml").head(2)
+    marks = [s.marks[0].label for p in asked.pairs for s in (p.clean, p.corrupted)]
+    assert len(set(marks)) > 1
+    by_hand = ByHand(minilm, asked)
+    check_heads(minilm, asked, ["contrast", "shift"], by_hand, [Head(0, 3), Head(4, 11)])
+
+
+def test_a_sweep_of_burrow():
+    model = headwise.load("burrow", device="cpu", verify=False)
+    asked = headwise.burrow_pairs("adjectives", 6)
+    by_hand = ByHand(model, asked)
+    check_heads(model, asked, ["logit difference", "kl"], by_hand, [Head(0, 3), Head(2, 1)])
+
+
+def check_sweep(model, asked):
+    by_hand = ByHand(model, asked)
+    if how_it_speaks(model):
+        assert by_hand.prompts.n_split > 0  # some continuations are of several tokens
+    every = every_head(
+        model
+    )  # some of them in each layer and side: a plain run for each takes its time
+    check_heads(model, asked, metrics_of(model), by_hand, every[:: 1 if len(every) == 8 else 3])
+
+
+def check_heads(model, asked, metrics, by_hand, heads):
+    result = ablate(model, asked, metrics=metrics, heads=heads, seed=3)
+    z = by_hand.z(sides(model))
+    intact = {metric: by_hand.all_values(metric, by_hand.intact) for metric in metrics}
+    for metric in metrics:
         np.testing.assert_allclose(result.intact[metric], intact[metric], atol=1e-4)
     for number, how in enumerate(result.hows):
-        for place, (layer, head) in enumerate(result.heads):
+        new = instead(by_hand, z, how, 3)
+        for place, head in enumerate(heads):
+            key = (head.side, head.layer, head.head)
+            ran = by_hand.cut({key: new[key]})
+            for metric in metrics:
+                change = by_hand.all_values(metric, ran) - intact[metric]
+                rises = metric in ("kl", "loss", "shift")
+                found = result.costs[metric][number, place]
+                np.testing.assert_allclose(found, change if rises else -change, atol=1e-4)
 
-            def cut(row, how=how, layer=layer, head=head):
-                other = instead(how, row, layer)[:, head]
-                with hooks.edit(model, "z", lambda z, _: other[None, :, None], [layer], [head]):
-                    return model.logits(torch.tensor([prompts.rows[row]]))[0]
 
-            found = by_hand(model, prompts, cut)
-            for metric in METRICS:
-                rises = metric in ("kl", "loss")
-                expected = (found[metric] - intact[metric]) * (1 if rises else -1)
-                np.testing.assert_allclose(result.costs[metric][number, place], expected, atol=1e-4)
+@pytest.mark.parametrize("name", ["GPT2", "Llama", "Bert", "T5", "Bart"])
+def test_sets_of_heads(name, byte_level, wordpiece):
+    """A set is cut as a whole: every head of it in one run."""
+    model = load(name, byte_level, wordpiece)
+    by_hand = ByHand(model, suite(), answers=False)
+    every = every_head(model)
+    sets = {"some": every[1::3], "others": every[::3]}
+    metrics = ["kl", "contrast"]
+    result = ablate(model, suite(), metrics=metrics, heads=sets, how=["resample", "zero"], seed=1)
+    assert set(result.table["heads"]) == {len(own) for own in sets.values()}
+    z = by_hand.z(sides(model))
+    for number, how in enumerate(result.hows):
+        new = instead(by_hand, z, how, 1)
+        for place, own in enumerate(sets.values()):
+            keys = [(h.side, h.layer, h.head) for h in own]
+            ran = by_hand.cut({key: new[key] for key in keys})
+            kl = by_hand.all_values("kl", ran)
+            np.testing.assert_allclose(result.costs["kl"][number, place], kl, atol=1e-4)
+            contrast = by_hand.all_values("contrast", by_hand.intact) - by_hand.all_values(
+                "contrast", ran
+            )
+            np.testing.assert_allclose(result.costs["contrast"][number, place], contrast, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["GPT2", "GPTNeoX", "Gemma", "Bert", "Bart"])
+def test_all_heads_of_a_layer_are_its_attention(name, byte_level, wordpiece):
+    """Without any head, what attention adds is the output's bias and nothing else."""
+    model = load(name, byte_level, wordpiece)
+    by_hand = ByHand(model, suite(), answers=False)
+    side = sides(model)[-1]
+    every = [head for head in every_head(model) if head.layer == 1 and head.side == side]
+    result = ablate(model, suite(), metrics=["kl"], heads={"all": every}, how=["zero"])
+    output = model.attention(side, 1).output
+
+    def only_bias(module, args, output):
+        return torch.zeros_like(output) + (0 if module.bias is None else module.bias)
+
+    handle = output.register_forward_hook(only_bias)
+    ran = {row: by_hand.run(row) for row in range(len(by_hand.prompts.rows))}
+    handle.remove()
+    np.testing.assert_allclose(result.costs["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4)
+    assert result.costs["kl"].max() > 1e-3
+
+
+def test_a_cut_at_one_place(tiny_gpt2):
+    """Only there: what stands before it in a decoder is as it was."""
+    asked = suite()
+    by_hand = ByHand(tiny_gpt2, asked, answers=False)
+    for at in ("end", "known", "changed"):
+        result = ablate(tiny_gpt2, asked, metrics=["kl"], heads=[(0, 1)], how=["zero"], at=at)
+        z = by_hand.z([""])["", 0]
+        new = []
+        for row, owner in enumerate(by_hand.prompts.owners):
+            words = by_hand.prompts.rows[row].words
+            own = z[row][:, 1].clone()
+            end = by_hand.prompts.ends[owner][1]
+            where = {
+                "end": [end],
+                "known": [i for i, w in enumerate(words) if w == 1 and i != end],
+                "changed": [i for i, w in enumerate(words) if w == 0 and i != end],
+            }[at]
+            own[where] = 0
+            new.append(own)
+        ran = by_hand.cut({("", 0, 1): new})
+        np.testing.assert_allclose(
+            result.costs["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4
+        )
+    with pytest.raises(HeadwiseError, match=r"No position is called 'start'.*known"):
+        ablate(tiny_gpt2, asked, at="start")
 
 
 @pytest.mark.parametrize("name", ["GPT2", "Llama"])
-def test_zero_is_an_output_matrix_without_the_head(name, byte_level):
-    model = load(name, byte_level)
-    prompts = Prompts.of(model, suite(), answers=True)
+def test_zero_is_an_output_matrix_without_the_head(name, byte_level, wordpiece):
+    model = load(name, byte_level, wordpiece)
+    by_hand = ByHand(model, suite())
     result = ablate(model, suite(), how=["zero"], heads=[(1, 2)])
     changed = copy.deepcopy(model.hf)
     attention = headwise.load(changed, tokenizer=byte_level, verify=False).attention(layer=1)
@@ -116,11 +306,17 @@ def test_zero_is_an_output_matrix_without_the_head(name, byte_level):
     weight = attention.output.weight
     rows = weight if hasattr(attention.output, "nf") else weight.T
     rows.data[2 * d : 3 * d] = 0
-    expected = by_hand(
-        model, prompts, lambda row: changed(torch.tensor([prompts.rows[row]])).logits[0].detach()
-    )
-    cost = result.intact["logit difference"] - expected["logit difference"]
+    without = headwise.load(changed, tokenizer=byte_level, verify=False)
+    ran = [ByHand.run(Changed(by_hand, without), row) for row in range(len(by_hand.prompts.rows))]
+    cost = result.intact["logit difference"] - by_hand.all_values("logit difference", ran)
     np.testing.assert_allclose(result.costs["logit difference"][0, 0], cost, atol=1e-4)
+
+
+class Changed(ByHand):
+    """The same questions to another model."""
+
+    def __init__(self, by_hand, model):
+        vars(self).update(vars(by_hand) | {"model": model})
 
 
 def test_what_a_mean_is_taken_over(tiny_gpt2):
@@ -134,11 +330,11 @@ def test_what_a_mean_is_taken_over(tiny_gpt2):
         )
     ]
     prompts = Prompts.of(tiny_gpt2, Suite("s", "?", tuple(tagged)), answers=False)
-    lengths = [len(row) for row in prompts.rows]
+    lengths = [len(row.tokens) for row in prompts.rows]
     assert lengths[0] == lengths[1] != lengths[2]
-    pools = StandIns.of(prompts, 0)
+    pools = StandIns.of(prompts.rows, prompts.owners, prompts.groups, 0)
     owner = np.repeat([0, 1, 2], lengths)
-    tags = np.concatenate([np.array(t) for t in prompts.tags])
+    tags = np.concatenate([np.array(row.tags) for row in prompts.rows])
     assert (owner[pools.donor] != owner).all()
     for token, (pool, donor) in enumerate(zip(pools.pool, pools.donor, strict=True)):
         members = pools.members[pool]
@@ -171,7 +367,7 @@ def test_only_the_head_that_is_needed(byte_level):
     assert (table.loc[~needed & by_difference, "p_family"] == 1).all()
     assert table.loc[~by_difference, "p"].isna().all()
     assert (table.loc[needed & (table["metric"] == "kl"), "cost"] > 1e-3).all()
-    assert result.row(1, 1, "zero")["cost"] == result.costs["kl"][0, 5].mean()
+    assert result.row((1, 1), "zero")["cost"] == result.costs["kl"][0, 5].mean()
     assert not table.loc[~needed, "disagree"].any()
 
 
@@ -181,12 +377,21 @@ def test_sentences_without_answers(tiny_gpt2):
     assert len(result.table) == 2 * 3 and result.n_split == 0
     assert result.table["changed"].isna().all()
     with pytest.raises(HeadwiseError, match="does not say what is right and wrong"):
-        ablate(tiny_gpt2, plain)
+        ablate(tiny_gpt2, plain, metrics=["logit difference"])
+    assert ablate(tiny_gpt2, plain, heads=[(0, 1)]).metrics == ("kl", "loss")
 
 
 def test_bad_questions(tiny_gpt2, tiny_bert):
-    with pytest.raises(HeadwiseError, match="no decoder with an output head"):
-        ablate(tiny_bert, suite())
+    with pytest.raises(HeadwiseError, match="'loss' is of a decoder alone"):
+        ablate(tiny_bert, suite(), metrics=["loss"])
+    with pytest.raises(HeadwiseError, match="Cannot read the head 'H3'"):
+        ablate(tiny_gpt2, suite(), heads=["H3"])
+    with pytest.raises(HeadwiseError, match="no attention of the side 'cross'"):
+        ablate(tiny_gpt2, suite(), heads=[(0, 1, "cross")])
+    with pytest.raises(HeadwiseError, match="No set of heads was named"):
+        ablate(tiny_gpt2, suite(), heads={})
+    with pytest.raises(HeadwiseError, match=r"more than the budget of 1\.0 KiB"):
+        ablate(tiny_gpt2, suite(), budget=1024)
     with pytest.raises(HeadwiseError, match="Unknown metric 'accuracy'"):
         ablate(tiny_gpt2, suite(), metrics=["accuracy"])
     with pytest.raises(HeadwiseError, match="Unknown way of cutting 'noise'"):

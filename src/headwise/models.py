@@ -6,7 +6,7 @@ import inspect
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -123,6 +123,8 @@ class Model:
         mask: Int[Tensor, "batch pos"] | None = None,
         targets: Int[Tensor, "batch target"] | None = None,
         target_mask: Int[Tensor, "batch target"] | None = None,
+        source: Float[Tensor, "batch pos d_model"] | None = None,
+        gradients: bool = False,
     ) -> Float[Tensor, "batch out d_model"] | None:
         """Runs the blocks without the output head.
 
@@ -131,26 +133,30 @@ class Model:
             mask: 1 for a token and 0 for padding; all tokens by default.
             targets: What the decoder of an encoder-decoder model is given; its start token by default.
             target_mask: Mask of the targets.
+            source: What the encoder came to, if it need not be run.
+            gradients: Whether the pass can be differentiated.
 
         Returns:
             The last hidden state, or None where the pass was ended early because nothing more was wanted.
         """
         inputs = self._inputs(tokens, mask, targets, target_mask)
-        with torch.inference_mode(), suppress(Stop):
+        with torch.enable_grad() if gradients else torch.inference_mode(), suppress(Stop):
             if len(self.stacks) == 1:
                 return self.hf.base_model(**inputs).last_hidden_state
-            return self._both_stacks(inputs)
+            return self._both_stacks(inputs, source)
         return None
 
-    def _both_stacks(self, inputs: dict[str, Any]) -> Tensor:
+    def _both_stacks(self, inputs: dict[str, Any], source: Tensor | None) -> Tensor:
         """Encoder, then decoder: as the whole model runs them, less its output head."""
-        source = self.hf.get_encoder()(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
-        )
+        if source is None:
+            encoder = self.hf.get_encoder()
+            source = encoder(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
+            ).last_hidden_state
         return self.hf.get_decoder()(
             input_ids=inputs["decoder_input_ids"],
             attention_mask=inputs.get("decoder_attention_mask"),
-            encoder_hidden_states=source.last_hidden_state,
+            encoder_hidden_states=source,
             encoder_attention_mask=inputs["attention_mask"],
             use_cache=False,
         ).last_hidden_state
@@ -161,7 +167,9 @@ class Model:
         mask: Int[Tensor, "batch pos"] | None = None,
         targets: Int[Tensor, "batch target"] | None = None,
         target_mask: Int[Tensor, "batch target"] | None = None,
+        source: Float[Tensor, "batch pos d_model"] | None = None,
         keep: Int[Tensor, " kept"] | None = None,
+        gradients: bool = False,
     ) -> Float[Tensor, "batch out vocabulary"]:
         """Runs the whole model with its output head.
 
@@ -170,7 +178,9 @@ class Model:
             mask: As in `forward`.
             targets: As in `forward`.
             target_mask: As in `forward`.
+            source: As in `forward`.
             keep: Positions at which logits are wanted; elsewhere the head is not run, if the model can do so.
+            gradients: As in `forward`.
 
         Raises:
             HeadwiseError: The weights bring no output head, or a row is longer than `n_context`.
@@ -180,7 +190,12 @@ class Model:
                 f"The weights of {self.name} bring no output head, so there are no logits."
             )
         inputs = self._inputs(tokens, mask, targets, target_mask)
-        with torch.inference_mode():
+        if source is not None:
+            from transformers.modeling_outputs import BaseModelOutput
+
+            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=cast(Any, source))
+            del inputs["input_ids"]
+        with torch.enable_grad() if gradients else torch.inference_mode():
             if keep is not None and "logits_to_keep" in self._head_parameters:
                 return self.hf(**inputs, logits_to_keep=keep.to(self.device)).logits
             logits = self.hf(**inputs).logits

@@ -92,6 +92,24 @@ def resumed(model: Model, below: Below) -> Generator[None]:
         yield
 
 
+@contextmanager
+def encoded(model: Model) -> Generator[list[Float[Tensor, "batch pos d_model"]]]:
+    """Keeps what the encoder of an encoder-decoder model comes to while the body runs it."""
+    found: list[Tensor] = []
+    if len(model.stacks) == 1:
+        yield found
+        return
+
+    def see(module: nn.Module, args: Any, output: Any) -> None:
+        found.append(output.last_hidden_state)
+
+    handle = model.hf.get_encoder().register_forward_hook(see)
+    try:
+        yield found
+    finally:
+        handle.remove()
+
+
 def _stack(model: Model, side: Side) -> Stack:
     (stack,) = [stack for stack in model.stacks if stack.side == side]
     return stack

@@ -4,13 +4,14 @@ The narrowest that there is: the same position of sentences of one group if thes
 (templates), else words of one part of speech, else all words.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from .prompts import Prompts
+from .prompts import Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,31 +22,38 @@ class StandIns:
         pool: The pool of each token, an index into `members`.
         members: Tokens of each pool.
         donor: Another token of the pool, of another sentence.
-        starts: Where each row begins.
         shares: How narrow the pools are.
     """
 
     pool: Int[ndarray, " token"]
     members: list[Int[ndarray, " _"]]
     donor: Int[ndarray, " token"]
-    starts: Int[ndarray, " row"]
     shares: dict[str, float]
 
     @staticmethod
-    def of(prompts: Prompts, seed: int) -> "StandIns":
-        """The narrowest pools in which every token meets another sentence; a seed fixes the donors."""
-        lengths = np.array([len(row) for row in prompts.rows])
+    def of(
+        rows: Sequence[Row], owners: Sequence[int], groups: Int[ndarray, " sentence"], seed: int
+    ) -> "StandIns":
+        """The narrowest pools in which every token meets another sentence.
+
+        Args:
+            rows: Tokens.
+            owners: The sentence of each row.
+            groups: The group of each sentence.
+            seed: Fixes the donors.
+        """
+        lengths = np.array([len(row.tokens) for row in rows])
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        owner = np.repeat(np.array(prompts.owners), lengths)
-        group = prompts.groups[owner]
+        owner = np.repeat(np.array(owners), lengths)
+        group = groups[owner]
         position = np.arange(lengths.sum()) - np.repeat(starts, lengths)
-        tags = np.array([t for tags in prompts.tags for t in tags])
+        tags = np.array([t for row in rows for t in row.tags])
         tag = np.where(tags == "", -1, np.unique(tags, return_inverse=True)[1].ravel())
         of_row = np.repeat(lengths, lengths)
-        alike = np.zeros(len(prompts.sentences), dtype=bool)  # groups of one length
-        for g in np.unique(prompts.groups):
+        alike = np.zeros(len(groups), dtype=bool)  # groups of one length
+        for g in np.unique(groups):
             n = np.unique(of_row[group == g])
-            alike[prompts.groups == g] = len(n) == 1
+            alike[groups == g] = len(n) == 1
         keys = {
             "position": np.where(alike[owner], group * (lengths.max() + 1) + position, -1),
             "part of speech": tag,
@@ -66,7 +74,7 @@ class StandIns:
                 pools.append(members)
                 donor[mine] = _others(mine, members, owner, rng)
             shares[name] = float((open_ & (pool >= 0)).mean())
-        return StandIns(pool, pools, donor, starts, shares)
+        return StandIns(pool, pools, donor, shares)
 
 
 def _others(

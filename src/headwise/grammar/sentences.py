@@ -59,16 +59,7 @@ def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = Fa
         HeadwiseError: An unknown phenomenon, `n` below 1, or a word of which no combination is held out.
     """
     lexicon = load()
-    if n < 1:
-        raise HeadwiseError(f"n is the number of passages and must be at least 1; got {n}.")
-    known = (*PHENOMENA, *lexicon.senses)
-    if phenomenon not in known:
-        close = get_close_matches(phenomenon, known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise HeadwiseError(
-            f"burrow's grammar has no phenomenon {phenomenon!r}; it has {', '.join(PHENOMENA)} and the words "
-            f"{', '.join(lexicon.senses)}.{hint}"
-        )
+    require(phenomenon, PHENOMENA, n, "passages")
     source = f"burrow_sentences({phenomenon!r}, {n}, seed={seed}, held_out={held_out})"
     writers = _of_word if phenomenon in lexicon.senses else _of_phenomenon
     sentences = tuple(writers(phenomenon, n, seed, held_out, source))
@@ -77,12 +68,37 @@ def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = Fa
         name=f"burrow-{phenomenon}",
         question=_question(phenomenon),
         sentences=sentences,
-        labels=_labels(phenomenon, sentences),
+        labels=sense_labels(phenomenon, sentences),
         license=LICENSE,
         path=source,
         sha256=sha256(text.encode()).hexdigest(),
         about=_about(phenomenon in lexicon.senses, held_out),
     )
+
+
+def require(phenomenon: str, named: Iterable[str], n: int, unit: str) -> None:
+    """Refuses what the grammar does not have.
+
+    Args:
+        phenomenon: What was asked for.
+        named: What can be had besides the ambiguous words.
+        n: How many were asked for.
+        unit: Of what.
+
+    Raises:
+        HeadwiseError: An unknown phenomenon, or `n` below 1.
+    """
+    if n < 1:
+        raise HeadwiseError(f"n is the number of {unit} and must be at least 1; got {n}.")
+    senses = load().senses
+    known = (*named, *senses)
+    if phenomenon not in known:
+        close = get_close_matches(phenomenon, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise HeadwiseError(
+            f"burrow's grammar has no phenomenon {phenomenon!r}; it has {', '.join(named)} and the words "
+            f"{', '.join(senses)}.{hint}"
+        )
 
 
 def _of_phenomenon(
@@ -145,7 +161,7 @@ def _question(phenomenon: str) -> str:
     return f"Where in the model does {phenomenon} take its sense: {', '.join(first)} or {last}?"
 
 
-def _labels(phenomenon: str, sentences: Iterable[Sentence]) -> dict[str, str]:
+def sense_labels(phenomenon: str, sentences: Iterable[Sentence]) -> dict[str, str]:
     """What the marks mean: senses of one word by their names, those of several as `word.name`."""
     meanings = {
         sense.name if sense.word == phenomenon else f"{sense.word}.{sense.name}": (

@@ -78,9 +78,7 @@ class Writer:
         position = len(words)
         if position == self.starts[-1]:
             word = word[0].upper() + word[1:]
-        elif (
-            words[-1] in ("a", "A") and word[0] in "aeiou" and word[:3] not in ("uni", "one", "use")
-        ):
+        elif words[-1] in ("a", "A") and takes_an(word):
             words[-1] += "n"
         words.append(word)
         self.tags.append(tag)
@@ -103,3 +101,8 @@ class Writer:
     def link(self, dependent: int, governor: int, relation: str) -> None:
         """Relates two words."""
         self.links.append(Link(dependent, governor, relation))
+
+
+def takes_an(word: str) -> bool:
+    """Whether *an*, not *a*, stands before a word."""
+    return word[0] in "aeiou" and word[:3] not in ("uni", "one", "use")

@@ -1,0 +1,104 @@
+"""What is measured of a model's behaviour, before and after something in it is changed.
+
+A metric is known by its name (see `METRICS`), or is a saved `Probe`, or whatever makes a `Reading` of a
+model, a suite and its prompts, as `attention` does.
+"""
+
+from collections.abc import Sequence
+
+from ..errors import HeadwiseError
+from ..linear import Probe
+from ..models import Model
+from ..prompts import Prompts, how_it_speaks
+from ..suites import Suite
+from .ends import ENDS, contrast, is_labelled, margin, of_probe, shift
+from .looks import attention
+from .reading import Maker, Reading, Seen
+from .spoken import SPOKEN, kl, log_probability, logit_difference, loss
+
+METRICS = SPOKEN | ENDS
+AnyMetric = str | Probe | Maker
+
+
+def usual(model: Model, suite: Suite) -> tuple[str, ...]:
+    """The two metrics that a model and a suite can give."""
+    has_answers = any(pair.right for pair in suite.pairs)
+    if how_it_speaks(model):
+        if has_answers:
+            return ("logit difference", "kl")
+        return ("kl", "loss") if how_it_speaks(model) == "next" else ("kl", "shift")
+    if not suite.pairs:
+        labels = {mark.label for sentence in suite.sentences for mark in sentence.marks}
+        return ("margin", "shift") if len(labels) > 1 else ("shift",)
+    return ("margin", "contrast") if is_labelled(suite) else ("contrast", "shift")
+
+
+def need_answers(metrics: Sequence[AnyMetric]) -> bool:
+    """Whether any of these needs right and wrong continuations."""
+    return any(m in ("logit difference", "log probability") for m in metrics if isinstance(m, str))
+
+
+def check(model: Model, metrics: Sequence[AnyMetric]) -> None:
+    """Refuses metrics that are not known or that a model cannot give.
+
+    Raises:
+        HeadwiseError: As said.
+    """
+    if not metrics:
+        raise HeadwiseError(f"Unknown metric ''; known are {', '.join(METRICS)}.")
+    for name in metrics:
+        if not isinstance(name, str):
+            continue
+        if name not in METRICS:
+            raise HeadwiseError(f"Unknown metric {name!r}; known are {', '.join(METRICS)}.")
+        if name in SPOKEN and not how_it_speaks(model):
+            raise HeadwiseError(
+                f"{model.name} has no output head (or no mask token) to say words with, so there is no {name!r}. Ask for "
+                "'margin' or 'contrast' (where the marked word ends), or 'shift'."
+            )
+        if name == "loss" and how_it_speaks(model) != "next":
+            raise HeadwiseError(
+                f"'loss' is of a decoder alone, and {model.name} is an {model.kind}. Ask for 'logit difference' or 'kl'."
+            )
+
+
+def bind(
+    model: Model, suite: Suite, prompts: Prompts, metrics: Sequence[AnyMetric]
+) -> list[Reading]:
+    """Readings of some prompts.
+
+    Args:
+        model: The model.
+        suite: The sentences.
+        prompts: The same as rows.
+        metrics: Names, saved probes, or functions.
+
+    Raises:
+        HeadwiseError: A metric that is unknown or cannot be had.
+    """
+    check(model, metrics)
+    makers: dict[str, Maker] = {
+        "logit difference": logit_difference, "log probability": log_probability, "kl": kl, "loss": loss,
+        "margin": margin, "contrast": contrast, "shift": shift,
+    }  # fmt: skip
+    found: list[Reading] = []
+    for metric in metrics:
+        if isinstance(metric, Probe):
+            found.append(of_probe(model, prompts, metric))
+        else:
+            maker = makers[metric] if isinstance(metric, str) else metric
+            found.append(maker(model, suite, prompts))
+    return found
+
+
+__all__ = [
+    "METRICS",
+    "AnyMetric",
+    "Reading",
+    "Seen",
+    "attention",
+    "bind",
+    "check",
+    "need_answers",
+    "usual",
+]
