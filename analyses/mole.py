@@ -6,7 +6,9 @@ read off it, and is that more than the words of the sentence give away without a
 Method: the vector of the marked word, at every layer and from every head, is classified by the
 nearest class mean and by logistic regression; scored are only sentences that were not fitted. The
 layer is chosen on one half of the groups and reported on the other, beside the majority class, a
-bag of words and layer 0. Then the sense is erased there, and the model goes on without it.
+bag of words and layer 0. Then the sense is erased there, and the model goes on without it. Last, in
+minimal pairs that differ in the word that decides the sense, each head is cut, and it is asked whether
+it looks at that word.
 
     uv run analyses/mole.py --model minilm
     headwise run mole --model minilm --data coarsewsd20/mole
@@ -15,73 +17,17 @@ bag of words and layer 0. Then the sense is erased there, and the model goes on 
 Caveats: that a sense can be read does not show that the model uses it.
 """
 
-import math
-
-import pandas as pd
-
 import headwise
-from headwise import erasure
-from headwise.probing import BAG_OF_WORDS, MAJORITY, Estimate, ProbeResult
-from headwise.results import (
-    MINUS,
-    Column,
-    Heatmap,
-    Lines,
-    Report,
-    Series,
-    Table,
-    head_name,
-    percent,
-    points,
-    verdict_of,
-)
+from headwise import erasure, evidence
+from headwise.exhibits import heads as exhibits
+from headwise.exhibits import probes
+from headwise.probing import MAJORITY, Estimate, ProbeResult
+from headwise.results import MINUS, Report, head_name, percent, points, verdict_of
 
 SUITE = "mole"
+PAIRS = "mole_pairs"
 BURROW = "mole"
-HEADLINE = "logistic"
-BAG = (BAG_OF_WORDS, "logistic")
-NAMES = {"centroid": "nearest class mean", "logistic": "logistic regression"}
-SITES = {
-    "z": ("What each head gathers", "its output z: weighted values, before the output matrix"),
-    "update": ("What each head writes", "its update z W_O, as it is added to the residual stream"),
-    "k": ("What each head can be found by", "its key"),
-    "v": ("What each head has to give", "its value"),
-}
-
-SCORES = [
-    Column(name="classifier", title="Classifier"),
-    Column(name="balanced_accuracy", title="Balanced accuracy", kind="rate", note="Mean of the accuracies within each label"),
-    Column(name="balanced_low", title="from", kind="rate", note="Lower end of its 95% interval over groups"),
-    Column(name="balanced_high", title="to", kind="rate", note="Upper end of its 95% interval over groups"),
-    Column(name="accuracy", title="Accuracy", kind="rate", note="Share of the scored sentences, none of them fitted"),
-    Column(name="p_family", title="p", kind="number", note="Against shuffled labels, over everything probed"),
-    Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points"),
-    Column(name="codelength", title="Bits", kind="integer", note="Online codelength of all labels; without the vectors it takes the number of sentences times log2 of the number of labels"),
-]  # fmt: skip
-AGAINST = [
-    Column(name="gain", title="Over the bag", kind="difference", note="Balanced accuracy above that of the bag of words, points"),
-    Column(name="gain_low", title="from", kind="difference", note="Lower end of its 95% interval"),
-    Column(name="gain_high", title="to", kind="difference", note="Upper end of its 95% interval"),
-]  # fmt: skip
-SHORT = {
-    "accuracy": "read anew",
-    "moved": "moved",
-    "margin": "margin",
-    "continuation": "continuation",
-    "kl": "KL",
-}
-ERASED = [
-    Column(name="layer", title="Layer", kind="integer"),
-    Column(name="what", title="Measure"),
-    Column(name="examples", title="Sentences", kind="integer"),
-    Column(name="intact", title="Intact", kind="number"),
-    Column(name="erased", title="Erased", kind="number"),
-    Column(name="random", title="Random", kind="number", note="Of equal rank; mean over several"),
-    Column(name="as_far", title="Moved as far", kind="number", note="By the same length, in a random subspace"),
-    Column(name="difference", title="Difference", kind="number", note="Erased less moved as far, or less random"),
-    Column(name="low", title="from", kind="number", note="Lower end of its 95% interval over groups"),
-    Column(name="high", title="to", kind="number", note="Upper end of its 95% interval over groups"),
-]  # fmt: skip
+LOOKS = "governor->dependent"  # the word looks at what decides its sense
 
 
 def analyse(
@@ -92,21 +38,22 @@ def analyse(
     smoke: bool = False,
     label: str = "sense",
     position: int | str = 0,
+    pairs: headwise.Suite | None = None,
 ) -> Report:
-    """Reads a word's sense, or any label, at every layer and head of a model."""
+    """Reads a word's sense, or any label, at every layer and head, and cuts heads to see what that costs."""
     asked = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
     if label != "sense":
         asked["too_few"] = "drop"  # a treebank's rarest parts of speech
     result = headwise.probe(model, suite, **asked)
-    choice = result.chosen("residual", HEADLINE)
+    choice = result.chosen("residual", probes.HEADLINE)
     layer, held_out = choice.key[1], choice.held_out
     rates = {
-        "best": result.rate(choice.key, HEADLINE, held_out),
-        "bag": result.rate(*BAG, held_out),
+        "best": result.rate(choice.key, probes.HEADLINE, held_out),
+        "bag": result.rate(*probes.BAG, held_out),
         "majority": result.rate(MAJORITY, "majority", held_out),
-        "start": result.rate(("residual", 0, None), HEADLINE, held_out),
+        "start": result.rate(("residual", 0, None), probes.HEADLINE, held_out),
     }
-    gain = result.gain(choice.key, HEADLINE, BAG, held_out)
+    gain = result.gain(choice.key, probes.HEADLINE, probes.BAG, held_out)
     verdict = verdict_of([(gain.low, gain.high)])
     word, kind = _wording(suite, label, position)
     erased = None
@@ -114,16 +61,39 @@ def analyse(
         # A decoder also at its end, from where nothing can be looked up again.
         layers = sorted({layer, model.n_layers}) if model.is_causal else [layer]
         erased = headwise.erase(model, suite, layers=layers, **asked, n_random=1 if smoke else 3)
+    known = [evidence.carries(result, probes.HEADLINE, probes.BAG)]
+    cut = None
+    if pairs is not None and label == "sense":
+        cut = headwise.ablate(model, pairs, seed=seed)
+        looked = headwise.test_relation(
+            model, evidence.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=0
+        )
+        known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
+    heads = evidence.side_by_side(known)
+    costs = "in sentences where the word's sense decides" if cut else ""
     return Report(
         analysis="mole",
         model=model.name,
         question=_question(suite, label),
         verdict=verdict,
         answer=_answer(model.name, word, kind, verdict, layer, int(held_out.sum()), rates, gain),
-        figures=_figures(result, layer, kind),
-        tables=[*_tables(result, choice.key), *([_erasure_table(erased)] if erased else [])],
-        not_found=_not_found(result, word, kind, erased),
-        method=_method(model, suite, result, word, kind, erased),
+        figures=[
+            *probes.figures(result, layer, kind),
+            *([exhibits.cost_map(cut, costs)] if cut else []),
+        ],
+        tables=[
+            *probes.tables(result, choice.key),
+            *([exhibits.heads_table(heads)] if cut else []),
+            *([probes.erasure_table(erased)] if erased else []),
+        ],
+        not_found=[
+            *_not_found(result, word, kind, erased),
+            *(exhibits.sentences(heads, model.name) if cut else [exhibits.UNCUT]),
+        ],
+        method=[
+            *_method(model, suite, result, word, kind, erased),
+            *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
+        ],
         references=[
             "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
             "word sense disambiguation.",
@@ -193,135 +163,15 @@ def _answer(
     )
 
 
-def _figures(result: ProbeResult, chosen_layer: int, kind: str) -> list[Heatmap | Lines]:
-    table = result.table
-    residual = table[table["site"] == "residual"]
-    layers = sorted(residual["layer"].unique())
-    flat = {
-        name: table.loc[table["site"] == site, "balanced_accuracy"].item()
-        for name, site in (("bag of words", "bag of words"), ("majority", "majority"))
-    }
-    curve = Lines(
-        title=f"The {kind}, read at every layer",
-        caption=f"Balanced accuracy: percent of unseen sentences whose {kind} is read correctly from the word's vector, "
-        f"each {kind} counting alike, with 95% intervals over groups. Layer 0 is before any attention. Layer "
-        f"{chosen_layer} was chosen on half of the groups.",
-        x_label="layer of the residual stream",
-        x=[int(layer) for layer in layers],
-        series=[
-            *(
-                Series(
-                    name=NAMES[classifier],
-                    values=rows["balanced_accuracy"],
-                    low=rows["balanced_low"],
-                    high=rows["balanced_high"],
-                )
-                for classifier, rows in residual.groupby("classifier")
-            ),
-            *(
-                Series(name=name, values=[rate] * len(layers), is_baseline=True)
-                for name, rate in flat.items()
-            ),
-        ],
-    )
-    return [curve, *(_head_map(result, site, flat, kind) for site in SITES)]
-
-
-def _head_map(result: ProbeResult, site: str, flat: dict[str, float], kind: str) -> Heatmap:
-    table = result.table
-    rows = table[(table["site"] == site) & (table["classifier"] == HEADLINE)]
-    title, what = SITES[site]
-    return Heatmap(
-        title=title,
-        caption=f"Balanced accuracy of the {kind} from {what}, at the word; {NAMES[HEADLINE]}. The pale end is about "
-        f"the most frequent {kind} alone. Outlined: the head chosen on half of the groups.",
-        values=rows.pivot(index="layer", columns="head", values="balanced_accuracy").to_numpy(
-            dtype=float
-        ),
-        low=math.floor(10 * flat["majority"]) / 10,
-        baseline=("bag of words", flat["bag of words"]),
-        marked=[result.chosen(site, HEADLINE).key[1:]],
-    )
-
-
-def _tables(result: ProbeResult, chosen: tuple[str, int, int | None]) -> list[Table]:
-    table = result.table
-    is_head = table["site"].isin(list(SITES))
-    layers = _against_bag(result)
-    layers["place"] = [
-        f"layer {row.layer}" if row.site == "residual" else row.site for row in layers.itertuples()
-    ]
-    heads = table[is_head].copy()
-    heads["place"] = [head_name(int(row.layer), int(row.head)) for row in heads.itertuples()]
-    confusion = result.confusion(chosen, HEADLINE)
-    names = [Column(name=name, title=name, kind="integer") for name in confusion]
-    return [
-        Table.of(
-            "layers",
-            "Every layer, and what needs no model",
-            layers,
-            [Column(name="place", title="Place"), *SCORES, *AGAINST],
-        ),
-        Table.of(
-            "confusion",
-            f"What is taken for what, at layer {chosen[1]}",
-            confusion.reset_index(names="truth"),
-            [Column(name="truth", title="True label"), *names],
-            caption=f"Unseen sentences by their label (rows) and by the label that {NAMES[HEADLINE]} read (columns).",
-        ),
-        Table.of(
-            "heads",
-            "Every head",
-            heads,
-            [Column(name="place", title="Head"), Column(name="site", title="Site"), *SCORES],
-            caption="; ".join(f"{site}: {what}" for site, (_, what) in SITES.items()) + ".",
-            folded=True,
-        ),
-    ]
-
-
-def _against_bag(result: ProbeResult) -> pd.DataFrame:
-    """Layers and baselines, with what each layer gains over the bag of words."""
-    table = result.table
-    layers = table[~table["site"].isin(list(SITES))].copy()
-    everything = result.truth >= 0
-    gains = [
-        result.gain(("residual", int(row.layer), None), str(row.classifier), BAG, everything)
-        if row.site == "residual"
-        else Estimate(math.nan, math.nan, math.nan)
-        for row in layers.itertuples()
-    ]
-    layers["gain"] = [gain.value for gain in gains]
-    layers["gain_low"] = [gain.low for gain in gains]
-    layers["gain_high"] = [gain.high for gain in gains]
-    return layers
-
-
-def _erasure_table(erased: headwise.ErasureResult) -> Table:
-    rows = erased.table.copy()
-    rows["what"] = [SHORT[measure] for measure in rows["measure"]]
-    meanings = "; ".join(f"{SHORT[m]}: {erasure.MEASURES[m]}" for m in rows["measure"].unique())
-    return Table.of(
-        "erasure",
-        f"The label erased at layer {' or '.join(map(str, rows['layer'].unique()))}",
-        rows,
-        ERASED,
-        caption=f"The word's vector is moved, as little as possible, until no linear classifier can read the label "
-        f"({erased.rank} directions), and the model goes on. Beside it: {erased.n_random} random "
-        f"subspace{'s' if erased.n_random > 1 else ''} of equal rank, and moves of the same length. The most frequent label alone "
-        f"gives {percent(erased.table['chance'].max())}. {meanings[0].upper()}{meanings[1:]}.",
-    )
-
-
 def _not_found(
     result: ProbeResult,
     word: str,
     kind: str,
     erased: headwise.ErasureResult | None,
 ) -> list[str]:
-    best_head = result.chosen("z", HEADLINE)
-    gain = result.gain(best_head.key, HEADLINE, BAG, best_head.held_out)
-    rate = result.rate(best_head.key, HEADLINE, best_head.held_out)
+    best_head = result.chosen("z", probes.HEADLINE)
+    gain = result.gain(best_head.key, probes.HEADLINE, probes.BAG, best_head.held_out)
+    rate = result.rate(best_head.key, probes.HEADLINE, best_head.held_out)
     name = head_name(best_head.key[1], best_head.key[2] or 0)
     finding = {
         "supported": "beats the bag of words",
@@ -347,16 +197,13 @@ def _not_found(
         lines.append(
             f"The {kind} was not erased, as concept-erasure is not installed: pip install 'headwise[erasure]'."
         )
-    lines.append(
-        "Which head makes it was not tested: a head may hand over what an earlier one found, and no head was removed."
-    )
     return lines
 
 
 def _where_not_better(result: ProbeResult) -> str:
     """Plainly: where the model beats the words alone, and where not."""
-    rows = _against_bag(result)
-    rows = rows[(rows["site"] == "residual") & (rows["classifier"] == HEADLINE)]
+    rows = probes.against_bag(result)
+    rows = rows[(rows["site"] == "residual") & (rows["classifier"] == probes.HEADLINE)]
     verdicts = {
         int(row.layer): verdict_of([(row.gain_low, row.gain_high)]) for row in rows.itertuples()
     }
@@ -371,7 +218,7 @@ def _where_not_better(result: ProbeResult) -> str:
         if layers
     ]
     text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]} ({NAMES[HEADLINE]}, all unseen sentences, each layer by itself)."
+    return f"{text[0].upper()}{text[1:]} ({probes.NAMES[probes.HEADLINE]}, all unseen sentences, each layer by itself)."
 
 
 def _where_unchanged(erased: headwise.ErasureResult, kind: str, layer: int) -> str:
@@ -381,7 +228,7 @@ def _where_unchanged(erased: headwise.ErasureResult, kind: str, layer: int) -> s
     if behaviour.empty:
         return f"Nothing is computed after layer {layer} that could show what erasing the {kind} changes."
     changed = [
-        f"{SHORT[row.measure]} ({_short(row.intact)} intact, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
+        f"{probes.SHORT[row.measure]} ({_short(row.intact)} intact, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
         for row in behaviour.itertuples()
         if row.low > 0 or row.high < 0
     ]

@@ -272,7 +272,7 @@ def test_a_cut_at_one_place(tiny_gpt2):
     """Only there: what stands before it in a decoder is as it was."""
     asked = suite()
     by_hand = ByHand(tiny_gpt2, asked, answers=False)
-    for at in ("end", "known", "changed"):
+    for at in ("end", "marked", "changed"):
         result = ablate(tiny_gpt2, asked, metrics=["kl"], heads=[(0, 1)], how=["zero"], at=at)
         z = by_hand.z([""])["", 0]
         new = []
@@ -282,7 +282,7 @@ def test_a_cut_at_one_place(tiny_gpt2):
             end = by_hand.prompts.ends[owner][1]
             where = {
                 "end": [end],
-                "known": [i for i, w in enumerate(words) if w == 1 and i != end],
+                "marked": [i for i, w in enumerate(words) if w == 1 and i != end],
                 "changed": [i for i, w in enumerate(words) if w == 0 and i != end],
             }[at]
             own[where] = 0
@@ -291,7 +291,7 @@ def test_a_cut_at_one_place(tiny_gpt2):
         np.testing.assert_allclose(
             result.costs["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4
         )
-    with pytest.raises(HeadwiseError, match=r"No position is called 'start'.*known"):
+    with pytest.raises(HeadwiseError, match=r"No position is called 'start'.*marked"):
         ablate(tiny_gpt2, asked, at="start")
 
 

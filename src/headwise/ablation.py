@@ -29,6 +29,7 @@ from .suites import Suite
 from .sweep import Change, Sweep, Variant
 
 HOWS = ("zero", "mean", "resample")
+LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +79,19 @@ class AblationResult:
         t = self.table
         chosen = (t["metric"] == (metric or self.metrics[0])) & (t["cut"] == name)
         return t[chosen & (t["how"] == how)].iloc[0]
+
+    @property
+    def needed(self) -> list[str]:
+        """Cuts that cost something in every way, by the first metric, strongest first.
+
+        In every way the interval lies above zero and p over all cuts and ways is below 5%.
+        """
+        found: dict[str, float] = {}
+        for name in self.cuts:
+            rows = [self.row(name, how) for how in self.hows]
+            if all(row["low"] > 0 and row["p_family"] < LEVEL for row in rows):
+                found[name] = float(np.mean([row["cost"] for row in rows]))
+        return sorted(found, key=lambda name: -found[name])
 
     def grid(
         self, how: str, metric: str | None = None, side: str = ""

@@ -72,6 +72,10 @@ def run(
         Path | None,
         typer.Option(help="A .toml suite, .conllu file or CoarseWSD-20 folder to ask instead."),
     ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="A .toml suite of minimal pairs by which heads are judged to matter."),
+    ] = None,
     relation: Annotated[
         list[str] | None,
         typer.Option(help="What to ask, as 'amod: governor->dependent'; may be repeated."),
@@ -102,6 +106,7 @@ def run(
         analyses=analyses or [],
         models=model or [],
         data=data,
+        pairs=pairs,
         options={name: value for name, value in options.items() if value not in (None, [])},
         out=out,
         device=device,

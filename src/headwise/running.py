@@ -14,6 +14,7 @@ from .results import Report
 from .suites import Suite, read
 
 N_GENERATED = 400  # sentences that burrow is asked where no others are given
+N_PAIRS = 200  # and minimal pairs
 # Options of analyses: how the command line calls them, and an analysis that takes them.
 EXAMPLES = {
     "relations": ("--relation", "relations"),
@@ -30,6 +31,7 @@ class Request:
         analyses: Names or paths; all known analyses if empty.
         models: Names; the models of this machine if empty.
         data: A suite that replaces the analysis's own.
+        pairs: A suite of minimal pairs that replaces the analysis's own.
         options: What analyses that can be told are told besides: `relations`, `label`, `position`.
         out: Folder for reports.
         device: Torch device or `auto`.
@@ -42,6 +44,7 @@ class Request:
     analyses: Sequence[str]
     models: Sequence[str]
     data: Path | None
+    pairs: Path | None
     options: Mapping[str, Any]
     out: Path
     device: str
@@ -73,6 +76,13 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
     check_writable(request.out)
     with waiting("loading libraries"):
         analyses = [workspace.load_analysis(path) for path in paths]
+    if request.pairs is not None and (
+        deaf := [a.name for a in analyses if "pairs" not in a.options]
+    ):
+        raise HeadwiseError(
+            f"{deaf[0]} asks no pairs besides its sentences. Name an analysis that does, as in: headwise run mole "
+            f"--pairs {request.pairs}"
+        )
     for option, value in request.options.items():
         if deaf := [analysis.name for analysis in analyses if option not in analysis.options]:
             flag, example = EXAMPLES[option]
@@ -85,9 +95,21 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
         for analysis in analyses
         for name in model_names
     }
+    own_pairs = read(request.pairs) if request.pairs is not None else None
+    if own_pairs is not None and not own_pairs.pairs:
+        raise HeadwiseError(
+            f"{request.pairs} holds no pairs of a clean and a corrupted sentence; see docs/suites.md."
+        )
+    pairs = {
+        (analysis.name, name): own_pairs or _pairs(analysis, name, given, request.seed)
+        for analysis in analyses
+        for name in model_names
+        if "pairs" in analysis.options
+    }
     if request.smoke:
         suites = {key: suite.head(40) for key, suite in suites.items()}
-    return _run(request, analyses, suites, model_names)
+        pairs = {key: suite and suite.head(8) for key, suite in pairs.items()}
+    return _run(request, analyses, suites, pairs, model_names)
 
 
 def _suite(analysis: workspace.Analysis, model_name: str, seed: int) -> Suite:
@@ -96,13 +118,33 @@ def _suite(analysis: workspace.Analysis, model_name: str, seed: int) -> Suite:
         from .grammar.sentences import burrow_sentences
 
         return burrow_sentences(analysis.generated, N_GENERATED, seed)
+    if model_name == "burrow" and analysis.generated_pairs:
+        return _generated_pairs(analysis.generated_pairs, seed)
     return read(workspace.find_suite(analysis.suite))
+
+
+def _pairs(
+    analysis: workspace.Analysis, model_name: str, given: Suite | None, seed: int
+) -> Suite | None:
+    """Minimal pairs that an analysis asks besides: those of the data, or its own if the data are its own."""
+    if given is not None:
+        return given if given.pairs else None
+    if model_name == "burrow":
+        return _generated_pairs(analysis.generated_pairs, seed)
+    return read(workspace.find_suite(analysis.pairs))
+
+
+def _generated_pairs(phenomenon: str, seed: int) -> Suite:
+    from .grammar.pairs import burrow_pairs
+
+    return burrow_pairs(phenomenon, N_PAIRS, seed, held_out=False)
 
 
 def _run(
     request: Request,
     analyses: Sequence[workspace.Analysis],
     suites: Mapping[tuple[str, str], Suite],
+    pairs: Mapping[tuple[str, str], Suite | None],
     model_names: Sequence[str],
 ) -> Iterator[tuple[Report, Path]]:
     with waiting("loading libraries"):
@@ -112,9 +154,12 @@ def _run(
             model = loading.load(name, device=request.device, dtype=request.dtype)
         for analysis in analyses:
             suite = suites[analysis.name, name]
+            options = dict(request.options)
+            if (analysis.name, name) in pairs:
+                options["pairs"] = pairs[analysis.name, name]
             start = time.monotonic()
             report = analysis.analyse(
-                model, suite, seed=request.seed, smoke=request.smoke, **request.options
+                model, suite, seed=request.seed, smoke=request.smoke, **options
             )
             origin = provenance.collect(
                 model,

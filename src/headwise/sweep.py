@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
-from . import hooks, kernels, resume, words
+from . import ending, hooks, kernels, resume, words
 from .anatomy import Side
 from .metrics import Reading, Seen
 from .models import Model
@@ -114,15 +114,48 @@ class Sweep:
             for rows in track(iter(plan), len(lengths), doing, len):
                 n_copies = max(1, self.batch_tokens // (len(rows) * lengths[rows[0]]))
                 given = Given.of(self.model, self.prompts, rows)
-                with self._keeping(sorted(set(begins))) as kept:
+                with self._keeping(sorted({*begins, *self._last})) as kept:
                     intact = self._seen(given, rows, [()], None, None)
+                can_end = self._can_end(given, rows, kept, intact)
                 yield [0], intact
                 for chunk in _chunks(order, begins, n_copies):
                     chosen = [variants[i] for i in chunk]
+                    ends = can_end and not any(c.begins in self._last for v in chosen for c in v)
+                    below = kept[begins[chunk[0]]]
                     yield (
                         [1 + i for i in chunk],
-                        self._seen(given, rows, chosen, kept[begins[chunk[0]]], intact),
+                        self._seen(given, rows, chosen, below, intact, ends),
                     )
+
+    @property
+    def _last(self) -> list[tuple[bool, int]]:
+        """Where the last block begins, if it can be run for the positions that are read only.
+
+        That is in decoders of which nothing is read but what they say.
+        """
+        model = self.model
+        if not model.is_causal or len(model.stacks) != 1 or model.dtype != torch.float32:
+            return []
+        if self.norms is not None or any(r.sites for r in self.readings):
+            return []
+        return [(False, model.n_layers - 1)] if resume.can_resume(model) else []
+
+    def _can_end(
+        self,
+        given: Given,
+        rows: Sequence[int],
+        kept: "Mapping[tuple[bool, int], _Below]",
+        intact: Seen,
+    ) -> bool:
+        """Whether the last block says the same when it is run only where it is read; it is tried on every batch."""
+        if not self._last or intact.log_p is None or intact.first == 0:
+            return False
+        try:
+            again = self._seen(given, rows, [()], kept[self._last[0]], intact, ends=True)
+        except (RuntimeError, ValueError, TypeError):  # this block wants its positions whole
+            return False
+        assert again.log_p is not None
+        return torch.allclose(again.log_p, intact.log_p, atol=1e-4, rtol=1e-5)
 
     def _seen(
         self,
@@ -131,8 +164,9 @@ class Sweep:
         variants: Sequence[Variant],
         below: "_Below | None",
         intact: Seen | None,
+        ends: bool = False,
     ) -> Seen:
-        """One pass, in which every row stands once for every variant."""
+        """One pass, in which every row stands once for every variant; `ends`: the last block only where it is read."""
         n = len(variants)
         firsts = [f for r in self.readings for row in rows if (f := r.first(row)) is not None]
         sites = sorted({site for reading in self.readings for site in reading.sites})
@@ -156,7 +190,10 @@ class Sweep:
             inputs = (many.tokens, many.mask, many.targets, many.target_mask, source)
             if firsts:
                 width = (many.tokens if many.targets is None else many.targets).shape[1]
-                keep = torch.arange(min(firsts), width, device=self.model.device)
+                first = min(firsts)
+                if ends:
+                    stack.enter_context(ending.only_from(self.model, first))
+                keep = torch.arange(first, width, device=self.model.device)
                 logits = self.model.logits(*inputs, keep=keep).float()
                 log_p = logits.log_softmax(-1).unflatten(0, (len(rows), n))
             else:

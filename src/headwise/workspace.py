@@ -26,7 +26,9 @@ class Analysis:
         suite: Name of the suite that it asks by default.
         generated: What it asks of burrow by default: a phenomenon of `headwise.burrow_sentences`; empty for
             the same suite as of others.
-        options: What else `analyse` can be told by the command line: `relations`, `label`, `position`.
+        pairs: Name of a suite of minimal pairs that it asks besides; empty for none.
+        generated_pairs: What it asks of burrow in place of pairs: a phenomenon of `headwise.burrow_pairs`.
+        options: What else `analyse` can be told by the command line: `relations`, `label`, `position`, `pairs`.
         analyse: Called as `analyse(model, suite, seed=..., smoke=...)`; returns a `Report`.
     """
 
@@ -34,6 +36,8 @@ class Analysis:
     path: Path
     suite: str
     generated: str
+    pairs: str
+    generated_pairs: str
     options: frozenset[str]
     analyse: Callable[..., Report]
 
@@ -96,10 +100,19 @@ def load_analysis(path: Path) -> Analysis:
             "headwise.Report; this file does not. See docs/analyses.md."
         )
     suite = str(getattr(module, "SUITE", path.stem))
-    generated = str(getattr(module, "BURROW", ""))
+    generated, pairs, generated_pairs = (
+        str(getattr(module, name, "")) for name in ("BURROW", "PAIRS", "BURROW_PAIRS")
+    )
     options = frozenset(inspect.signature(analyse).parameters)
     return Analysis(
-        path.stem, path, suite, generated, options, cast(Callable[..., Report], analyse)
+        path=path,
+        name=path.stem,
+        suite=suite,
+        generated=generated,
+        pairs=pairs,
+        generated_pairs=generated_pairs or generated,
+        options=options,
+        analyse=cast(Callable[..., Report], analyse),
     )
 
 

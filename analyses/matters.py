@@ -1,0 +1,333 @@
+"""Which heads does a behaviour need?
+
+Question: in minimal pairs, where one word decides what comes next, which heads must a model have to go
+on rightly, and where in the model does the difference between the two sentences pass?
+
+Method: every head is cut, one at a time, by zero, by its mean and by what it was in another sentence. The
+heads that cost something in every way on one half of the groups are taken as a set; on the other half
+the set is cut as a whole, beside random sets of as many heads from the same layers, and kept as the only one.
+Then activations are exchanged between the two sentences of each pair: the stream by layer and position, and
+each head's output, in both directions. Last, each head's effect is taken apart into what it does by itself and
+what the rest of the model makes of it.
+
+    uv run analyses/matters.py --model burrow
+    headwise run matters --model gpt2 --data my_pairs.toml
+
+Caveats: a head that can be spared may still do something that others do as well; what is found for these
+sentences holds for sentences like them.
+"""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+import headwise
+from headwise.exhibits import heads as exhibits
+from headwise.heads import sides
+from headwise.headsets import SetResult
+from headwise.patching import PatchResult
+from headwise.results import (
+    MINUS,
+    Column,
+    Heatmap,
+    Matrix,
+    Report,
+    Table,
+    Verdict,
+    percent,
+)
+
+SUITE = "gender_pairs"
+BURROW_PAIRS = "gender"
+MOST = 8  # heads of a set
+
+CUTS = [
+    Column(name="cut", title="Head"),
+    Column(name="how", title="Cut by"),
+    Column(name="metric", title="Metric"),
+    Column(name="cost", title="Cost", kind="number"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
+    Column(name="high", title="to", kind="number", note="Upper end of the 95% interval over groups"),
+    Column(name="p_family", title="p", kind="number", note="Over all heads and ways of the metric"),
+    Column(name="changed", title="Turned", kind="rate", note="Share of sentences of which another of right and wrong is likelier than before"),
+]  # fmt: skip
+SETS = [
+    Column(name="metric", title="Metric"),
+    Column(name="heads", title="Heads", kind="integer"),
+    Column(name="cost", title="Cost", kind="number"),
+    Column(name="low", title="from", kind="number"),
+    Column(name="high", title="to", kind="number"),
+    Column(name="sum_of_parts", title="Sum of parts", kind="number", note="Of its heads cut one by one"),
+    Column(name="random", title="Random sets", kind="number", note="Mean cost of as many heads of the same layers"),
+    Column(name="random_max", title="largest", kind="number"),
+    Column(name="restored", title="Kept alone", kind="rate", note="1 less the cost of cutting all others over that of cutting every head"),
+    Column(name="restored_random", title="random", kind="rate", note="The same of random sets"),
+]  # fmt: skip
+PATCHES = [
+    Column(name="place", title="Head"),
+    Column(name="direction", title="Direction"),
+    Column(name="effect", title="Effect", kind="number"),
+    Column(name="low", title="from", kind="number"),
+    Column(name="high", title="to", kind="number"),
+    Column(name="p_family", title="p", kind="number"),
+    Column(name="share", title="Share", kind="rate", note="Of the difference between clean and corrupted sentences"),
+]  # fmt: skip
+DIRECT = [
+    Column(name="place", title="Head"),
+    Column(name="total", title="Cost", kind="number"),
+    Column(name="direct", title="By itself", kind="number", note="Later attention and layer norms held as they were"),
+    Column(name="repaired", title="Made up for", kind="number", note="By itself less cost"),
+    Column(name="low", title="from", kind="number"),
+    Column(name="high", title="to", kind="number"),
+]  # fmt: skip
+
+
+def analyse(
+    model: headwise.Model, suite: headwise.Suite, *, seed: int = 0, smoke: bool = False
+) -> Report:
+    """Cuts and patches every head of a model on minimal pairs."""
+    finding, testing = _halves(suite, seed)
+    cut = headwise.ablate(model, finding, seed=seed)
+    chosen = cut.needed[:MOST]
+    found = None
+    if chosen:
+        found = headwise.ablate_set(model, testing, chosen, n_random=4 if smoke else 20, seed=seed)
+    metric = cut.metrics[0]
+    stream = headwise.patch(model, suite, "residual", metrics=[metric], seed=seed)
+    heads = headwise.patch(model, suite, "z", metrics=[metric], seed=seed)
+    alone = headwise.direct_effects(model, suite, [metric], heads=chosen or None, seed=seed)
+    verdict = _verdict(found)
+    return Report(
+        analysis="matters",
+        model=model.name,
+        question=suite.question,
+        verdict=verdict,
+        answer=_answer(model.name, verdict, chosen, found, metric),
+        figures=[
+            *(
+                exhibits.cost_map(cut, "in one half of the groups", side=side)
+                for side in sides(model)
+            ),
+            _stream_map(stream),
+            *(_head_maps(heads) if len(model.stacks) == 1 else []),
+        ],
+        tables=[
+            *([_set_table(found)] if found else []),
+            Table.of(
+                "cuts",
+                "Every head, every way of cutting",
+                cut.table,
+                CUTS,
+                caption="; ".join(f"{name}: {says}" for name, says in cut.says.items()) + ".",
+                folded=True,
+            ),
+            _patch_table(heads),
+            _direct_table(alone.table, metric),
+        ],
+        not_found=_not_found(model, cut, found, heads, stream),
+        method=_method(suite, cut, stream),
+        references=[
+            "Michel, Levy and Neubig 2019, Are sixteen heads really better than one?",
+            "Li and Janson 2024, Optimal ablation for interpretability.",
+            "Vig et al. 2020, Investigating gender bias in language models using causal mediation analysis.",
+            "Heimersheim and Nanda 2024, How to use and interpret activation patching.",
+            "McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect.",
+        ],
+    )
+
+
+def _halves(suite: headwise.Suite, seed: int) -> tuple[headwise.Suite, headwise.Suite]:
+    """Pairs of half of the groups, and of the others."""
+    groups = list(dict.fromkeys(pair.group for pair in suite.pairs))
+    if len(groups) < 2:
+        raise headwise.HeadwiseError(
+            f"The pairs of {suite.name!r} come from {len(groups)} group(s); heads are found on one half of the groups and "
+            "tested on the other, so there must be two at least, and ten or more to say anything."
+        )
+    random.Random(seed).shuffle(groups)
+    first = set(groups[: len(groups) // 2])
+    parts = [[p for p in suite.pairs if (p.group in first) == inside] for inside in (True, False)]
+    finding, testing = (
+        replace(
+            suite,
+            pairs=tuple(part),
+            sentences=tuple(s for p in part for s in (p.clean, p.corrupted)),
+        )
+        for part in parts
+    )
+    return finding, testing
+
+
+def _verdict(found: SetResult | None) -> Verdict:
+    if found is None:
+        return "inconclusive"
+    row = found.table.iloc[0]
+    if row["low"] > 0 and row["p"] <= LEVEL:
+        return "supported"
+    return "not supported" if row["high"] <= 0 else "inconclusive"
+
+
+LEVEL = 0.05
+
+
+def _answer(
+    model: str, verdict: Verdict, chosen: list[str], found: SetResult | None, metric: str
+) -> str:
+    if found is None:
+        return (
+            f"No head of {model} was found that costs something in every way of cutting, on half of the groups: either the work is shared "
+            "among many, or these pairs are too few to tell."
+        )
+    row = found.table.iloc[0]
+    names = ", ".join(chosen)
+    opening = {
+        "supported": f"{model} needs {names} for this",
+        "not supported": f"{names} of {model}, found on half of the groups, cost nothing on the other",
+        "inconclusive": f"Whether {model} needs {names} for this cannot be told from these data",
+    }[verdict]
+    one = len(chosen) == 1
+    return (
+        f"{opening}: cut {'' if one else 'together '}on groups by which {'it was' if one else 'they were'} not found, "
+        f"{'it costs' if one else 'they cost'} {row['cost']:.2f} of the {metric} [{row['low']:.2f}, {row['high']:.2f}], random "
+        f"{'heads' if one else 'sets of as many heads'} of the same layers {row['random']:.2f} on average and {row['random_max']:.2f} at most; "
+        f"kept alone, {'it restores' if one else 'they restore'} {percent(row['restored'])} of what all heads give, random ones "
+        f"{percent(row['restored_random'])}."
+    ).replace("-", MINUS)
+
+
+def _stream_map(result: PatchResult) -> Matrix:
+    """Share of the difference that the stream holds, by position and layer, in the direction that asks what suffices."""
+    table = result.table[result.table["direction"] == "denoising"]
+    names = [f"{r.side} {r.position}".strip() for r in table.itertuples()]
+    rows = list(dict.fromkeys(names))
+    layers = sorted(table["layer"].unique())
+    values = np.full((len(rows), len(layers)), np.nan)
+    for name, row in zip(names, table.itertuples(), strict=True):
+        values[rows.index(name), int(row.layer)] = row.share
+    return Matrix(
+        title="Where the difference is, layer by layer",
+        caption="How much of the difference between the two sentences is mended when the stream before a block, at one kind of position, "
+        "is put in from the clean sentence. Read from left to right: the difference is first at the word that was swapped and ends where the "
+        "answer is read.",
+        rows=rows,
+        columns=[f"L{layer}" for layer in layers],
+        values=values,
+        limit=1.0,
+    )
+
+
+def _head_maps(result: PatchResult) -> list[Heatmap]:
+    maps: list[Heatmap] = []
+    says = {"noising": "necessary: its output from the corrupted sentence, in the clean one", "denoising": "sufficient: its output from the clean sentence, in the corrupted one"}  # fmt: skip
+    for direction, what in says.items():
+        rows = result.table[result.table["direction"] == direction]
+        values = rows.pivot(index="layer", columns="head", values="share").to_numpy(dtype=float)
+        best = np.unravel_index(int(np.nanargmax(values)), values.shape)
+        maps.append(
+            Heatmap(
+                title=f"Each head, {what.split(':')[0]}",
+                caption=f"Percent of the difference between the two sentences that moves when one head is patched ({what}). Outlined: the largest.",
+                values=values,
+                low=0.0,
+                high=max(0.1, float(np.ceil(10 * np.nanmax(values)) / 10)),
+                marked=[(int(best[0]), int(best[1]))],
+            )
+        )
+    return maps
+
+
+def _set_table(found: SetResult) -> Table:
+    names = ", ".join(head.name for head in found.heads)
+    return Table.of(
+        "set",
+        "The set as a whole, on the half by which it was not found",
+        found.table,
+        SETS,
+        caption=f"{names}, each replaced by its mean. Random sets: as many heads of the same layers.",
+    )
+
+
+def _placed(table: pd.DataFrame) -> pd.DataFrame:
+    names = [f"{r.side}{'.' if r.side else ''}L{r.layer}H{r.head}" for r in table.itertuples()]
+    return table.assign(place=names)
+
+
+def _patch_table(result: PatchResult) -> Table:
+    return Table.of(
+        "patches",
+        "Every head, patched",
+        _placed(result.table),
+        PATCHES,
+        caption="Noising: the head's output from the corrupted sentence is put into the clean one. Denoising: the other way round.",
+        folded=True,
+    )
+
+
+def _direct_table(table: pd.DataFrame, metric: str) -> Table:
+    return Table.of(
+        "direct",
+        "By itself, and with what the rest makes of it",
+        _placed(table),
+        DIRECT,
+        caption=f"Cost in {metric} of cutting a head (replaced by its mean), and the same with all later attention and the scale of every layer norm "
+        "held as they were. What is left of the difference the rest of the model made up for, or below zero made worse.",
+        folded=len(table) > 12,
+    )
+
+
+def _not_found(
+    model: headwise.Model,
+    cut: headwise.AblationResult,
+    found: SetResult | None,
+    heads: PatchResult,
+    stream: PatchResult,
+) -> list[str]:
+    own = cut.table[cut.table["metric"] == cut.metrics[0]]
+    torn = own.loc[own["disagree"], "cut"].nunique()
+    lines = [
+        f"Of {torn} of {len(cut.cuts)} heads the ways of cutting lead to different verdicts, so none of them alone should be believed "
+        "there.",
+    ]
+    if found is not None:
+        row = found.table.iloc[0]
+        lines.append(
+            f"The set costs {row['cost']:.2f}, its heads one by one {row['sum_of_parts']:.2f} in sum: "
+            + (
+                "together more, so they make up for each other."
+                if row["cost"] > row["sum_of_parts"]
+                else "together no more than apart."
+            )
+        )
+    if heads.left_out:
+        lines.append(
+            f"{heads.left_out} pairs were not patched: their sentences are not of the same tokens for {model.name}."
+        )
+    if cut.n_split:
+        lines.append(
+            f"{cut.n_split} continuations are of several tokens; their log probabilities are summed."
+        )
+    gap = heads.gap[heads.metrics[0]]
+    lines.append(
+        f"All shares are of {gap:.2f}, the mean difference between clean and corrupted sentences."
+    )
+    return lines
+
+
+def _method(suite: headwise.Suite, cut: headwise.AblationResult, stream: PatchResult) -> list[str]:
+    return [
+        *([suite.about] if suite.about else []),
+        *exhibits.method(cut, len(suite.pairs)),
+        f"Heads are found on one half of the groups: those that cost something in every way, at most {MOST}. The other half decides. Verdict: "
+        "'supported' if there the cost of the set lies above zero by an interval and no more than 5% of random sets cost as much; 'not supported' "
+        "if its interval lies at or below zero; otherwise 'inconclusive'.",
+        "Patching: sentences of a pair are aligned token by token, and what a place is in one is put into the other. Positions are named by the part they "
+        "play: `changed` or the label of a swapped word, `end` where the answer is read, `other` for all else.",
+    ]
+
+
+if __name__ == "__main__":
+    from headwise.cli import script
+
+    script(__file__)

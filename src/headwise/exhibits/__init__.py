@@ -1,0 +1,1 @@
+"""Results of tests as figures, tables and sentences of a report."""

@@ -1,0 +1,113 @@
+"""Each head's evidence as a table, a map of costs and plain sentences."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+
+from .. import evidence
+from ..ablation import AblationResult
+from ..results import Column, Heatmap, Table, percent
+
+SAYS = {
+    "looks": "looks: it attends to the right word more reliably than any rule that knows no model",
+    "carries": "carries: what it hands over lets the fact be read better than from a bag of words",
+    "matters": "matters: cutting it costs something in every way of cutting",
+}
+COLUMNS = {
+    "looks": Column(name="looks", title="Looks"),
+    "looks_effect": Column(name="looks_effect", title="Over the rule", kind="difference", note="Hit rate above that of the best rule, points"),
+    "carries": Column(name="carries", title="Carries"),
+    "carries_accuracy": Column(name="carries_accuracy", title="Read from it", kind="rate", note="Balanced accuracy from its output z"),
+    "carries_gain": Column(name="carries_gain", title="Over the bag", kind="difference", note="Balanced accuracy above that of a bag of words, points"),
+    "matters": Column(name="matters", title="Matters"),
+    "matters_share": Column(name="matters_share", title="Cost", kind="rate", note="Share of the metric that is lost when it is cut, mean over the ways of cutting"),
+    "matters_disagree": Column(name="matters_disagree", title="Ways disagree", note="Whether ways of cutting lead to different verdicts"),
+}  # fmt: skip
+UNCUT = "Which heads the model needs was not asked, as there are no minimal pairs of this question: pass some with --pairs."
+
+
+def heads_table(heads: pd.DataFrame) -> Table:
+    """Every head with what is known of it, those that matter most first."""
+    by = "matters_share" if "matters_share" in heads else "layer"
+    asked = [kind for kind in evidence.KINDS if kind in heads]
+    return Table.of(
+        "evidence",
+        f"Every head: {', '.join(asked)}",
+        heads.sort_values(by, ascending=by == "layer", kind="stable"),
+        [
+            Column(name="name", title="Head"),
+            *(column for name, column in COLUMNS.items() if name in heads),
+        ],
+        caption=f"{'; '.join(SAYS[kind] for kind in asked)}. No: an interval shows that it does not, or for 'matters' that it costs "
+        f"less than {percent(evidence.LITTLE)} of the metric. Unclear: these data cannot tell.",
+        folded=len(heads) > 40,
+    )
+
+
+def cost_map(result: AblationResult, what: str, how: str = "mean", side: str = "") -> Heatmap:
+    """What it costs to cut each head, as a share of the intact metric."""
+    metric = result.metrics[0]
+    intact = float(result.intact[metric].mean())
+    costs = result.grid(how, side=side) / intact
+    worst = np.unravel_index(int(np.nanargmax(costs)), costs.shape)
+    of = f"{side} " if side else ""
+    return Heatmap(
+        title=f"What it costs to cut each {of}head",
+        caption=f"Percent of the {metric} that is lost ({result.says[metric]}; intact {intact:.2f}) when the head's output is replaced by "
+        f"its mean, {what}. Outlined: the most costly.",
+        values=cast(Any, costs),
+        low=0.0,
+        high=max(0.1, float(np.ceil(10 * np.nanmax(costs)) / 10)),
+        marked=[(int(worst[0]), int(worst[1]))],
+    )
+
+
+def sentences(heads: pd.DataFrame, model: str) -> list[str]:
+    """Which heads look, carry and matter together, and which look in vain."""
+    lines: list[str] = []
+    if {"looks", "matters"} <= set(heads):
+        both = evidence.where(heads, looks="yes", matters="yes")
+        vain = evidence.where(heads, looks="yes", matters="no")
+        open_ = evidence.where(heads, looks="yes", matters="unclear")
+        lines += [
+            f"Heads of {model} that look and matter: {_listed(both)}. That look and do not matter: {_listed(vain)}."
+            + (f" That look, and of which it is unclear: {_listed(open_)}." if open_ else "")
+        ]
+        blind = evidence.where(heads, looks="no", matters="yes")
+        lines.append(f"That matter and do not look: {_listed(blind)}.")
+    if {"carries", "matters"} <= set(heads):
+        idle = evidence.where(heads, carries="yes", matters="no")
+        lines.append(f"That carry and do not matter: {_listed(idle)}.")
+    if "matters_disagree" in heads:
+        torn = evidence.where(heads, matters_disagree="yes")
+        lines.append(
+            f"Of {len(torn)} of {len(heads)} heads the ways of cutting lead to different verdicts, so none of them alone "
+            "should be believed there."
+        )
+    return lines
+
+
+def method(result: AblationResult, n_pairs: int) -> list[str]:
+    """How heads were cut."""
+    names = " and ".join(f"{name} ({result.says[name]})" for name in result.metrics)
+    shares = ", ".join(
+        f"{percent(share)} {name}" for name, share in result.taken_over.items() if share
+    )
+    return [
+        f"Matters: each head is cut before the output matrix, in the clean sentences of {n_pairs} minimal pairs: by zero, by its mean, and "
+        f"by what it was in another sentence (resample). Tokens stand for each other by: {shares}. Measured: {names}. p: signs of whole "
+        f"groups are flipped, and each head and way is compared with the largest of all. Yes: the cost is above zero by an interval and with p below "
+        f"5% in every way; no: in every way the interval ends below {percent(evidence.LITTLE)} of the metric. Other heads may make up for one that is cut.",
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return "none"
+    return (
+        ", ".join(names)
+        if len(names) <= 12
+        else f"{', '.join(names[:12])} and {len(names) - 12} more"
+    )
