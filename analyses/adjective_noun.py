@@ -127,7 +127,7 @@ def analyse(
         model=model.name,
         question=QUESTION,
         verdict=verdict,
-        answer=_answer(result),
+        answer=_answer(result) + exhibits.headline(heads),
         figures=[*_figures(result), *([exhibits.cost_map(cut, COSTS)] if cut else [])],
         tables=[
             _best_heads(result),
@@ -144,7 +144,7 @@ def analyse(
         ],
         not_found=[
             *_not_found(result),
-            *(exhibits.sentences(heads, model.name) if cut else [exhibits.UNCUT]),
+            *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
         ],
         method=[
             *_method(model, suite, result),

@@ -32,8 +32,9 @@ from headwise.results import (
     MINUS,
     Column,
     Heatmap,
-    Matrix,
+    Lines,
     Report,
+    Series,
     Table,
     Verdict,
     percent,
@@ -110,7 +111,7 @@ def analyse(
                 exhibits.cost_map(cut, "in one half of the groups", side=side)
                 for side in sides(model)
             ),
-            _stream_map(stream),
+            _stream_lines(stream),
             *(_head_maps(heads) if len(model.stacks) == 1 else []),
         ],
         tables=[
@@ -197,24 +198,29 @@ def _answer(
     ).replace("-", MINUS)
 
 
-def _stream_map(result: PatchResult) -> Matrix:
+def _stream_lines(result: PatchResult) -> Lines:
     """Share of the difference that the stream holds, by position and layer, in the direction that asks what suffices."""
     table = result.table[result.table["direction"] == "denoising"]
-    names = [f"{r.side} {r.position}".strip() for r in table.itertuples()]
-    rows = list(dict.fromkeys(names))
-    layers = sorted(table["layer"].unique())
-    values = np.full((len(rows), len(layers)), np.nan)
-    for name, row in zip(names, table.itertuples(), strict=True):
-        values[rows.index(name), int(row.layer)] = row.share
-    return Matrix(
+    gap = result.gap[result.metrics[0]]
+    names = pd.Series(
+        [f"{r.side} {r.position}".strip() for r in table.itertuples()], index=table.index
+    )
+    return Lines(
         title="Where the difference is, layer by layer",
-        caption="How much of the difference between the two sentences is mended when the stream before a block, at one kind of position, "
-        "is put in from the clean sentence. Read from left to right: the difference is first at the word that was swapped and ends where the "
-        "answer is read.",
-        rows=rows,
-        columns=[f"L{layer}" for layer in layers],
-        values=values,
-        limit=1.0,
+        caption="Percent of the difference between the two sentences that is mended when the stream before a block, at one kind of position, "
+        "is put in from the clean sentence, with 95% intervals. It begins at the word that was swapped and ends where the answer is read.",
+        x_label="layer of the residual stream",
+        x=sorted(table["layer"].unique()),
+        series=[
+            Series(
+                name=str(name),
+                values=rows["share"],
+                low=rows["low"] / gap,
+                high=rows["high"] / gap,
+                is_baseline=bool(rows["share"].abs().max() < 0.05),
+            )
+            for name, rows in table.groupby(names, sort=False)
+        ],
     )
 
 
@@ -292,12 +298,15 @@ def _not_found(
     ]
     if found is not None:
         row = found.table.iloc[0]
+        finding = "as these data go, no more and no less"
+        if row["excess_low"] > 0:
+            finding = "together more, so some make up for others that are cut alone"
+        elif row["excess_high"] < 0:
+            finding = "together less, so they are needed for the same"
         lines.append(
-            f"The set costs {row['cost']:.2f}, its heads one by one {row['sum_of_parts']:.2f} in sum: "
-            + (
-                "together more, so they make up for each other."
-                if row["cost"] > row["sum_of_parts"]
-                else "together no more than apart."
+            f"The set costs {row['cost']:.2f}, its heads one by one {row['sum_of_parts']:.2f} in sum: {finding} (difference "
+            f"{row['excess']:.2f} [{row['excess_low']:.2f}, {row['excess_high']:.2f}]).".replace(
+                "-", MINUS
             )
         )
     if heads.left_out:
@@ -323,7 +332,7 @@ def _method(suite: headwise.Suite, cut: headwise.AblationResult, stream: PatchRe
         "'supported' if there the cost of the set lies above zero by an interval and no more than 5% of random sets cost as much; 'not supported' "
         "if its interval lies at or below zero; otherwise 'inconclusive'.",
         "Patching: sentences of a pair are aligned token by token, and what a place is in one is put into the other. Positions are named by the part they "
-        "play: `changed` or the label of a swapped word, `end` where the answer is read, `other` for all else.",
+        "play: the label of a marked word, changed for one that is swapped, end where the answer is read, special for tokens of no word, other for all else.",
     ]
 
 

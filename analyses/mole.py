@@ -76,7 +76,8 @@ def analyse(
         model=model.name,
         question=_question(suite, label),
         verdict=verdict,
-        answer=_answer(model.name, word, kind, verdict, layer, int(held_out.sum()), rates, gain),
+        answer=_answer(model.name, word, kind, verdict, layer, int(held_out.sum()), rates, gain)
+        + exhibits.headline(heads),
         figures=[
             *probes.figures(result, layer, kind),
             *([exhibits.cost_map(cut, costs)] if cut else []),
@@ -88,7 +89,7 @@ def analyse(
         ],
         not_found=[
             *_not_found(result, word, kind, erased),
-            *(exhibits.sentences(heads, model.name) if cut else [exhibits.UNCUT]),
+            *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
         ],
         method=[
             *_method(model, suite, result, word, kind, erased),

@@ -35,7 +35,8 @@ class SetResult:
         how: How heads were cut.
         ablation: Every cut: `set`, `kept` (all others cut), `all`, each head by itself, `random 0` ... and `random kept 0` ...
         unrelated: The set and random ones cut for the unrelated suite, if one was given.
-        table: One row per metric: mean `cost` of the set with its 95% interval over groups (`low`, `high`), `sum_of_parts`, mean
+        table: One row per metric: mean `cost` of the set with its 95% interval over groups (`low`, `high`), `sum_of_parts`, and
+            how much more the set costs than that (`excess`, with its interval); mean
             (`random`) and largest (`random_max`) cost of random sets, `times`, cost over that mean, and `p`, the rank of the
             set among random ones; `restored`, 1 less the cost of keeping only the set over that of cutting every head (`all`),
             with its interval, and `restored_random`, its mean for random sets.
@@ -135,6 +136,8 @@ def _row(
     mean = {name: float(cost.mean()) for name, cost in costs.items()}
     random = np.array([mean[f"random {i}"] for i in range(n_random)])
     low, high = cluster_bootstrap(costs["set"][None], ablation.groups, seed=seed)
+    excess = costs["set"] - np.sum([costs[head.name] for head in chosen], axis=0)
+    more_low, more_high = cluster_bootstrap(excess[None], ablation.groups, seed=seed)
     whole = mean["all"] if abs(mean["all"]) > TINY else float("nan")
     kept_low, kept_high = cluster_bootstrap(
         1 - costs.get("kept", costs["all"])[None] / whole, ablation.groups, seed=seed
@@ -146,6 +149,9 @@ def _row(
         "low": float(low[0]),
         "high": float(high[0]),
         "sum_of_parts": sum(mean[head.name] for head in chosen),
+        "excess": float(excess.mean()),
+        "excess_low": float(more_low[0]),
+        "excess_high": float(more_high[0]),
         "random": float(random.mean()),
         "random_max": float(random.max()),
         "times": mean["set"] / random.mean() if abs(random.mean()) > TINY else float("nan"),

@@ -64,22 +64,28 @@ def cost_map(result: AblationResult, what: str, how: str = "mean", side: str = "
     )
 
 
-def sentences(heads: pd.DataFrame, model: str) -> list[str]:
-    """Which heads look, carry and matter together, and which look in vain."""
+def headline(heads: pd.DataFrame) -> str:
+    """Which heads look and matter, and which look in vain; empty where one of the two was not asked."""
+    if not {"looks", "matters"} <= set(heads):
+        return ""
+    both = evidence.where(heads, looks="yes", matters="yes")
+    vain = evidence.where(heads, looks="yes", matters="no")
+    return f" Heads that look and matter: {_listed(both)}; that look and do not matter: {_listed(vain)}."
+
+
+def sentences(heads: pd.DataFrame) -> list[str]:
+    """What else is known of heads, and of which it is unclear."""
     lines: list[str] = []
     if {"looks", "matters"} <= set(heads):
-        both = evidence.where(heads, looks="yes", matters="yes")
-        vain = evidence.where(heads, looks="yes", matters="no")
-        open_ = evidence.where(heads, looks="yes", matters="unclear")
-        lines += [
-            f"Heads of {model} that look and matter: {_listed(both)}. That look and do not matter: {_listed(vain)}."
-            + (f" That look, and of which it is unclear: {_listed(open_)}." if open_ else "")
-        ]
+        if unclear := evidence.where(heads, looks="yes", matters="unclear"):
+            lines.append(
+                f"Heads that look, and of which it is unclear whether they matter: {_listed(unclear)}."
+            )
         blind = evidence.where(heads, looks="no", matters="yes")
-        lines.append(f"That matter and do not look: {_listed(blind)}.")
+        lines.append(f"Heads that matter and do not look: {_listed(blind)}.")
     if {"carries", "matters"} <= set(heads):
         idle = evidence.where(heads, carries="yes", matters="no")
-        lines.append(f"That carry and do not matter: {_listed(idle)}.")
+        lines.append(f"Heads that carry and do not matter: {_listed(idle)}.")
     if "matters_disagree" in heads:
         torn = evidence.where(heads, matters_disagree="yes")
         lines.append(

@@ -66,7 +66,7 @@ def _chart(chart: Lines) -> Markup:
 
 
 def _percent(value: float | None) -> str:
-    return MISSING if value is None else f"{100 * value:.0f}"
+    return MISSING if value is None else _signed(f"{100 * value:.0f}")
 
 
 def _strength(value: float | None, heatmap: Heatmap) -> float:
@@ -109,4 +109,10 @@ def _cell(value: Cell, column: Column) -> str:
         "offset": "{:+d}",
         "number": "{:.4g}",
     }[column.kind].format(100 * value if column.kind == "difference" else value)
-    return text.replace("-", MINUS)
+    return _signed(text)
+
+
+def _signed(text: str) -> str:
+    """With a real minus sign, and none before a zero."""
+    is_zero = text.startswith("-") and not any(digit in text for digit in "123456789")
+    return text[1:] if is_zero else text.replace("-", MINUS)
