@@ -142,6 +142,11 @@ def analyse(
 def _halves(suite: headwise.Suite, seed: int) -> tuple[headwise.Suite, headwise.Suite]:
     """Pairs of half of the groups, and of the others."""
     groups = list(dict.fromkeys(pair.group for pair in suite.pairs))
+    if not groups:
+        raise headwise.HeadwiseError(
+            f"This analysis needs minimal pairs, and {suite.name!r} has none. Name a suite with pairs = [...], such as "
+            "gender_pairs, mole_pairs or adjective_pairs; docs/suites.md says how to write one."
+        )
     if len(groups) < 2:
         raise headwise.HeadwiseError(
             f"The pairs of {suite.name!r} come from {len(groups)} group(s); heads are found on one half of the groups and "

@@ -194,7 +194,7 @@ def of_probe(model: Model, prompts: Prompts, probe: Probe) -> Reading:
     if probe.site != "residual":
         raise HeadwiseError(
             f"As a metric a probe reads the residual stream after what is changed; this one is of {probe.place}. Fit one "
-            "with headwise.fit_probe(model, suite, ('residual', layer, None))."
+            "with headwise.fit_probe(model, suite, layer=...)."
         )
     own = [_label(sentence) for sentence in prompts.sentences]
     if unknown := sorted(set(own) - set(probe.labels)):
