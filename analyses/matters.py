@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 import headwise
+from headwise import workspace
 from headwise.exhibits import heads as exhibits
 from headwise.heads import sides
 from headwise.headsets import SetResult
@@ -63,6 +64,7 @@ SETS = [
     Column(name="sum_of_parts", title="Sum of parts", kind="number", note="Of its heads cut one by one"),
     Column(name="random", title="Random sets", kind="number", note="Mean cost of as many heads of the same layers"),
     Column(name="random_max", title="largest", kind="number"),
+    Column(name="unrelated", title="Elsewhere", kind="number", note="What the set costs in sentences of another question"),
     Column(name="restored", title="Kept alone", kind="rate", note="1 less the cost of cutting all others over that of cutting every head"),
     Column(name="restored_random", title="random", kind="rate", note="The same of random sets"),
 ]  # fmt: skip
@@ -94,10 +96,18 @@ def analyse(
     chosen = cut.needed[:MOST]
     found = None
     if chosen:
-        found = headwise.ablate_set(model, testing, chosen, n_random=4 if smoke else 20, seed=seed)
+        found = headwise.ablate_set(
+            model,
+            testing,
+            chosen,
+            n_random=4 if smoke else 20,
+            unrelated=_unrelated(model, suite, smoke),
+            seed=seed,
+        )
     metric = cut.metrics[0]
     stream = headwise.patch(model, suite, "residual", metrics=[metric], seed=seed)
     heads = headwise.patch(model, suite, "z", metrics=[metric], seed=seed)
+    estimated = headwise.attribute(model, suite, "z", metric=metric, seed=seed)
     alone = headwise.direct_effects(model, suite, [metric], heads=chosen or None, seed=seed)
     verdict = _verdict(found)
     return Report(
@@ -127,7 +137,7 @@ def analyse(
             _patch_table(heads),
             _direct_table(alone.table, metric),
         ],
-        not_found=_not_found(model, cut, found, heads, stream),
+        not_found=_not_found(model, cut, found, heads, estimated),
         method=_method(suite, cut, stream),
         references=[
             "Michel, Levy and Neubig 2019, Are sixteen heads really better than one?",
@@ -164,6 +174,16 @@ def _halves(suite: headwise.Suite, seed: int) -> tuple[headwise.Suite, headwise.
         for part in parts
     )
     return finding, testing
+
+
+def _unrelated(model: headwise.Model, suite: headwise.Suite, smoke: bool) -> headwise.Suite:
+    """Pairs of another question, to see whether the damage is of this behaviour alone."""
+    if model.name == "burrow":
+        name = "adjectives" if "mole" in suite.name else "mole"
+        return headwise.burrow_pairs(name, 20 if smoke else 100, held_out=False)
+    name = "adjective_pairs" if suite.name == "mole_pairs" else "mole_pairs"
+    pairs = headwise.read(workspace.find_suite(name))
+    return pairs.head(8) if smoke else pairs
 
 
 def _verdict(found: SetResult | None) -> Verdict:
@@ -256,7 +276,10 @@ def _set_table(found: SetResult) -> Table:
         "The set as a whole, on the half by which it was not found",
         found.table,
         SETS,
-        caption=f"{names}, each replaced by its mean. Random sets: as many heads of the same layers.",
+        caption=f"{names}, each replaced by its mean. Random sets: as many heads of the same layers. Elsewhere: minimal pairs of another question, "
+        f"{found.unrelated.suite}."
+        if found.unrelated
+        else "",
     )
 
 
@@ -293,7 +316,7 @@ def _not_found(
     cut: headwise.AblationResult,
     found: SetResult | None,
     heads: PatchResult,
-    stream: PatchResult,
+    estimated: headwise.AttributionResult,
 ) -> list[str]:
     own = cut.table[cut.table["metric"] == cut.metrics[0]]
     torn = own.loc[own["disagree"], "cut"].nunique()
@@ -322,6 +345,12 @@ def _not_found(
         lines.append(
             f"{cut.n_split} continuations are of several tokens; their log probabilities are summed."
         )
+    lines.append(
+        "A gradient, which needs two passes for all heads, ranks what patching them does with a correlation of "
+        f"{estimated.rank_top:.2f} among the largest and {estimated.rank_sample:.2f} in a random sample (Spearman, noising).".replace(
+            "-", MINUS
+        )
+    )
     gap = heads.gap[heads.metrics[0]]
     lines.append(
         f"All shares are of {gap:.2f}, the mean difference between clean and corrupted sentences."

@@ -38,7 +38,7 @@ class SetResult:
         table: One row per metric: mean `cost` of the set with its 95% interval over groups (`low`, `high`), `sum_of_parts`, and
             how much more the set costs than that (`excess`, with its interval); mean
             (`random`) and largest (`random_max`) cost of random sets, `times`, cost over that mean, and `p`, the rank of the
-            set among random ones; `restored`, 1 less the cost of keeping only the set over that of cutting every head (`all`),
+            set among random ones; `unrelated`, what the set costs there in the same metric (NaN if it was not measured); `restored`, 1 less the cost of keeping only the set over that of cutting every head (`all`),
             with its interval, and `restored_random`, its mean for random sets.
     """
 
@@ -94,7 +94,7 @@ def ablate_set(
             model, unrelated, None, small, [how], seed=seed, batch_tokens=batch_tokens
         )
     table = pd.DataFrame(
-        [_row(ablation, name, chosen, n_random, seed) for name in ablation.metrics]
+        [_row(ablation, elsewhere, name, chosen, n_random, seed) for name in ablation.metrics]
     )
     return SetResult(chosen, how, ablation, elsewhere, table)
 
@@ -128,7 +128,12 @@ def _like(model: Model, chosen: Sequence[Head], n: int, seed: int) -> list[tuple
 
 
 def _row(
-    ablation: AblationResult, metric: str, chosen: Sequence[Head], n_random: int, seed: int
+    ablation: AblationResult,
+    elsewhere: AblationResult | None,
+    metric: str,
+    chosen: Sequence[Head],
+    n_random: int,
+    seed: int,
 ) -> dict[str, object]:
     costs: dict[str, Float[ndarray, " sentence"]] = dict(
         zip(ablation.cuts, ablation.costs[metric][0], strict=True)
@@ -156,6 +161,7 @@ def _row(
         "random_max": float(random.max()),
         "times": mean["set"] / random.mean() if abs(random.mean()) > TINY else float("nan"),
         "p": float((1 + (random >= mean["set"]).sum()) / (1 + n_random)),
+        "unrelated": _cost_of_set(elsewhere, metric),
         "all": mean["all"],
         "restored": 1 - mean.get("kept", mean["all"]) / whole,
         "restored_low": float(kept_low[0]),
@@ -163,3 +169,9 @@ def _row(
         "restored_random": 1
         - float(np.mean([mean[f"random kept {i}"] for i in range(n_random)])) / whole,
     }
+
+
+def _cost_of_set(result: AblationResult | None, metric: str) -> float:
+    if result is None or metric not in result.metrics:
+        return float("nan")
+    return float(result.costs[metric][0, list(result.cuts).index("set")].mean())
