@@ -28,6 +28,7 @@ from headwise import evidence
 from headwise.comparison import LEVEL, SCOPES, Scope
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits import probes
+from headwise.prompts import that_fit
 from headwise.questions import DIRECTIONS, Direction
 from headwise.relations import RelationResult
 from headwise.results import (
@@ -118,7 +119,8 @@ def analyse(
     if len(told.groups) >= MIN_GROUPS:
         read = headwise.probe(model, told, sites=["z"], folds=3 if smoke else 5, seed=seed)
         known.append(evidence.carries(read, probes.HEADLINE, probes.BAG))
-    cut = headwise.ablate(model, pairs, seed=seed) if pairs else None
+    pairs = pairs and that_fit(model, pairs)
+    cut = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
     if cut:
         known.append(evidence.matters(cut))
     heads = evidence.side_by_side(known)

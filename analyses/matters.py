@@ -29,6 +29,7 @@ from headwise.exhibits import heads as exhibits
 from headwise.heads import sides
 from headwise.headsets import SetResult
 from headwise.patching import PatchResult
+from headwise.prompts import that_fit
 from headwise.results import (
     MINUS,
     Column,
@@ -91,6 +92,7 @@ def analyse(
     model: headwise.Model, suite: headwise.Suite, *, seed: int = 0, smoke: bool = False
 ) -> Report:
     """Cuts and patches every head of a model on minimal pairs."""
+    n_all, suite = len(suite.pairs), that_fit(model, suite)
     finding, testing = _halves(suite, seed)
     cut = headwise.ablate(model, finding, seed=seed)
     chosen = cut.needed[:MOST]
@@ -137,7 +139,14 @@ def analyse(
             _patch_table(heads),
             _direct_table(alone.table, metric),
         ],
-        not_found=_not_found(model, cut, found, heads, estimated),
+        not_found=[
+            *_not_found(model, cut, found, heads, estimated),
+            *(
+                [f"{n_all - len(suite.pairs)} pairs do not fit into the context."]
+                if n_all > len(suite.pairs)
+                else []
+            ),
+        ],
         method=_method(suite, cut, stream),
         references=[
             "Michel, Levy and Neubig 2019, Are sixteen heads really better than one?",
@@ -182,7 +191,7 @@ def _unrelated(model: headwise.Model, suite: headwise.Suite, smoke: bool) -> hea
         name = "adjectives" if "mole" in suite.name else "mole"
         return headwise.burrow_pairs(name, 20 if smoke else 100, held_out=False)
     name = "adjective_pairs" if suite.name == "mole_pairs" else "mole_pairs"
-    pairs = headwise.read(workspace.find_suite(name))
+    pairs = that_fit(model, headwise.read(workspace.find_suite(name)))
     return pairs.head(8) if smoke else pairs
 
 

@@ -22,12 +22,14 @@ from headwise import erasure, evidence
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits import probes
 from headwise.probing import MAJORITY, Estimate, ProbeResult
+from headwise.prompts import that_fit
 from headwise.results import MINUS, Report, head_name, percent, points, verdict_of
 
 SUITE = "mole"
 PAIRS = "mole_pairs"
 BURROW = "mole"
 LOOKS = "governor->dependent"  # the word looks at what decides its sense
+MIN_GROUPS = 4  # of pairs, to choose rules on some and report on others
 
 
 def analyse(
@@ -63,7 +65,8 @@ def analyse(
         erased = headwise.erase(model, suite, layers=layers, **asked, n_random=1 if smoke else 3)
     known = [evidence.carries(result, probes.HEADLINE, probes.BAG)]
     cut = None
-    if pairs is not None and label == "sense":
+    pairs = pairs and that_fit(model, pairs)
+    if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("sense", 0):
         cut = headwise.ablate(model, pairs, seed=seed)
         looked = headwise.test_relation(
             model, evidence.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=0

@@ -10,7 +10,7 @@ log probabilities: in a decoder each given those before it, at masks each for it
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -146,6 +146,25 @@ class Prompts:
     def given(self, side: str) -> list[Row]:
         """The rows whose positions a stack has: what its `q`, `z` and residual stream are of."""
         return self.targets if side in ("decoder", "cross") else self.rows
+
+
+def that_fit(model: Model, suite: Suite) -> Suite:
+    """The suite without pairs, or sentences, that are too long for a model with what comes after them."""
+
+    def fit(sentence: Sentence, *options: str) -> bool:
+        longer = [Sentence.of(f"{sentence.text} {option}".strip()) for option in options or ("",)]
+        return not any(alignment.cut for alignment in words.align(model, longer))
+
+    pairs = tuple(
+        pair
+        for pair in suite.pairs
+        if fit(pair.clean, pair.right, pair.wrong) and fit(pair.corrupted, pair.right, pair.wrong)
+    )
+    if suite.pairs:
+        return replace(
+            suite, pairs=pairs, sentences=tuple(s for p in pairs for s in (p.clean, p.corrupted))
+        )
+    return replace(suite, sentences=tuple(s for s in suite.sentences if fit(s)))
 
 
 def how_it_speaks(model: Model) -> Speech:
