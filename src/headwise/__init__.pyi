@@ -3,6 +3,9 @@ from .ablation import AblationResult as AblationResult
 from .ablation import ablate as ablate
 from .cache import HeadCache as HeadCache
 from .cache import capture as capture
+from .circuits import CircuitResult as CircuitResult
+from .circuits import read_weights as read_weights
+from .circuits import top_tokens as top_tokens
 from .classifiers import Logistic as Logistic
 from .erasure import ErasureResult as ErasureResult
 from .erasure import erase as erase
