@@ -21,9 +21,12 @@ from .probing import probe as probe
 from .relations import RelationResult as RelationResult
 from .relations import test_relation as test_relation
 from .results import Report as Report
+from .shapes import Shape as Shape
 from .streaming import fold as fold
 from .suites import Sentence as Sentence
 from .suites import Suite as Suite
 from .suites import read as read
+from .tally import Tally as Tally
+from .tally import count_parameters as count_parameters
 
 __version__: str
