@@ -12,7 +12,7 @@ from headwise import HeadwiseError
 from headwise.circuits import CIRCUITS, factored
 from headwise.factored import Factored
 from headwise.loading import hold
-from headwise.random_products import ProductShape, draw, numbers_of, two_sided
+from headwise.random_products import ProductShape, compare, draw, numbers_of, two_sided
 
 
 def pairs(name):
@@ -180,9 +180,20 @@ def test_two_sided_p_by_hand():
     np.testing.assert_allclose(p, [0.2, 1.0, 0.4, 0.2, 0.4])
 
 
+def test_numbers_that_the_shape_fixes_have_no_p():
+    shape = ProductShape(20, 1, 20, has_copying=False)
+    found = {"top": np.ones(3), "effective_rank": np.ones(3), "copying": np.full(3, np.nan)}
+    result = compare(found, [shape] * 3, n_random=5, seed=0)
+    np.testing.assert_allclose(result["effective_rank_random"], 1, atol=1e-5)
+    for name in ("top", "effective_rank", "copying"):
+        assert np.isnan(result[f"{name}_p"]).all() and np.isnan(result[f"{name}_p_family"]).all()
+
+
 def test_the_table_is_tidy_and_seeded():
     model = hold(make("T5"))
+    threads = torch.get_num_threads()
     result = headwise.read_weights(model, n_random=5, seed=3)
+    assert torch.get_num_threads() == threads
     table = result.table
     assert len(table) == 3 * 2 * 4 * 2
     assert not table.duplicated(["side", "layer", "head", "circuit"]).any()

@@ -24,7 +24,7 @@ from numpy import ndarray
 
 from . import projections
 from .errors import HeadwiseError
-from .factored import Factored
+from .factored import Factored, one_thread
 from .models import Model
 from .progress import track
 from .random_products import NUMBERS, ProductShape, compare, numbers_of
@@ -120,6 +120,23 @@ def read_weights(model: Model, n_random: int = 40, seed: int = 0) -> CircuitResu
     if n_random < 0:
         raise HeadwiseError(f"n_random={n_random} is not a number of models; expected 0 or more.")
     projections.check(model)
+    with one_thread():
+        table, shapes, spectra = _read(model)
+        found = {name: table[name].to_numpy(dtype=float) for name in NUMBERS}
+        table = table.assign(**compare(found, shapes, n_random, seed))
+    for column in ("top", "top_random", "top_low", "top_high"):  # were shares of the norm
+        table[column] *= table["norm"]
+    first = ["side", "layer", "head", "circuit", "d_head", "norm"]
+    told = [column for name in NUMBERS for column in table if column.startswith(name)]
+    return CircuitResult(
+        model.name, n_random, seed, spectra, pd.DataFrame(table, columns=first + told)
+    )
+
+
+def _read(
+    model: Model,
+) -> tuple[pd.DataFrame, list[ProductShape], dict[tuple[str, str, int], ndarray]]:
+    """Numbers of every circuit, the shape that each row has, and singular values."""
     layers = model.engine.attention_layers()
     frames: list[pd.DataFrame] = []
     shapes: list[ProductShape] = []
@@ -136,16 +153,7 @@ def read_weights(model: Model, n_random: int = 40, seed: int = 0) -> CircuitResu
             frames.append(frame.assign(**place, d_head=d_head))
             shapes += [shape] * n_heads
             spectra[circuit, side, layer] = matrix.singular_values.cpu().numpy()
-    table = pd.concat(frames, ignore_index=True)
-    found = {name: table[name].to_numpy(dtype=float) for name in NUMBERS}
-    table = table.assign(**compare(found, shapes, n_random, seed))
-    for column in ("top", "top_random", "top_low", "top_high"):  # were shares of the norm
-        table[column] *= table["norm"]
-    first = ["side", "layer", "head", "circuit", "d_head", "norm"]
-    told = [column for name in NUMBERS for column in table if column.startswith(name)]
-    return CircuitResult(
-        model.name, n_random, seed, spectra, pd.DataFrame(table, columns=first + told)
-    )
+    return pd.concat(frames, ignore_index=True), shapes, spectra
 
 
 def top_tokens(

@@ -6,7 +6,7 @@ maps tells which; `check` then holds the matrices to what a forward pass compute
 uses a known name for another layout is refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,19 +129,7 @@ def check(model: Model) -> None:
         for handle in handles:
             handle.remove()
     for (side, layer), attention in layers.items():
-        found, maps = projections(attention), maps_of(attention)
-        has_norm = any("Norm" in type(child).__name__ for child in attention.module.children())
-        for site, weight, bias in (
-            ("q", found.W_Q, found.b_Q),
-            ("k", found.W_K, found.b_K),
-            ("v", found.W_V, found.b_V),
-        ):
-            if has_norm and site != "v":
-                continue
-            by_hand = torch.einsum(
-                "bpm,hmd->bphd", inputs[id(maps.get(site, maps.get("qkv")))], weight
-            )
-            by_hand = by_hand if bias is None else by_hand + bias
+        for site, by_hand in _by_hand(attention, inputs):
             captured = seen[f"{side}.{site}" if side else site, layer]
             n = captured.shape[1] if site == "v" else 1
             error = _misfit(captured[:, :n], by_hand[:, :n], may_scale=site != "v")
@@ -151,6 +139,24 @@ def check(model: Model) -> None:
                     f"matrix found for it (error {error:.1e}), so what its weights say cannot be read here. headwise.capture "
                     "gives what its heads compute."
                 )
+
+
+def _by_hand(
+    attention: Attention, inputs: dict[int, Tensor]
+) -> Iterator[tuple[str, Float[Tensor, "batch pos head d_head"]]]:
+    """What the matrices make of their inputs; of values only where a norm follows queries and keys."""
+    found, maps = projections(attention), maps_of(attention)
+    has_norm = any("Norm" in type(child).__name__ for child in attention.module.children())
+    for site, weight, bias in (
+        ("q", found.W_Q, found.b_Q),
+        ("k", found.W_K, found.b_K),
+        ("v", found.W_V, found.b_V),
+    ):
+        if has_norm and site != "v":
+            continue
+        source = inputs[id(maps[site] if site in maps else maps["qkv"])]
+        product = torch.einsum("bpm,hmd->bphd", source, weight)
+        yield site, product if bias is None else product + bias
 
 
 def _keep_input(inputs: dict[int, Tensor]) -> Callable[[nn.Module, tuple[Any, ...]], None]:

@@ -19,6 +19,7 @@ from .progress import track
 
 LEVEL = 0.95
 BLOCK = 256  # matrices drawn at once
+FIXED = 1e-5  # a spread that is rounding
 NUMBERS = ("top", "effective_rank", "copying")
 
 
@@ -93,7 +94,8 @@ def compare(
         For each of `NUMBERS`: `_random`, the mean over random products of the row's shape; `_low` and
         `_high`, which 95% of them lie between; `_p`, the two-sided share of them that are at least as far
         out; `_p_family`, the share of random models in which any number of any row is as far out, in
-        standard deviations (Westfall and Young 1993). NaN where the row has no such number.
+        standard deviations (Westfall and Young 1993). NaN where the row has no such number, and p also
+        where the shape alone fixes it (the effective rank of heads one wide).
     """
     rng = np.random.default_rng(seed)
     columns = ("random", "low", "high", "p", "p_family")
@@ -112,6 +114,8 @@ def compare(
             known = np.where(np.isnan(observed), np.nan, 1.0)
             for column, value in (("random", mean), ("low", low), ("high", high)):
                 result[f"{name}_{column}"][rows] = value * known
+            if spread < FIXED:
+                continue
             result[f"{name}_p"][rows] = two_sided(observed, pool) * known
             deviation[name][rows] = np.abs(observed - mean) / spread
             by_model = np.abs(pool - mean).reshape(n_random, -1) / spread

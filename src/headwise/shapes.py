@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .errors import HeadwiseError
 
-Count = Annotated[int, Field(gt=0)]
-CountOrNone = Annotated[int, Field(ge=0)]
+OneOrMore = Annotated[int, Field(gt=0)]
+ZeroOrMore = Annotated[int, Field(ge=0)]
 
 
 class Shape(BaseModel):
@@ -40,20 +40,31 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = ""
-    d_model: Count
-    n_layers: Count
-    n_heads: Count
-    d_head: Count
-    n_key_value_heads: Count
-    d_mlp: Count
+    d_model: OneOrMore
+    n_layers: OneOrMore
+    n_heads: OneOrMore
+    d_head: OneOrMore
+    n_key_value_heads: OneOrMore
+    d_mlp: OneOrMore
     gated: bool = False
-    vocabulary: CountOrNone = 0
+    vocabulary: ZeroOrMore = 0
     tied: bool = True
-    n_context: CountOrNone = 0
+    n_context: ZeroOrMore = 0
     learned_positions: bool = True
     biases: bool = True
-    norms_per_block: CountOrNone = 2
+    norms_per_block: ZeroOrMore = 2
     norm_biases: bool = True
+
+    def __init__(self, **numbers: Any) -> None:
+        """Makes a shape.
+
+        Raises:
+            HeadwiseError: An unknown field, one that is missing, or a number out of range.
+        """
+        try:
+            super().__init__(**numbers)
+        except ValidationError as error:
+            raise HeadwiseError(_explain(error)) from error
 
     @model_validator(mode="before")
     @classmethod
@@ -152,30 +163,20 @@ def shape_of(text: str) -> Shape:
                 f"A shape is a list of different sizes, as {EXAMPLE}; got {part.strip()!r} in {text!r}."
             )
         numbers[name] = value
-    return make_shape(name=text.replace(" ", ""), **numbers)
+    return Shape(name=text.replace(" ", ""), **numbers)
 
 
-def make_shape(**numbers: Any) -> Shape:
-    """A shape from the fields of `Shape`.
-
-    Raises:
-        HeadwiseError: An unknown field, one that is missing, or a number out of range.
-    """
-    try:
-        return Shape(**numbers)
-    except ValidationError as error:
-        errors = error.errors()  # a name that is not known explains why another is missing
-        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-        field = str(first["loc"][0]) if first["loc"] else ""
-        message = first["msg"].removeprefix("Value error, ")
-        known = ", ".join(name for name in Shape.model_fields if name != "name")
-        if first["type"] == "extra_forbidden":
-            close = get_close_matches(field, Shape.model_fields, n=1)
-            message = f"a shape has no {field!r}{f'; did you mean {close[0]!r}?' if close else ''}"
-        elif first["type"] == "missing":
-            message = f"{field} is missing"
-        elif field:
-            message = f"{field}={first['input']}: {message[0].lower()}{message[1:]}"
-        raise HeadwiseError(
-            f"Not a shape: {message}. A shape has {known}. For example: {EXAMPLE}"
-        ) from error
+def _explain(error: ValidationError) -> str:
+    errors = error.errors()  # a name that is not known explains why another is missing
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    field = str(first["loc"][0]) if first["loc"] else ""
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        close = get_close_matches(field, Shape.model_fields, n=1)
+        message = f"a shape has no {field!r}{f'; did you mean {close[0]!r}?' if close else ''}"
+    elif first["type"] == "missing":
+        message = f"{field} is missing"
+    elif field:
+        message = f"{field}={first['input']}: {message[0].lower()}{message[1:]}"
+    known = ", ".join(name for name in Shape.model_fields if name != "name")
+    return f"Not a shape: {message}. A shape has {known}. For example: {EXAMPLE}"
