@@ -66,7 +66,7 @@ def _chart(chart: Lines) -> Markup:
 
 
 def _percent(value: float | None) -> str:
-    return MISSING if value is None else f"{100 * value:.0f}"
+    return MISSING if value is None else str(round(100 * value)).replace("-", MINUS)
 
 
 def _strength(value: float | None, heatmap: Heatmap) -> float:
