@@ -62,6 +62,14 @@ def test_spills_and_edits(on_gpu, tmp_path):
     assert (changed - on_gpu.forward(tokens)).abs().max() > 1e-4
 
 
+def test_weights_are_read_where_they_are(on_gpu, minilm):
+    found, expected = (headwise.read_weights(m, n_random=0) for m in (on_gpu, minilm))
+    for column in ("norm", "top", "effective_rank"):
+        assert (found.table[column] / expected.table[column] - 1).abs().max() < 1e-3
+    assert (found.table["copying"] - expected.table["copying"]).abs().max() < 1e-3
+    assert (headwise.top_tokens(on_gpu, 2, 1)["token"] != "").all()
+
+
 def test_running_out_of_memory_halves_the_batch(on_gpu):
     """A batch that cannot fit: patterns of many long sentences, on a device told to have little."""
     texts = ["creature " * 500] * 48

@@ -5,6 +5,9 @@ from .attribution import AttributionResult as AttributionResult
 from .attribution import attribute as attribute
 from .cache import HeadCache as HeadCache
 from .cache import capture as capture
+from .circuits import CircuitResult as CircuitResult
+from .circuits import read_weights as read_weights
+from .circuits import top_tokens as top_tokens
 from .classifiers import Logistic as Logistic
 from .direct import DirectResult as DirectResult
 from .direct import direct_effects as direct_effects
@@ -30,9 +33,12 @@ from .probing import probe as probe
 from .relations import RelationResult as RelationResult
 from .relations import test_relation as test_relation
 from .results import Report as Report
+from .shapes import Shape as Shape
 from .streaming import fold as fold
 from .suites import Sentence as Sentence
 from .suites import Suite as Suite
 from .suites import read as read
+from .tally import Tally as Tally
+from .tally import count_parameters as count_parameters
 
 __version__: str

@@ -87,6 +87,12 @@ def run(
         str | None,
         typer.Option(help="Where mole reads it: words from the marked one, as -1, or a relation."),
     ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            help="What parameters counts instead of a model: gpt3, ... or d_model=768,n_layers=12,n_heads=12."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
         "reports"
     ),
@@ -101,7 +107,12 @@ def run(
     from .running import Request
     from .running import run as run_request
 
-    options = {"relations": relation, "label": label, "position": _position(position)}
+    options = {
+        "relations": relation,
+        "label": label,
+        "position": _position(position),
+        "shape": shape,
+    }
     request = Request(
         analyses=analyses or [],
         models=model or [],

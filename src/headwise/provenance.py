@@ -15,9 +15,15 @@ PACKAGES = ("torch", "transformers", "transformer-lens", "scikit-learn", "scipy"
 
 
 def collect(
-    model: Model, suite: Suite, *, command: str, seed: int, smoke: bool, seconds: float
+    model: Model | str,
+    suite: Suite | None,
+    *,
+    command: str,
+    seed: int,
+    smoke: bool,
+    seconds: float,
 ) -> Provenance:
-    """Describes the run that just ended."""
+    """Describes the run that just ended, on a model or on a shape that has only a name."""
     commit, dirty = _commit()
     return Provenance(
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -25,8 +31,8 @@ def collect(
         command=command,
         seed=seed,
         smoke=smoke,
-        device=str(model.device),
-        dtype=str(model.dtype).removeprefix("torch."),
+        device="cpu" if isinstance(model, str) else str(model.device),
+        dtype="" if isinstance(model, str) else str(model.dtype).removeprefix("torch."),
         platform=f"{platform.system()} {platform.machine()}",
         versions={
             "headwise": __version__,
@@ -35,20 +41,30 @@ def collect(
         },
         commit=commit,
         dirty=dirty,
-        model=Source(
-            name=model.name,
-            sha256=model.weights_sha256,
-            license=model.license,
-            note=f"{model.n_layers} layers x {model.n_heads} heads, "
-            f"{'decoder' if model.is_causal else 'encoder'}",
-        ),
-        data=Source(
-            name=suite.name,
-            path=suite.path,
-            sha256=suite.sha256,
-            license=suite.license,
-            note=f"{len(suite):,} sentences in {len(suite.groups):,} groups",
-        ),
+        model=_model(model),
+        data=Source(name="") if suite is None else _data(suite),
+    )
+
+
+def _model(model: Model | str) -> Source:
+    if isinstance(model, str):
+        return Source(name=model, note="a shape: sizes only, no weights")
+    return Source(
+        name=model.name,
+        sha256=model.weights_sha256,
+        license=model.license,
+        note=f"{model.n_layers} layers x {model.n_heads} heads, "
+        f"{'decoder' if model.is_causal else 'encoder'}",
+    )
+
+
+def _data(suite: Suite) -> Source:
+    return Source(
+        name=suite.name,
+        path=suite.path,
+        sha256=suite.sha256,
+        license=suite.license,
+        note=f"{len(suite):,} sentences in {len(suite.groups):,} groups",
     )
 
 

@@ -11,6 +11,7 @@ from .errors import HeadwiseError
 from .progress import waiting
 from .report import check_writable, write_index, write_report
 from .results import Report
+from .shapes import shape_of
 from .suites import Suite, read
 
 N_GENERATED = 400  # sentences that burrow is asked where no others are given
@@ -20,6 +21,7 @@ EXAMPLES = {
     "relations": ("--relation", "relations"),
     "label": ("--label", "mole"),
     "position": ("--position", "mole"),
+    "shape": ("--shape", "parameters"),
 }
 
 
@@ -29,10 +31,10 @@ class Request:
 
     Attributes:
         analyses: Names or paths; all known analyses if empty.
-        models: Names; the models of this machine if empty.
+        models: Names; the models of this machine if empty, and none where a shape stands in their place.
         data: A suite that replaces the analysis's own.
         pairs: A suite of minimal pairs that replaces the analysis's own.
-        options: What analyses that can be told are told besides: `relations`, `label`, `position`.
+        options: What analyses that can be told are told besides: `relations`, `label`, `position`, `shape`.
         out: Folder for reports.
         device: Torch device or `auto`.
         dtype: Type of the weights.
@@ -70,7 +72,7 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
             f"headwise run {paths[0].stem} --data {request.data}"
         )
     given = read(request.data) if request.data is not None else None
-    model_names = list(request.models) or catalogue.default_names()
+    model_names = _model_names(request)
     for name in model_names:
         catalogue.find(name)
     check_writable(request.out)
@@ -90,9 +92,14 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
                 f"{deaf[0]} asks a question of its own and takes no {flag}. Name an analysis that does, as in: "
                 f"headwise run {example} {flag} {str(value if isinstance(value, str | int) else value[0])!r}"
             )
+    if given is not None and not analyses[0].suite:
+        raise HeadwiseError(
+            f"{analyses[0].name} asks no sentences, so --data {request.data} has nothing to replace. Leave it out."
+        )
     suites = {
         (analysis.name, name): given or _suite(analysis, name, request.seed)
         for analysis in analyses
+        if analysis.suite
         for name in model_names
     }
     own_pairs = read(request.pairs) if request.pairs is not None else None
@@ -110,6 +117,19 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
         suites = {key: suite.head(40) for key, suite in suites.items()}
         pairs = {key: suite and suite.head(8) for key, suite in pairs.items()}
     return _run(request, analyses, suites, pairs, model_names)
+
+
+def _model_names(request: Request) -> list[str]:
+    """The models to run on; none if a shape, which has no weights, is asked about instead."""
+    if "shape" not in request.options:
+        return list(request.models) or catalogue.default_names()
+    shape = str(request.options["shape"])
+    shape_of(shape)
+    if request.models:
+        raise HeadwiseError(
+            f"--shape {shape} stands in place of a model, and --model {request.models[0]} names one. Leave one of them out."
+        )
+    return []
 
 
 def _suite(analysis: workspace.Analysis, model_name: str, seed: int) -> Suite:
@@ -149,11 +169,13 @@ def _run(
 ) -> Iterator[tuple[Report, Path]]:
     with waiting("loading libraries"):
         from . import loading, provenance
-    for name in model_names:
-        with waiting(f"loading {name}"):
-            model = loading.load(name, device=request.device, dtype=request.dtype)
+    for name in model_names or [""]:
+        model = None
+        if name:
+            with waiting(f"loading {name}"):
+                model = loading.load(name, device=request.device, dtype=request.dtype)
         for analysis in analyses:
-            suite = suites[analysis.name, name]
+            suite = suites.get((analysis.name, name))
             options = dict(request.options)
             if (analysis.name, name) in pairs:
                 options["pairs"] = pairs[analysis.name, name]
@@ -162,7 +184,7 @@ def _run(
                 model, suite, seed=request.seed, smoke=request.smoke, **options
             )
             origin = provenance.collect(
-                model,
+                model or report.model,
                 suite,
                 command=request.command,
                 seed=request.seed,

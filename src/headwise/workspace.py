@@ -23,12 +23,12 @@ class Analysis:
     Attributes:
         name: Its file name without ending.
         path: The file.
-        suite: Name of the suite that it asks by default.
+        suite: Name of the suite that it asks by default; empty if it asks no sentences (`SUITE = None`).
         generated: What it asks of burrow by default: a phenomenon of `headwise.burrow_sentences`; empty for
             the same suite as of others.
         pairs: Name of a suite of minimal pairs that it asks besides; empty for none.
         generated_pairs: What it asks of burrow in place of pairs: a phenomenon of `headwise.burrow_pairs`.
-        options: What else `analyse` can be told by the command line: `relations`, `label`, `position`, `pairs`.
+        options: What else `analyse` can be told by the command line: `relations`, `label`, `position`, `pairs`, `shape`.
         analyse: Called as `analyse(model, suite, seed=..., smoke=...)`; returns a `Report`.
     """
 
@@ -99,7 +99,7 @@ def load_analysis(path: Path) -> Analysis:
             f"{path}: an analysis defines `def analyse(model, suite, *, seed, smoke)` and returns a "
             "headwise.Report; this file does not. See docs/analyses.md."
         )
-    suite = str(getattr(module, "SUITE", path.stem))
+    suite = str(getattr(module, "SUITE", path.stem) or "")
     generated, pairs, generated_pairs = (
         str(getattr(module, name, "")) for name in ("BURROW", "PAIRS", "BURROW_PAIRS")
     )
