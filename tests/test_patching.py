@@ -374,3 +374,24 @@ def test_bad_questions(tiny_gpt2, tiny_bert, asked):
     with pytest.raises(HeadwiseError, match="no output head"):
         patch(silent, asked, metrics=[LD])
     assert patch(silent, asked, layers=[0]).metrics == ("margin", "contrast")
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Llama"])
+def test_a_bridge_gives_what_the_model_gives(name, asked):
+    import copy
+
+    from transformer_lens.model_bridge import TransformerBridge
+
+    tokenizer = headwise.load("burrow", device="cpu", verify=False).tokenizer
+    hf = make(name, len(tokenizer))
+    known = {"GPT2": "gpt2", "Llama": "meta-llama/Llama-3.2-1B"}[name]
+    bridge = TransformerBridge.boot_transformers(
+        known, hf_model=copy.deepcopy(hf), tokenizer=tokenizer
+    )
+    ours, theirs = (headwise.load(m, tokenizer=tokenizer, verify=False) for m in (hf, bridge))
+    for measure in (
+        lambda model: headwise.ablate(model, asked, heads=[(0, 1), (1, 2)]).costs[LD],
+        lambda model: patch(model, asked, "z", layers=[0]).effects[LD],
+        lambda model: patch(model, asked, "residual", layers=[1]).effects[LD],
+    ):
+        np.testing.assert_allclose(measure(theirs), measure(ours), atol=1e-4)
