@@ -7,8 +7,7 @@ the whole stream, as far as its keys and values, and once with the end of it, wh
 How a block treats positions differs between architectures, so who uses this compares it with the whole block first (see `sweep`).
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import torch
@@ -16,14 +15,14 @@ from torch import Tensor
 
 from .engine import Place, Tap
 from .models import Model
+from .resume import replaced_forward
 
 
 class _Enough(Exception):
     """Ends the first entry once values have been seen."""
 
 
-@contextmanager
-def only_from(model: Model, first: int) -> Generator[None]:
+def only_from(model: Model, first: int) -> AbstractContextManager[None]:
     """Runs the last block of a decoder only from a position on; what follows it is given zeros elsewhere.
 
     Args:
@@ -33,8 +32,6 @@ def only_from(model: Model, first: int) -> Generator[None]:
     (stack,) = model.stacks
     block = stack.blocks[-1]
     place: Place = ("", len(stack.blocks) - 1)
-    own = vars(block)
-    before = own.get("forward")
     whole: Any = block.forward
 
     def forward(*args: Any, **kwargs: Any) -> Any:
@@ -62,13 +59,7 @@ def only_from(model: Model, first: int) -> Generator[None]:
         with model.engine.tapped([Tap(site, place, put(site), edits=True) for site in ("k", "v")]):
             return _whole(whole(*cut_args, **cut_kwargs), hidden, first)
 
-    own["forward"] = forward
-    try:
-        yield
-    finally:
-        own.pop("forward")
-        if before is not None:
-            own["forward"] = before
+    return replaced_forward(block, forward)
 
 
 def _whole(output: Any, hidden: Tensor, first: int) -> Any:

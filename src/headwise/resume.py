@@ -11,8 +11,8 @@ costs little, so no architecture needs to be told how to begin in the middle.
         model.logits(tokens, mask)
 """
 
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,16 +115,21 @@ def _stack(model: Model, side: Side) -> Stack:
     return stack
 
 
-@contextmanager
-def _passed_over(block: nn.Module, below: Below, *, is_last: bool) -> Generator[None]:
+def _passed_over(block: nn.Module, below: Below, *, is_last: bool) -> AbstractContextManager[None]:
     """A block that gives back what it is given, or, before the layer, the stream that was kept."""
-    own = vars(block)
-    before = own.get("forward")
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         hidden = below.residual if is_last else args[0] if args else kwargs["hidden_states"]
         return (hidden, None) if below.in_tuple else hidden
 
+    return replaced_forward(block, forward)
+
+
+@contextmanager
+def replaced_forward(module: nn.Module, forward: Callable[..., Any]) -> Generator[None]:
+    """Lets a module compute something else for the duration of the body; its hooks stay."""
+    own = vars(module)
+    before = own.get("forward")
     own["forward"] = forward
     try:
         yield
