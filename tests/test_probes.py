@@ -31,14 +31,64 @@ NAMES = sorted(path.stem for path in PROBES.glob("*.toml"))
 PAIRS = [name for name in NAMES if name.endswith("_pairs")]
 
 
+# One frame told several ways; what may not recur is a frame in another group.
+FRAMES = ("creature", "eiffel_tower", "gender_steps")
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in PAIRS])
 def test_no_two_sentences_share_a_run_of_five_words(name):
-    counts = Counter(
-        run
-        for sentence in headwise.read(PROBES / f"{name}.toml").sentences
-        for run in runs_of_five(sentence)
-    )
+    units: dict[str, set] = {}
+    for i, sentence in enumerate(headwise.read(PROBES / f"{name}.toml").sentences):
+        unit = sentence.group if name in FRAMES else str(i)
+        units[unit] = units.get(unit, set()) | runs_of_five(sentence)
+    counts = Counter(run for runs in units.values() for run in runs)
     assert [run for run, n in counts.items() if n > 1] == []
+
+
+def test_towers_differ_in_their_adjectives_alone():
+    suite = headwise.read(PROBES / "eiffel_tower.toml")
+    towers = [g for g in suite.groups if g.startswith("tower-")]
+    assert len(towers) >= 24
+    for group in towers:
+        told = {s.marks[0].label: s for s in suite.sentences if s.group == group}
+        bare = told["bare"].words[: told["bare"].marks[0].word]
+        eiffel = told["eiffel"].words[: told["eiffel"].marks[0].word]
+        mini = told["miniature"].words[: told["miniature"].marks[0].word]
+        assert eiffel == (*bare, "Eiffel") or (*eiffel[:-2], "a") == bare
+        assert mini[-1] == "Eiffel" and len(mini) == len(eiffel) + 1
+        assert not {"paris", "france", "tall", "small", "huge"} & {w.lower() for w in bare}
+    fitted = [s for s in suite.sentences if not s.group.startswith("tower-")]
+    said = {word.lower() for s in fitted for word in s.words}
+    assert not said & {"tower", "towers", "towering", "eiffel", "miniature"}
+
+
+def test_steps_from_man_to_woman_change_one_word():
+    suite = headwise.read(PROBES / "gender_steps.toml")
+    fields = Counter(group.partition("-")[0] for group in suite.groups)
+    assert set(fields) == {"royalty", "family", "work"} and min(fields.values()) >= 8
+    gendered = {"he", "she", "his", "her", "him", "hers", "himself", "herself"}
+    for pair in suite.pairs:
+        (changed,) = pair.changed
+        assert (
+            [m.word for m in pair.clean.marks]
+            == [changed]
+            == [m.word for m in pair.corrupted.marks]
+        )
+        assert (pair.clean.marks[0].label, pair.corrupted.marks[0].label) == ("male", "female")
+        assert not gendered & {word.lower() for word in pair.clean.words}
+
+
+def test_creatures_have_two_adjectives_that_others_have_too():
+    suite = headwise.read(PROBES / "creature.toml")
+    assert suite.sentences[0].text == "A fluffy blue creature roamed the verdant forest."
+    said = Counter()
+    for group in suite.groups:
+        own = [s for s in suite.sentences if s.group == group]
+        adjectives = [s.words[k.dependent].lower() for s in own for k in s.links]
+        assert len(own) == 3 and len(set(adjectives)) == len(adjectives) == 6
+        assert len({s.words[s.links[0].governor] for s in own}) == 1
+        said.update(adjectives)
+    assert min(said.values()) >= 2
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -11,6 +11,13 @@ from .circuits import top_tokens as top_tokens
 from .classifiers import Logistic as Logistic
 from .direct import DirectResult as DirectResult
 from .direct import direct_effects as direct_effects
+from .directions.decomposition import Decomposition as Decomposition
+from .directions.decomposition import decompose as decompose
+from .directions.direction import Direction as Direction
+from .directions.pushes import DirectionResult as DirectionResult
+from .directions.pushes import test_direction as test_direction
+from .directions.steering import SteerResult as SteerResult
+from .directions.steering import steer as steer
 from .erasure import ErasureResult as ErasureResult
 from .erasure import erase as erase
 from .errors import HeadwiseError as HeadwiseError

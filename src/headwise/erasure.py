@@ -109,7 +109,7 @@ def erase(
     Raises:
         HeadwiseError: As in `probe`; `concept-erasure` is not installed; no random subspace.
     """
-    _require_library()
+    require_library()
     if n_random < 1:
         raise HeadwiseError(
             f"n_random={n_random}: what erasing does is only known beside at least one random subspace."
@@ -157,7 +157,12 @@ def is_installed() -> bool:
     return find_spec("concept_erasure") is not None
 
 
-def _require_library() -> None:
+def require_library() -> None:
+    """Refuses to go on without the library that fits erasers.
+
+    Raises:
+        HeadwiseError: It is not installed.
+    """
     if not is_installed():
         raise HeadwiseError(
             "Erasing needs the package concept-erasure. Run: pip install 'headwise[erasure]'"

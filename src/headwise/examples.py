@@ -117,12 +117,19 @@ class Examples:
 
     def without(self, codes: Sequence[int]) -> "Examples":
         """The examples of the other labels."""
-        kept = ~np.isin(self.codes, codes)
+        kept = self.where(~np.isin(self.codes, codes))
         renumbered = np.cumsum([code not in codes for code in range(len(self.labels))]) - 1
         return replace(
-            self,
+            kept,
             labels=tuple(name for code, name in enumerate(self.labels) if code not in codes),
-            codes=renumbered[self.codes[kept]],
+            codes=renumbered[kept.codes],
+        )
+
+    def where(self, kept: Bool[ndarray, " example"]) -> "Examples":
+        """Some of the examples."""
+        return replace(
+            self,
+            codes=self.codes[kept],
             groups=self.groups[kept],
             sentences=self.sentences[kept],
             positions=self.positions[kept],

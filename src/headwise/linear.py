@@ -1,21 +1,18 @@
 """A linear probe that stays: fitted once at one place of a model, saved, and used again as it was.
 
 What ablation and directions need is not a score but the probe itself, frozen, so that everything
-that is said afterwards is said with the same weights. A file holds numbers and plain text (safetensors
-with JSON in its header) and nothing that could run.
+that is said afterwards is said with the same weights.
 """
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from . import saved
 from .classifiers import Classifier
 from .errors import HeadwiseError
 from .models import Model
@@ -107,25 +104,9 @@ class Probe:
 
     def save(self, path: str | Path) -> Path:
         """Writes the probe; a file that is there is replaced only once the new one is whole."""
-        from safetensors.numpy import save_file
-
-        path = Path(path)
         header = _Header(**{name: getattr(self, name) for name in _Header.model_fields})
-        # In C order: the file takes memory as it lies.
-        arrays = {
-            name: np.ascontiguousarray(values, dtype=np.float64)
-            for name, values in (("weight", self.weight), ("bias", self.bias))
-        }
-        partial = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(
-                arrays, partial, metadata={"format": FORMAT, "probe": header.model_dump_json()}
-            )
-            partial.replace(path)
-        except OSError as error:
-            raise HeadwiseError(f"{path}: cannot be written: {error}.") from error
-        return path
+        arrays = {"weight": self.weight, "bias": self.bias}
+        return saved.write(path, "probe", FORMAT, header, arrays)
 
     @classmethod
     def load(cls, path: str | Path, model: Model | None = None) -> "Probe":
@@ -138,8 +119,9 @@ class Probe:
         Raises:
             HeadwiseError: No probe is there, the file is damaged, or the probe is of another model.
         """
-        path = Path(path)
-        header, arrays = _read(path)
+        header, arrays = saved.read(path, "probe", FORMAT, _Header)
+        if missing := {"weight", "bias"} - set(arrays):
+            raise HeadwiseError(f"{path}: a damaged probe: it has no {min(missing)}.")
         found = cls(**header.model_dump(), weight=arrays["weight"], bias=arrays["bias"])
         if found.weight.shape[0] != len(found.labels) or len(found.bias) != len(found.labels):
             raise HeadwiseError(f"{path}: a damaged probe: its weights do not match its labels.")
@@ -165,21 +147,3 @@ class Probe:
                 f"{model.name} has no {self.place} of width {self.weight.shape[1]}: it has {model.n_layers} layers, and "
                 f"vectors there have {width} numbers. The probe is of another version of the model; fit it again."
             )
-
-
-def _read(path: Path) -> tuple[_Header, Mapping[str, Any]]:
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise HeadwiseError(f"There is no saved probe {str(path)!r}.")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise HeadwiseError(f"{path}: not a probe saved by Headwise.")
-            return (
-                _Header.model_validate(json.loads(metadata["probe"])),
-                {name: file.get_tensor(name) for name in ("weight", "bias")},
-            )
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError, ValidationError) as error:
-        raise HeadwiseError(f"{path}: a damaged probe: {error}.") from error

@@ -5,12 +5,15 @@ one addition does by itself, the scale is kept as it was in the intact model; th
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from . import hooks
+from .checks import TOLERANCES
+from .errors import HeadwiseError
 from .models import Model
 
 
@@ -77,3 +80,43 @@ class FrozenNorms:
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def final_norm(model: Model) -> nn.Module | None:
+    """The norm between the last block and the output head, found by watching a pass of the (last) stack.
+
+    Returns:
+        None where blocks end in norms of their own and none follows (BERT).
+
+    Raises:
+        HeadwiseError: The model does something else there than one norm.
+    """
+    stack = model.stacks[-1]
+    site, end = f"{stack.side}.residual" if stack.side else "residual", model.n_layers
+    inside = {module for block in stack.blocks for module in block.modules()}
+    body: nn.Module = model.hf.base_model if len(model.stacks) == 1 else model.hf.get_decoder()
+    ran: list[nn.Module] = []
+    with hooks.capture(model, [site], [end]) as seen, ExitStack() as exits:
+
+        def see(norm: nn.Module, args: object, output: object) -> None:
+            if (site, end) in seen:  # the last block has run
+                ran.append(norm)
+
+        for module in body.modules():
+            if "Norm" in type(module).__name__ and module not in inside:
+                exits.callback(module.register_forward_hook(see).remove)
+        last = model.forward(torch.tensor([[0, 1]]))
+    # A TransformerLens bridge's norm holds the model's own.
+    ran = [norm for norm in ran if not any(norm in list(m.modules())[1:] for m in ran)]
+    norm = ran[0] if ran else None
+    with torch.no_grad():
+        found = seen[site, end] if norm is None else norm(seen[site, end])
+    assert last is not None
+    same_shape = found.shape == last.shape and len(ran) < 2
+    error = (found - last).abs().max() / last.abs().max().clamp(min=1) if same_shape else 1.0
+    if not float(error) <= TOLERANCES[model.dtype]:
+        raise HeadwiseError(
+            f"{model.name} does something else than one norm between its last block and its output head, so earlier layers "
+            "cannot be given to that head as the last one is. hooks.capture gives the stream itself."
+        )
+    return norm

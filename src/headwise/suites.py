@@ -9,9 +9,10 @@ template) and so may never be split between fitting and scoring.
 """
 
 import hashlib
+import random
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -183,6 +184,37 @@ class Suite:
         sentences = tuple(sentence for sentence in self.sentences if sentence.group in chosen)
         pairs = tuple(pair for pair in self.pairs if pair.group in chosen)
         return replace(self, sentences=sentences, pairs=pairs)
+
+    def halves(self, seed: int = 0) -> tuple["Suite", "Suite"]:
+        """Two suites, to fit on one and to test on the other: the data's own parts, or half of the groups each.
+
+        Groups of every kind (label of the first mark) are divided alike.
+
+        Raises:
+            HeadwiseError: There is one group only.
+        """
+        if self.has_own_split:
+            return self._of(lambda s: s.split == "train"), self._of(lambda s: s.split == "test")
+        if len(self.groups) < 2:
+            raise HeadwiseError(
+                f"The suite {self.name!r} has {len(self.groups)} group, and groups are never divided; there must be two at least, and "
+                "ten or more to say anything."
+            )
+        kinds: dict[str, list[str]] = {}
+        for group in self.groups:
+            first = next(s for s in self.sentences if s.group == group)
+            kinds.setdefault(first.marks[0].label if first.marks else "", []).append(group)
+        draw = random.Random(seed)
+        order = [group for groups in kinds.values() for group in draw.sample(groups, len(groups))]
+        fitting = set(order[::2])
+        return self._of(lambda s: s.group in fitting), self._of(lambda s: s.group not in fitting)
+
+    def _of(self, chosen: Callable[[Sentence], bool]) -> "Suite":
+        """The sentences, and pairs, of which something is so."""
+        sentences = tuple(filter(chosen, self.sentences))
+        return replace(
+            self, sentences=sentences, pairs=tuple(p for p in self.pairs if chosen(p.clean))
+        )
 
 
 def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:

@@ -120,7 +120,7 @@ class Sweep:
                 yield [0], intact
                 for chunk in _chunks(order, begins, n_copies):
                     chosen = [variants[i] for i in chunk]
-                    ends = can_end and not any(c.begins in self._last for v in chosen for c in v)
+                    ends = can_end and all(c.begins < self._last[0] for v in chosen for c in v)
                     below = kept[begins[chunk[0]]]
                     yield (
                         [1 + i for i in chunk],

@@ -1,0 +1,1 @@
+"""Moves: what every head adds to the residual stream, and along which directions."""

@@ -1,0 +1,353 @@
+"""A direction of the residual stream: fitted once at one layer, saved, and used again as it was.
+
+A direction has two sides. Its `vector` is what is added to move a word along it; its `reader` says how far along it
+something lies. They point the same way only under the plain inner product. With a metric M the length of x is
+`sqrt(x' M x)`, and the reader of a vector v is `M v / |v|`, so that what is read is a length in that metric:
+
+- `plain`: M is the identity.
+- `whitened`: M is the inverse covariance of words within their classes, so that what varies anyway counts for little.
+- `causal`: M is the covariance of the unembedding, under which directions of independent concepts are at right
+  angles (Park, Choe and Veitch 2024, The linear representation hypothesis).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from pydantic import BaseModel, ConfigDict
+
+from .. import saved
+from ..errors import HeadwiseError
+from ..heads import AnyHead
+from ..linear import Probe
+from ..models import Model
+from ..suites import Suite
+
+Inner = Literal["plain", "whitened", "causal"]
+FORMAT = "headwise-direction-1"
+TINY = (
+    1e-6  # of the length of the vectors that it comes from: a direction shorter than this is none
+)
+
+
+class _Header(BaseModel):
+    """What a saved direction says of itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    weights: str
+    suite: str
+    suite_sha256: str
+    how: str
+    positive: str
+    negative: str
+    layer: int
+    normed: bool
+    inner: Inner
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """From `negative` to `positive` in the residual stream before a block.
+
+    Attributes:
+        model: Name of the model it was fitted on.
+        weights: Hash of its weights, where there are files.
+        suite: Name of the suite it was fitted on; empty if it comes from weights alone.
+        suite_sha256: Hash of the suite, where there is one.
+        how: Where it comes from, in words.
+        positive: What lies ahead.
+        negative: What lies behind.
+        layer: The stream before this block; `n_layers` is the end.
+        normed: Whether it is of the stream after the final norm.
+        inner: The inner product, see the module.
+        groups: Groups of the suite that it was fitted on; what it says of these is no evidence.
+        vector: One step along it: from the mean of one class to that of the other, or what `how` says.
+        reader: What reads, of a vector of the stream, how far along it lies.
+        metric: The matrix of the inner product; None for the plain one.
+    """
+
+    model: str
+    weights: str
+    suite: str
+    suite_sha256: str
+    how: str
+    positive: str
+    negative: str
+    layer: int
+    normed: bool
+    inner: Inner
+    groups: tuple[str, ...]
+    vector: Float[ndarray, " d_model"]
+    reader: Float[ndarray, " d_model"]
+    metric: Float[ndarray, "d_model d_model"] | None = None
+
+    @property
+    def name(self) -> str:
+        """How it is called in tables, e.g. `animal - unit`."""
+        return f"{self.positive} - {self.negative}"
+
+    @property
+    def place(self) -> str:
+        """Where it lies."""
+        return f"residual, layer {self.layer}{', after the final norm' if self.normed else ''}"
+
+    def push(self, vectors: Float[ndarray, "*rest d_model"]) -> Float[ndarray, "*rest"]:
+        """How far along it vectors lie, as lengths in its metric."""
+        return np.asarray(vectors @ self.reader)
+
+    def cosine(self, vectors: Float[ndarray, "some d_model"]) -> Float[ndarray, " some"]:
+        """Cosine of the angle to it in its metric, -1 to 1; NaN of a zero vector."""
+        length = self._lengths(vectors)
+        return self.push(vectors) / np.where(length > 0, length, np.nan)
+
+    def readers(self, vectors: Float[ndarray, "some d_model"]) -> Float[ndarray, "some d_model"]:
+        """Readers of other vectors in the same metric."""
+        turned = vectors if self.metric is None else vectors @ self.metric
+        return turned / self._lengths(vectors)[:, None]
+
+    def _lengths(self, vectors: Float[ndarray, "some d_model"]) -> Float[ndarray, " some"]:
+        turned = vectors if self.metric is None else vectors @ self.metric
+        return np.sqrt(np.maximum((turned * vectors).sum(axis=1), 0))
+
+    def require(self, model: Model) -> None:
+        """Refuses a model that the direction is not of.
+
+        Raises:
+            HeadwiseError: Another name, other weights, or a model without such a layer or of another width.
+        """
+        if model.name != self.model or (
+            self.weights and model.weights_sha256 and self.weights != model.weights_sha256
+        ):
+            what = "other weights of " if model.name == self.model else ""
+            raise HeadwiseError(
+                f"The direction {self.name} was fitted on {what}{self.model}, not on {model.name}: directions of one model mean "
+                "nothing in another. Fit it again with headwise.Direction."
+            )
+        if self.layer > model.n_layers or len(self.vector) != model.d_model:
+            raise HeadwiseError(
+                f"{model.name} has no {self.place} of width {len(self.vector)}: it has {model.n_layers} layers of width "
+                f"{model.d_model}. The direction is of another version of the model; fit it again."
+            )
+
+    def require_layer(self, layer: int | None) -> int:
+        """Its layer, if that is what was asked for.
+
+        Raises:
+            HeadwiseError: Another layer was asked for.
+        """
+        if layer not in (None, self.layer):
+            raise HeadwiseError(
+                f"The direction {self.name} is of layer {self.layer}, and layer {layer} was asked for. Directions of one layer "
+                f"mean something else in another: fit one with layer={layer}."
+            )
+        return self.layer
+
+    def require_unseen(self, suite: Suite) -> None:
+        """Refuses sentences that it was fitted on.
+
+        Raises:
+            HeadwiseError: The suite has a group of those.
+        """
+        is_own = (suite.name, suite.sha256) == (self.suite, self.suite_sha256)
+        seen = sorted(set(self.groups) & set(suite.groups)) if is_own else []
+        if seen:
+            raise HeadwiseError(
+                f"The direction {self.name} was fitted on {len(seen)} of the {len(suite.groups)} groups of {suite.name!r} "
+                f"({seen[0]!r}), so what it says of them is no evidence. Divide the suite: fitting, testing = suite.halves()."
+            )
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the direction; a file that is there is replaced only once the new one is whole."""
+        header = _Header(**{name: getattr(self, name) for name in _Header.model_fields})
+        arrays = {"vector": self.vector, "reader": self.reader}
+        if self.metric is not None:
+            arrays["metric"] = self.metric
+        return saved.write(path, "direction", FORMAT, header, arrays)
+
+    @classmethod
+    def load(cls, path: str | Path, model: Model | None = None) -> "Direction":
+        """Reads a direction.
+
+        Args:
+            path: What `save` wrote.
+            model: The model it is to be used on, if it should be checked against that.
+
+        Raises:
+            HeadwiseError: No direction is there, the file is damaged, or it is of another model.
+        """
+        header, arrays = saved.read(path, "direction", FORMAT, _Header)
+        vector, reader = arrays.get("vector"), arrays.get("reader")
+        if vector is None or reader is None or vector.shape != reader.shape:
+            raise HeadwiseError(f"{path}: a damaged direction: it lacks a vector or its reader.")
+        found = cls(
+            **header.model_dump(), vector=vector, reader=reader, metric=arrays.get("metric")
+        )
+        if model is not None:
+            found.require(model)
+        return found
+
+    @classmethod
+    def of(
+        cls,
+        model: Model,
+        vector: Float[ndarray, " d_model"],
+        *,
+        positive: str,
+        negative: str,
+        layer: int,
+        how: str = "given",
+        suite: Suite | None = None,
+        groups: Sequence[str] = (),
+        normed: bool = False,
+        inner: Inner = "plain",
+        metric: Float[ndarray, "d_model d_model"] | None = None,
+        scale: float = 1.0,
+    ) -> "Direction":
+        """Any vector as a direction.
+
+        Args:
+            model: The model.
+            vector: One step along it.
+            positive: What lies ahead.
+            negative: What lies behind.
+            layer: The stream before this block.
+            how: Where it comes from.
+            suite: What it was fitted on.
+            groups: Groups that it was fitted on.
+            normed: Whether it is of the stream after the final norm.
+            inner: Name of the inner product.
+            metric: Its matrix.
+            scale: Length of the vectors that it comes from: one that is shorter than a millionth of this is rounding.
+
+        Raises:
+            HeadwiseError: A zero vector, one of another width or that is not finite, or no such layer.
+        """
+        if not 0 <= layer <= model.n_layers:
+            raise HeadwiseError(
+                f"{model.name} has no layer {layer} of the residual stream; expected 0 to {model.n_layers}."
+            )
+        vector = np.asarray(vector, dtype=np.float64)
+        if vector.shape != (model.d_model,) or not np.isfinite(vector).all():
+            raise HeadwiseError(
+                f"A direction of {model.name} is {model.d_model} finite numbers; got {vector.shape[0]}, "
+                f"{int(np.isfinite(vector).sum())} of them finite."
+            )
+        if np.linalg.norm(vector) <= TINY * scale:
+            raise HeadwiseError(
+                f"There is no direction from {negative!r} to {positive!r} at layer {layer} of {model.name}: the two lie at one point. "
+                "At layer 0 a word is the same whatever stands around it; ask for a later layer."
+            )
+        found = cls(
+            model=model.name, weights=model.weights_sha256, suite=suite.name if suite else "",
+            suite_sha256=suite.sha256 if suite else "", how=how, positive=positive, negative=negative,
+            layer=layer, normed=normed, inner=inner, groups=tuple(groups), vector=vector, reader=vector, metric=metric,
+        )  # fmt: skip
+        return replace(found, reader=found.readers(vector[None])[0])
+
+    @staticmethod
+    def of_classes(
+        model: Model,
+        suite: Suite,
+        positive: str,
+        negative: str | None = None,
+        *,
+        layer: int,
+        inner: Inner = "plain",
+        eraser: bool = False,
+        position: int | str = 0,
+    ) -> "Direction":
+        """From the mean of one class of marked words to that of another, or of all others.
+
+        Args:
+            model: The model.
+            suite: Sentences with marks; where it brings its own parts, those to train on are used.
+            positive: A label of marks.
+            negative: Another; all others together by default.
+            layer: The stream before this block.
+            inner: `plain`, `whitened` (covariance within classes, shrunk by Ledoit and Wolf) or `causal`.
+            eraser: Whether to read it as LEACE does (Belrose et al. 2023), which is the whitened direction without
+                shrinking, by the covariance of all words. The plain step stays what is added.
+            position: Which word is read, as in `headwise.probe`.
+
+        Raises:
+            HeadwiseError: An unknown label, a class with one example, no such layer, or classes at one point.
+        """
+        from . import making
+
+        return making.of_classes(model, suite, positive, negative, layer, inner, eraser, position)
+
+    @staticmethod
+    def of_pairs(
+        model: Model,
+        pairs: Suite | Sequence[tuple[str, str]],
+        *,
+        layer: int,
+        template: str = "the {}",
+    ) -> "Direction":
+        """The mean step between the marked words of minimal pairs, or between pairs of words.
+
+        Args:
+            model: The model.
+            pairs: Minimal pairs that each mark one word; or words, as `[("king", "queen"), ...]`.
+            layer: The stream before this block.
+            template: A text in which words without sentences stand.
+
+        Raises:
+            HeadwiseError: No pairs, one only, or a pair whose words lie at one point.
+        """
+        from . import making
+
+        return making.of_pairs(model, pairs, layer, template)
+
+    @staticmethod
+    def of_probe(
+        model: Model, probe: Probe, positive: str, negative: str | None = None
+    ) -> "Direction":
+        """The normal of a saved probe between two classes, or between one and the mean of the others.
+
+        One step raises the log odds of the probe by one. What it was fitted on is not known class by class, so
+        only the suite's name can be checked.
+
+        Raises:
+            HeadwiseError: A probe of another model or not of the residual stream, or an unknown label.
+        """
+        from . import making
+
+        return making.of_probe(model, probe, positive, negative)
+
+    @staticmethod
+    def of_unembedding(
+        model: Model, right: str, wrong: str, *, inner: Inner = "causal"
+    ) -> "Direction":
+        """The difference of two words' unembeddings, as *Potter* less *prince*: of a decoder, after its final norm.
+
+        What is read is proportional to the difference of their logits. One step raises it by one. Under the `causal` inner product
+        that step disturbs other words as little as can be; under the `plain` one it is the shortest.
+
+        Raises:
+            HeadwiseError: A model that is no decoder, a word of several tokens, or twice the same.
+        """
+        from . import making
+
+        return making.of_unembedding(model, right, wrong, inner)
+
+    @staticmethod
+    def of_value_up(model: Model, head: AnyHead, word: str) -> "Direction":
+        """What a head adds when it attends to a bare word alone: *blue*'s embedding through value-down and value-up.
+
+        It lies in the stream after the head's block. The word's embedding passes the norm before the block with its own scale;
+        biases are left out.
+
+        Raises:
+            HeadwiseError: No such head, or a word of several tokens.
+        """
+        from . import making
+
+        return making.of_value_up(model, head, word)

@@ -1,0 +1,261 @@
+"""Where directions come from: means of classes, pairs, probes, the unembedding, a word's value-up image."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from .. import heads as heads_
+from .. import words
+from ..errors import HeadwiseError
+from ..examples import Examples
+from ..heads import AnyHead
+from ..linear import Probe
+from ..models import Model
+from ..suites import Mark, Pair, Sentence, Suite
+from .at_words import Words, streams_of
+from .direction import Direction, Inner
+from .images import token_of, value_up_images
+
+
+def of_classes(
+    model: Model,
+    suite: Suite,
+    positive: str,
+    negative: str | None,
+    layer: int,
+    inner: Inner,
+    eraser: bool,
+    position: int | str,
+) -> Direction:
+    """See `Direction.of_classes`."""
+    if inner not in ("plain", "whitened", "causal"):
+        raise HeadwiseError(
+            f"Unknown inner product {inner!r}; known are plain, whitened and causal."
+        )
+    labels = None if negative is None else [positive, negative]
+    examples = Examples.of(model, suite, "sense", position, labels)
+    if positive not in examples.labels:
+        raise HeadwiseError(
+            f"The suite {suite.name!r} has no label {positive!r}; it has {', '.join(sorted(examples.labels))}."
+        )
+    fitted = np.ones(len(examples.codes), dtype=bool)
+    if suite.has_own_split:
+        fitted = np.array([suite.sentences[i].split == "train" for i in examples.sentences])
+    x = streams_of(model, Words.of_examples(examples), [layer])[0, fitted]
+    is_positive = (examples.codes == examples.labels.index(positive))[fitted]
+    other = negative or "others"
+    for name, own in ((positive, is_positive), (other, ~is_positive)):
+        if own.sum() < 2:
+            raise HeadwiseError(
+                f"The class {name!r} of {suite.name!r} has {int(own.sum())} example(s); a mean of a class needs two at least, "
+                "and says little with fewer than ten. Add sentences."
+            )
+    means = [x[own].mean(axis=0) for own in (is_positive, ~is_positive)]
+    vector = means[0] - means[1]
+    within = x - np.where(is_positive[:, None], means[0], means[1])
+    metric = None
+    if inner == "whitened":
+        metric = _inverse(within)
+    elif inner == "causal":
+        metric = unembedding_covariance(model)
+    made = Direction.of(
+        model,
+        vector,
+        positive=positive,
+        negative=other,
+        layer=layer,
+        how="difference of class means" + (", read as LEACE does" if eraser else ""),
+        suite=suite,
+        groups=sorted({suite.sentences[i].group for i in examples.sentences[fitted]}),
+        inner=inner,
+        metric=metric,
+        scale=float(np.linalg.norm(x, axis=1).mean()),
+    )
+    return _as_leace(made, x, is_positive) if eraser else made
+
+
+def _inverse(x: Float[ndarray, "word d_model"]) -> Float[ndarray, "d_model d_model"]:
+    from sklearn.covariance import LedoitWolf
+
+    return np.asarray(LedoitWolf(assume_centered=True).fit(x).precision_)
+
+
+def _as_leace(
+    direction: Direction, x: Float[ndarray, "word d_model"], is_positive: ndarray
+) -> Direction:
+    """The same step, read by what LEACE would erase; in units in which the classes are as far apart as plainly."""
+    from .. import erasure
+
+    erasure.require_library()
+    from concept_erasure import LeaceEraser
+
+    fitted = LeaceEraser.fit(torch.from_numpy(x), torch.from_numpy(is_positive.astype(np.int64)))
+    reader = fitted.proj_right[0].numpy()
+    apart = float(reader @ direction.vector)
+    return replace(direction, reader=reader * np.linalg.norm(direction.vector) / apart)
+
+
+def of_pairs(
+    model: Model, pairs: Suite | Sequence[tuple[str, str]], layer: int, template: str
+) -> Direction:
+    """See `Direction.of_pairs`."""
+    suite = pairs if isinstance(pairs, Suite) else _bare_pairs(pairs, template)
+    if len(suite.pairs) < 2:
+        raise HeadwiseError(
+            f"A direction of pairs needs two at least; {suite.name!r} has {len(suite.pairs)}."
+        )
+    both = [sentence for pair in suite.pairs for sentence in (pair.clean, pair.corrupted)]
+    if bare := next((s for s in both if not s.marks), None):
+        raise HeadwiseError(f"{bare.source}: {bare.text[:40]!r} marks no word to be compared.")
+    read = [max(s.marks, key=lambda mark: mark.word) for s in both]
+    alignments = words.align(model, both)
+    for sentence, alignment, mark in zip(both, alignments, read, strict=True):
+        if not words.require(sentence, alignment, mark.word):
+            raise HeadwiseError(
+                f"{sentence.source}: {sentence.words[mark.word]!r} has no vector in {model.name}: it is cut off or shares a token."
+            )
+    at = Words(alignments, np.arange(len(both)), np.array([mark.word for mark in read]))
+    x = streams_of(model, at, [layer])[0]
+    names = [mark.label for mark in read]
+    positive, negative = names[0], names[1]
+    turned = np.array(
+        [1.0 if a == positive or b == negative else -1.0 for a, b in zip(names[::2], names[1::2], strict=True)]
+    )  # fmt: skip
+    if positive == negative:
+        positive, negative, turned = "clean", "corrupted", np.ones(len(suite.pairs))
+    steps = turned[:, None] * (x[::2] - x[1::2])
+    return Direction.of(
+        model,
+        steps.mean(axis=0),
+        positive=positive,
+        negative=negative,
+        layer=layer,
+        how=f"mean step of {len(suite.pairs)} pairs",
+        suite=suite,
+        groups=sorted({pair.group for pair in suite.pairs}),
+        scale=float(np.linalg.norm(x, axis=1).mean()),
+    )
+
+
+def _bare_pairs(given: Sequence[tuple[str, str]], template: str) -> Suite:
+    """Pairs of words as pairs of sentences."""
+    if template.count("{}") != 1:
+        raise HeadwiseError(f"A template has one place for a word, written {{}}; got {template!r}.")
+    pairs: list[Pair] = []
+    for first, second in given:
+        sides = [
+            _in_template(template, word, label, f"{first}-{second}")
+            for word, label in ((first, "first"), (second, "second"))
+        ]
+        pairs.append(Pair(sides[0], sides[1]))
+    sentences = tuple(s for pair in pairs for s in (pair.clean, pair.corrupted))
+    return Suite("pairs of words", "", sentences, pairs=tuple(pairs))
+
+
+def _in_template(template: str, word: str, label: str, group: str) -> Sentence:
+    plain = Sentence.of(template.format(word))
+    at = len(Sentence.of(template.partition("{}")[0]).words)
+    if plain.words[at : at + 1] != (word,):
+        raise HeadwiseError(f"{word!r} is not one word in {template!r}.")
+    return Sentence(
+        plain.words, plain.spaces, group=group, marks=(Mark(at, label),), source=repr(plain.text)
+    )
+
+
+def of_probe(model: Model, probe: Probe, positive: str, negative: str | None) -> Direction:
+    """See `Direction.of_probe`."""
+    probe.require(model)
+    if probe.site != "residual":
+        raise HeadwiseError(
+            f"A direction is of the residual stream, and this probe is of {probe.place}. Fit one with headwise.fit_probe(model, "
+            "suite, layer=...)."
+        )
+    for name in (positive, negative):
+        if name is not None and name not in probe.labels:
+            raise HeadwiseError(
+                f"The probe knows the labels {', '.join(probe.labels)}; got {name!r}."
+            )
+    others = [i for i, name in enumerate(probe.labels) if name != positive]
+    if negative is not None:
+        others = [probe.labels.index(negative)]
+    normal = probe.weight[probe.labels.index(positive)] - probe.weight[others].mean(axis=0)
+    square = float(normal @ normal)
+    return Direction.of(
+        model,
+        normal / square if square else normal,
+        positive=positive,
+        negative=negative or "others",
+        layer=probe.layer,
+        how=f"normal of a {probe.classifier} probe of {probe.suite}",
+        scale=0.0,
+    )
+
+
+def of_unembedding(model: Model, right: str, wrong: str, inner: Inner) -> Direction:
+    """See `Direction.of_unembedding`."""
+    if model.kind != "decoder" or not model.has_output_head:
+        raise HeadwiseError(
+            f"{model.name} is an {model.kind}, and only a decoder's stream ends right before its unembedding. Fit a direction to "
+            "sentences with Direction.of_classes."
+        )
+    table = _unembedding(model)
+    first, second = (token_of(model, word) for word in (right, wrong))
+    if first == second:
+        raise HeadwiseError(f"{model.name} writes {right!r} and {wrong!r} with the same token.")
+    way = (table[first] - table[second]).double().cpu().numpy()
+    metric, vector = None, way
+    if inner == "causal":
+        metric = unembedding_covariance(model)
+        vector = np.linalg.lstsq(metric, way, rcond=None)[0]
+    elif inner != "plain":
+        raise HeadwiseError(f"An unembedding has the inner product plain or causal; got {inner!r}.")
+    rise = float(way @ vector)
+    return Direction.of(
+        model,
+        vector / rise if rise else vector,
+        positive=right,
+        negative=wrong,
+        layer=model.n_layers,
+        how="difference of unembeddings",
+        normed=True,
+        inner=inner,
+        metric=metric,
+        scale=0.0,
+    )
+
+
+def _unembedding(model: Model) -> Float[Tensor, "entry d_model"]:
+    return model.hf.get_output_embeddings().weight.detach()
+
+
+def unembedding_covariance(model: Model) -> Float[ndarray, "d_model d_model"]:
+    """Covariance of the unembedding's rows.
+
+    Raises:
+        HeadwiseError: The model has no output head.
+    """
+    if not model.has_output_head:
+        raise HeadwiseError(
+            f"The causal inner product comes from the unembedding, which {model.name} has not; use 'plain' or 'whitened'."
+        )
+    return np.cov(_unembedding(model).double().cpu().numpy(), rowvar=False)
+
+
+def of_value_up(model: Model, head: AnyHead, word: str) -> Direction:
+    """See `Direction.of_value_up`."""
+    (own,) = heads_.chosen(model, [head])
+    image = value_up_images(model, [word], [own.layer])[0, own.head, 0]
+    return Direction.of(
+        model,
+        image.double().cpu().numpy(),
+        positive=word,
+        negative="nothing",
+        layer=own.layer + 1,
+        how=f"value-up image of {own.name}",
+        scale=0.0,
+    )

@@ -1,0 +1,164 @@
+"""From which words a head took what it pushed with: `pattern * v W_O` along the direction, key by key.
+
+The direction is pulled back through the norms between the head and where it lies, so that only numbers per key and
+head are computed, not vectors.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from .. import hooks
+from ..errors import HeadwiseError
+from ..examples import Examples
+from ..stats import balanced_bootstrap
+from ..suites import Suite
+from .at_words import Words, batches_of, check_places
+from .direction import Direction
+from .parts import Component, Recorder
+
+SOURCES = ("the word itself", "key words", "special tokens", "other words")
+MOST_WORDS = 12  # of each head
+LEAST = 2  # occurrences of a word, so that one sentence is not taken for a habit
+
+
+def trace(
+    recorder: Recorder,
+    suite: Suite,
+    examples: Examples,
+    direction: Direction,
+    heads: Sequence[Component],
+    keys: str | Sequence[Sequence[int]] | None,
+    codes: Int[ndarray, " word"],
+    seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables of sources and of words, as in `pushes.DirectionResult`.
+
+    Raises:
+        HeadwiseError: Key words outside a sentence, or an unknown relation.
+    """
+    key_words = _key_words(suite, examples, keys)
+    by_source = np.zeros((len(heads), len(SOURCES), len(codes)))
+    by_word: list[dict[str, list[float]]] = [defaultdict(list) for _ in heads]
+    for word, pushes in _by_key(recorder, examples, direction, heads):
+        i, at = int(examples.sentences[word]), int(examples.positions[word])
+        said = suite.sentences[i].words
+        sign = 1.0 if codes[word] else -1.0
+        source = np.full(len(said), 3)
+        source[sorted(key_words[word])] = 1
+        source[at] = 0
+        for h, own in enumerate(pushes):  # what no word has comes last
+            by_source[h, 2, word] = own[-1]
+            for kind in (0, 1, 3):
+                by_source[h, kind, word] = own[: len(said)][source == kind].sum()
+            for key, push in enumerate(own[: len(said)]):
+                by_word[h][said[key].lower()].append(sign * float(push))
+    return (
+        _table(heads, by_source, codes, examples.groups, seed),
+        pd.concat([_words(head, own) for head, own in zip(heads, by_word, strict=True)])
+        if heads
+        else pd.DataFrame(columns=["name", "word", "occurrences", "push"]),
+    )
+
+
+def _key_words(
+    suite: Suite, examples: Examples, keys: str | Sequence[Sequence[int]] | None
+) -> list[set[int]]:
+    """Key words of each word that is read."""
+    if keys is not None and not isinstance(keys, str):
+        check_places(suite, keys)
+        return [set(keys[int(i)]) for i in examples.sentences]
+    if isinstance(keys, str) and keys not in suite.relations:
+        known = ", ".join(suite.relations) or "none"
+        raise HeadwiseError(
+            f"keys={keys!r} is no relation of the suite {suite.name!r}, which has: {known}. Places of words can be given in its stead."
+        )
+    found: list[set[int]] = []
+    for i, at in zip(examples.sentences, examples.positions, strict=True):
+        links = [k for k in suite.sentences[int(i)].links if keys in (None, k.relation)]
+        own = {k.dependent for k in links if k.governor == at}
+        found.append(own | {k.governor for k in links if k.dependent == at})
+    return found
+
+
+def _by_key(
+    recorder: Recorder, examples: Examples, direction: Direction, heads: Sequence[Component]
+) -> Iterator[tuple[int, Float[ndarray, "head key"]]]:
+    """Pushes of each word by head and key word; the last column is what comes from tokens of no word."""
+    if not heads:
+        return
+    model, wiring = recorder.model, recorder.wiring
+    side = wiring.stack.side
+    pattern, v = (f"{side}.{name}" if side else name for name in ("pattern", "v"))
+    layers = sorted({cast(int, head.layer) for head in heads})
+    reader = torch.from_numpy(direction.reader).float().to(model.device)
+    asked = Words.of_examples(examples)
+    for batch, in_batch, chosen in batches_of(model, asked, "tracing pushes"):
+        pieces = batch.pieces[in_batch, asked.positions[chosen]]
+        word, tokens = pieces.nonzero(as_tuple=True)
+        rows = torch.from_numpy(in_batch).to(word.device)[word]
+        with hooks.capture(model, [pattern, v], layers) as seen:
+            at = recorder.see(batch, rows, tokens).pulled(reader)
+        found = torch.empty((len(word), len(heads), batch.tokens.shape[1]), device=word.device)
+        for h, head in enumerate(heads):
+            layer, number = cast(int, head.layer), cast(int, head.head)
+            attention = wiring.stack.attention[layer]
+            values = seen[v, layer]
+            of_group = number // (attention.n_heads // values.shape[2])
+            up = at[layer, "attention"] @ attention.W_O[number].float().T
+            along = torch.einsum("td,tkd->tk", up, values[rows, :, of_group].float())
+            found[:, h] = along * seen[pattern, layer][rows, number, tokens].float()
+        # From tokens to words: the read word is the mean of its pieces, and what it reads from is summed.
+        mean = (pieces.new_zeros((len(chosen), len(word)))).index_put_(
+            (word, torch.arange(len(word), device=word.device)), pieces.new_ones(())
+        )
+        mean = mean / mean.sum(1, keepdim=True)
+        of_word = torch.einsum("wt,thk->whk", mean, found)
+        own = batch.pieces[in_batch].float()
+        to_words = torch.einsum("whk,wnk->whn", of_word, own)
+        rest = (of_word * (1 - own.sum(1, keepdim=True))).sum(-1, keepdim=True)
+        both: Tensor = torch.cat([to_words, rest], dim=-1)
+        for k, number in enumerate(chosen):
+            yield int(number), both[k].cpu().numpy()
+
+
+def _table(
+    heads: Sequence[Component],
+    by_source: Float[ndarray, "head source word"],
+    codes: Int[ndarray, " word"],
+    groups: Int[ndarray, " word"],
+    seed: int,
+) -> pd.DataFrame:
+    rows: list[tuple[object, ...]] = []
+    for head, values in zip(heads, by_source, strict=True):
+        signed = 2 * np.where(codes == 1, values, -values)
+        low, high = balanced_bootstrap(signed, codes, groups, seed=seed)
+        effects = values[:, codes == 1].mean(axis=1) - values[:, codes == 0].mean(axis=1)
+        for k, source in enumerate(SOURCES):
+            own = (head.name, head.layer, head.head, source)
+            rows.append((*own, effects[k], low[k], high[k], effects[k] / effects.sum()))
+    columns = ["name", "layer", "head", "source", "effect", "low", "high", "share"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _words(head: Component, own: dict[str, list[float]]) -> pd.DataFrame:
+    """The words that gave most, by their mean push."""
+    rows = [
+        {
+            "name": head.name,
+            "word": word,
+            "occurrences": len(values),
+            "push": float(np.mean(values)),
+        }
+        for word, values in own.items()
+        if len(values) >= LEAST
+    ]
+    table = pd.DataFrame(rows, columns=["name", "word", "occurrences", "push"])
+    return table.sort_values("push", ascending=False).head(MOST_WORDS)
