@@ -11,7 +11,7 @@ because there "the next word" no longer explains anything. The hypothesis is tha
 (governor->dependent); the other directions are shown, and said to be others.
 
 Last, it is read from each head whether a noun has an adjective, and in minimal pairs that differ in
-one adjective each head is cut.
+one adjective each head is cut; and what heads add to the noun is held against where its own adjective points.
 
     uv run analyses/adjective_noun.py --model minilm
     headwise run adjective_noun --model minilm --data en_ewt-ud-dev.conllu
@@ -26,6 +26,7 @@ import pandas as pd
 import headwise
 from headwise import evidence
 from headwise.comparison import LEVEL, SCOPES, Scope
+from headwise.directions.collecting import test_collecting
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits import probes
 from headwise.prompts import that_fit
@@ -51,6 +52,10 @@ CARRIES = (
     "Carries: sentences with an adjective right before its noun stand beside the same sentences without it, and from every head's "
     "output z at the noun it is read which of the two it is, by logistic regression fitted on other groups, against a bag of the "
     "sentence's words."
+)
+MOVES = (
+    "Moves: each head has a direction for every adjective, what it would write if it attended to the bare word alone (its value-up image). In the sentences "
+    "of the minimal pairs, the cosine of the head's update at the noun to its own adjective's image is compared with that to the images of the others of its group."
 )
 QUESTION = "Do some heads let nouns collect their adjectives?"
 LABELS = ("amod", "pred", "described")
@@ -123,6 +128,13 @@ def analyse(
     cut = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
     if cut:
         known.append(evidence.matters(cut))
+    collected, why = None, ""
+    if pairs and pairs.pairs:
+        try:
+            collected = test_collecting(model, evidence.cues(pairs), "cue", seed)
+            known.append(evidence.collects(collected))
+        except headwise.HeadwiseError as error:
+            why = f"Whether heads move nouns along their adjectives was not asked: {error}"
     heads = evidence.side_by_side(known)
     return Report(
         analysis="adjective_noun",
@@ -147,11 +159,13 @@ def analyse(
         not_found=[
             *_not_found(result),
             *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
+            *([why] if why else []),
         ],
         method=[
             *_method(model, suite, result),
             *([CARRIES] if "carries" in heads else []),
             *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
+            *([MOVES] if collected else []),
         ],
         references=[
             "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",

@@ -103,7 +103,7 @@ def analyse(
             testing,
             chosen,
             n_random=4 if smoke else 20,
-            unrelated=_unrelated(model, suite, smoke),
+            unrelated=workspace.other_pairs(model, suite.name, smoke=smoke),
             seed=seed,
         )
     metric = cut.metrics[0]
@@ -183,16 +183,6 @@ def _halves(suite: headwise.Suite, seed: int) -> tuple[headwise.Suite, headwise.
         for part in parts
     )
     return finding, testing
-
-
-def _unrelated(model: headwise.Model, suite: headwise.Suite, smoke: bool) -> headwise.Suite:
-    """Pairs of another question, to see whether the damage is of this behaviour alone."""
-    if model.name == "burrow":
-        name = "adjectives" if "mole" in suite.name else "mole"
-        return headwise.burrow_pairs(name, 20 if smoke else 100, held_out=False)
-    name = "adjective_pairs" if suite.name == "mole_pairs" else "mole_pairs"
-    pairs = that_fit(model, headwise.read(workspace.find_suite(name)))
-    return pairs.head(8) if smoke else pairs
 
 
 def _verdict(found: SetResult | None) -> Verdict:

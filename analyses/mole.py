@@ -8,7 +8,8 @@ nearest class mean and by logistic regression; scored are only sentences that we
 layer is chosen on one half of the groups and reported on the other, beside the majority class, a
 bag of words and layer 0. Then the sense is erased there, and the model goes on without it. Last, in
 minimal pairs that differ in the word that decides the sense, each head is cut, and it is asked whether
-it looks at that word.
+it looks at that word; the update of each head is measured along the directions from the other senses to one;
+and steps of these directions are added to the word, to see whether the model then takes it for another.
 
     uv run analyses/mole.py --model minilm
     headwise run mole --model minilm --data coarsewsd20/mole
@@ -18,12 +19,23 @@ Caveats: that a sense can be read does not show that the model uses it.
 """
 
 import headwise
-from headwise import erasure, evidence
+from headwise import erasure, evidence, workspace
+from headwise.directions.pushes import DirectionResult
+from headwise.directions.steering import SteerResult, pooled, read_label
 from headwise.exhibits import heads as exhibits
-from headwise.exhibits import probes
+from headwise.exhibits import moves, probes
 from headwise.probing import MAJORITY, Estimate, ProbeResult
 from headwise.prompts import that_fit
-from headwise.results import MINUS, Report, head_name, percent, points, verdict_of
+from headwise.results import (
+    MINUS,
+    Heatmap,
+    Lines,
+    Report,
+    head_name,
+    percent,
+    points,
+    verdict_of,
+)
 
 SUITE = "mole"
 PAIRS = "mole_pairs"
@@ -72,6 +84,13 @@ def analyse(
             model, evidence.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=0
         )
         known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
+    pushed, steered = [], []
+    if (label, position) == ("sense", 0):
+        fitted, asked_of = (suite, pairs) if cut and pairs else suite.halves(seed)
+        pushed = _pushes(model, fitted, asked_of, seed)
+        if cut and pairs:
+            steered = _steered(model, suite, pairs, smoke=smoke, seed=seed)
+    known += [evidence.moves(pushed)] if pushed else []
     heads = evidence.side_by_side(known)
     costs = "in sentences where the word's sense decides" if cut else ""
     return Report(
@@ -84,19 +103,38 @@ def analyse(
         figures=[
             *probes.figures(result, layer, kind),
             *([exhibits.cost_map(cut, costs)] if cut else []),
+            *(_move_figures(pushed, word) if pushed else []),
+            *(
+                [moves.steering_lines(pooled(steered), f"what {model.name} takes {word} for")]
+                if steered
+                else []
+            ),
         ],
         tables=[
             *probes.tables(result, choice.key),
             *([exhibits.heads_table(heads)] if cut else []),
             *([probes.erasure_table(erased)] if erased else []),
+            *(
+                [moves.steering_table(pooled(steered), steered[0].says[steered[0].metrics[0]])]
+                if steered
+                else []
+            ),
+            *(
+                [moves.pushes_table(pushed), moves.sources_table(pushed), moves.words_table(pushed)]
+                if pushed
+                else []
+            ),
         ],
         not_found=[
             *_not_found(result, word, kind, erased),
             *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
+            *([moves.steering_sentence(steered)] if steered else []),
         ],
         method=[
             *_method(model, suite, result, word, kind, erased),
             *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
+            *(moves.method(pushed, suite.name) if pushed else []),
+            *(moves.steering_method(steered) if steered else []),
         ],
         references=[
             "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
@@ -110,6 +148,53 @@ def analyse(
             ),
         ],
     )
+
+
+def _pushes(
+    model: headwise.Model, fitted: headwise.Suite, asked: headwise.Suite, seed: int
+) -> list[DirectionResult]:
+    """What pushes the word from all other senses towards each."""
+    known = {mark.label for sentence in fitted.sentences for mark in sentence.marks}
+    labels = [mark.label for sentence in asked.sentences for mark in sentence.marks]
+    found: list[DirectionResult] = []
+    for name in dict.fromkeys(labels):
+        if name in known and 2 <= labels.count(name) <= len(labels) - 2:
+            direction = headwise.Direction.of_classes(model, fitted, name, layer=model.n_layers)
+            found.append(
+                headwise.test_direction(model, asked, direction, (name, "others"), seed=seed)
+            )
+    return found
+
+
+def _steered(
+    model: headwise.Model, suite: headwise.Suite, pairs: headwise.Suite, *, smoke: bool, seed: int
+) -> list[SteerResult]:
+    """From each sense to each other of which there are pairs; a decoder where its stream ends, an encoder half way."""
+    layer = model.n_layers if model.is_causal else model.n_layers // 2
+    elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
+    known = {mark.label for sentence in suite.sentences for mark in sentence.marks}
+    ways = [{read_label(p.clean), read_label(p.corrupted)} & known for p in pairs.pairs]
+    found: list[SteerResult] = []
+    for ahead, behind in sorted({tuple(sorted(way)) for way in ways if len(way) == 2}):
+        if ways.count({ahead, behind}) < 2:
+            continue
+        direction = headwise.Direction.of_classes(model, suite, ahead, behind, layer=layer)
+        n_random = 3 if smoke else 10
+        found.append(
+            headwise.steer(
+                model, pairs, direction, unrelated=elsewhere, n_random=n_random, seed=seed
+            )
+        )
+    return found
+
+
+def _move_figures(pushed: list[DirectionResult], word: str) -> list[Heatmap | Lines]:
+    title = f"How {word} comes apart"
+    of = f"{word} in one sense from {word} in the others"
+    return [
+        moves.trajectories(pushed, title, of),
+        moves.push_map(pushed, "Who moves it there"),
+    ]
 
 
 def _question(suite: headwise.Suite, label: str) -> str:

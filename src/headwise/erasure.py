@@ -212,7 +212,7 @@ def _at_layer(
             tried = Logistic(standardise=False).made(inner)
             tried.fit((x[train] - centre) / scale, codes[train])
         logistic = Logistic(standardise=False, C=(chosen_C(tried),))
-        for kind, eraser in enumerate([None, *_erasers(x[train], codes[train], n_random, rng)]):
+        for kind, eraser in enumerate([None, *erasers(x[train], codes[train], n_random, rng)]):
             fitted, unseen = (_apply(eraser, x[part]) for part in (train, test))
             with single_thread(), warnings.catch_warnings():
                 # Where nothing can be read the search ends where it begins, of which it would warn.
@@ -238,13 +238,13 @@ def _at_layer(
 RANGE = 1e-6
 
 
-def _erasers(
+def erasers(
     x: Float[ndarray, "some_examples dim"],
     codes: Int[ndarray, " some_examples"],
     n_random: int,
     rng: np.random.Generator,
 ) -> list[Any]:
-    """Of the label, and of as many random variables as it takes to tell the labels apart."""
+    """LEACE of the label, and of as many random variables as it takes to tell the labels apart."""
     with warnings.catch_warnings():  # torch's own, of something in the library that is not used
         warnings.simplefilter("ignore", FutureWarning)
         from concept_erasure import LeaceEraser  # pyright: ignore[reportMissingImports]

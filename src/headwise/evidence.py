@@ -1,4 +1,4 @@
-"""Looks, carries, matters: what is known of each head, side by side.
+"""Looks, carries, matters, moves: what is known of each head, side by side.
 
 Each kind says `yes`, `no` or `unclear` of every head by a rule of its own, stated at the function. A head that looks and
 does not matter is a finding; a head of which nothing is said was not asked.
@@ -16,6 +16,8 @@ from numpy import ndarray
 
 from .ablation import AblationResult
 from .comparison import LEVEL
+from .directions.collecting import CollectResult
+from .directions.pushes import DirectionResult
 from .probing import Key, ProbeResult
 from .questions import Direction
 from .relations import RelationResult
@@ -23,7 +25,7 @@ from .suites import Link, Mark, Sentence, Suite
 
 YES, NO, UNCLEAR = "yes", "no", "unclear"
 LITTLE = 0.05  # of the intact metric: a head that costs less, with 95% confidence, does not matter
-KINDS = ("looks", "carries", "matters")
+KINDS = ("looks", "carries", "matters", "moves")
 
 
 def looks(result: RelationResult, direction: Direction) -> pd.DataFrame:
@@ -107,6 +109,57 @@ def matters(result: AblationResult, metric: str | None = None, side: str = "") -
             }
         )
     return pd.DataFrame(found)
+
+
+def moves(results: Sequence[DirectionResult]) -> pd.DataFrame:
+    """Whether each head's update pushes words towards what they mean, along one direction or several.
+
+    `yes` if along one of the directions the interval of its effect lies above zero, p over all heads, MLPs and directions (times the
+    number of directions) is below 5% against shuffled labels, and so is p against random directions; `no` if along every direction the
+    interval lies below 5% of the whole distance; else `unclear`.
+
+    Returns:
+        One row per head: `layer`, `head`, `moves`, `moves_share`, its largest share of a distance, and `moves_towards`, of which class.
+    """
+    heads = [(c.layer, c.head) for c in results[0].components if c.kind == "head"]
+    found: list[dict[str, object]] = []
+    for layer, head in heads:
+        own: list[dict[str, Any]] = [dict(r.row(f"L{layer}H{head}")) for r in results]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownArgumentType]
+        pushes = [
+            row["low"] > 0 and len(results) * row["p_family"] < LEVEL and len(results) * row["p_random"] < LEVEL
+            for row in own
+        ]  # fmt: skip
+        spared = all(row["high"] < LITTLE * r.total for row, r in zip(own, results, strict=True))
+        best = max(range(len(own)), key=lambda i: (pushes[i], own[i]["share"]))
+        found.append(
+            {
+                "layer": layer,
+                "head": head,
+                "moves": YES if any(pushes) else NO if spared else UNCLEAR,
+                "moves_share": float(own[best]["share"]),
+                "moves_towards": results[best].between[0],
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def collects(result: CollectResult) -> pd.DataFrame:
+    """Whether each head's update moves a word along the images of the words that it is linked to.
+
+    `yes` if the interval of the difference between own and other words lies above zero and p over all heads is below 5%; `no` if the
+    interval lies at or below zero; else `unclear`.
+
+    Returns:
+        One row per head: `layer`, `head`, `moves`, and `moves_cosine`, the difference.
+    """
+    t = result.table
+    said = [
+        YES if low > 0 and p < LEVEL else NO if high <= 0 else UNCLEAR
+        for low, high, p in zip(t["low"], t["high"], t["p_family"], strict=True)
+    ]
+    return pd.DataFrame(
+        {"layer": t["layer"], "head": t["head"], "moves": said, "moves_cosine": t["effect"]}
+    )
 
 
 def side_by_side(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

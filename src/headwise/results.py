@@ -104,13 +104,13 @@ class Series(_Frozen):
 
 
 class Lines(_Frozen):
-    """Rates over layers."""
+    """Rates, or shares that may be below 0 or above 1, over layers or whatever lies along x."""
 
     kind: Literal["lines"] = "lines"
     title: str
     caption: str
     x_label: str
-    x: list[int]
+    x: list[float]
     series: list[Series]
 
 

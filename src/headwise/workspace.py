@@ -7,10 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from .errors import HeadwiseError
 from .results import Report
+
+if TYPE_CHECKING:
+    from .models import Model
+    from .suites import Suite
 
 PACKAGE = Path(__file__).resolve().parent
 Kind = Literal["analyses", "probes"]
@@ -123,6 +127,27 @@ def find_suite(name: str) -> Path:
         HeadwiseError: There is none of that name.
     """
     return _find("probes", name)
+
+
+def other_pairs(model: "Model", name: str, *, smoke: bool) -> "Suite":
+    """Minimal pairs of another question than a suite's, to see whether what is done to a model changes this behaviour alone.
+
+    Args:
+        model: The model; burrow is asked in its own English.
+        name: The suite whose question it should not be.
+        smoke: Whether to take a few only.
+    """
+    from .grammar.pairs import burrow_pairs
+    from .prompts import that_fit
+    from .suites import read
+
+    if model.name == "burrow":
+        return burrow_pairs(
+            "adjectives" if "mole" in name else "mole", 20 if smoke else 100, held_out=False
+        )
+    other = "adjective_pairs" if "mole" in name else "mole_pairs"
+    pairs = that_fit(model, read(find_suite(other)))
+    return pairs.head(8) if smoke else pairs
 
 
 def _find(kind: Kind, name: str) -> Path:

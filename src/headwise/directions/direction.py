@@ -300,7 +300,7 @@ class Direction:
             template: A text in which words without sentences stand.
 
         Raises:
-            HeadwiseError: No pairs, one only, or a pair whose words lie at one point.
+            HeadwiseError: No pairs, one only, pairs of more than two labels, or words that lie at one point.
         """
         from . import making
 
@@ -324,19 +324,32 @@ class Direction:
 
     @staticmethod
     def of_unembedding(
-        model: Model, right: str, wrong: str, *, inner: Inner = "causal"
+        model: Model,
+        right: str,
+        wrong: str | Sequence[str],
+        *,
+        inner: Inner = "causal",
+        first_token: bool = False,
     ) -> "Direction":
         """The difference of two words' unembeddings, as *Potter* less *prince*: of a decoder, after its final norm.
 
         What is read is proportional to the difference of their logits. One step raises it by one. Under the `causal` inner product
         that step disturbs other words as little as can be; under the `plain` one it is the shortest.
 
+        Args:
+            model: A decoder.
+            right: The word ahead.
+            wrong: The word behind, or several, whose mean it is.
+            inner: `causal` or `plain`.
+            first_token: Whether a word of several tokens is read by its first; else it is refused.
+
         Raises:
-            HeadwiseError: A model that is no decoder, a word of several tokens, or twice the same.
+            HeadwiseError: A model that is no decoder, a word of several tokens, or the same token on both sides.
         """
         from . import making
 
-        return making.of_unembedding(model, right, wrong, inner)
+        behind = [wrong] if isinstance(wrong, str) else list(wrong)
+        return making.of_unembedding(model, right, behind, inner, first_token=first_token)
 
     @staticmethod
     def of_value_up(model: Model, head: AnyHead, word: str) -> "Direction":

@@ -23,18 +23,32 @@ def token_of(model: Model, word: str) -> int:
     Raises:
         HeadwiseError: It is several, or none that the tokenizer knows.
     """
-    sentence = Sentence.of(f"the {word}")
-    (alignment,) = words.align(model, [sentence])
-    n = len(sentence.words) - 1
-    pairs = zip(alignment.tokens, alignment.words, strict=True)
-    own = [token for token, of in pairs if of is not None and of > 0]
-    unknown = getattr(model.tokenizer, "unk_token_id", None)
-    if n != 1 or len(own) != 1 or own[0] == unknown:
-        what = "does not know" if unknown in own else f"writes with {len(own)} tokens"
+    own = _tokens(model, word)
+    if len(own) != 1 or own[0] == getattr(model.tokenizer, "unk_token_id", None):
+        what = "does not know" if len(own) == 1 else f"writes with {len(own)} tokens"
         raise HeadwiseError(
             f"The embedding of {word!r} is asked for, which {model.name} {what}; expected a word that is one token. Choose another."
         )
     return own[0]
+
+
+def first_token_of(model: Model, word: str) -> int:
+    """The first token of a word within a sentence.
+
+    Raises:
+        HeadwiseError: The tokenizer makes nothing of it, or does not know it.
+    """
+    own = _tokens(model, word)
+    if not own or own[0] == getattr(model.tokenizer, "unk_token_id", None):
+        raise HeadwiseError(f"{model.name} does not know {word!r}. Choose another word.")
+    return own[0]
+
+
+def _tokens(model: Model, word: str) -> list[int]:
+    sentence = Sentence.of(f"the {word}")
+    (alignment,) = words.align(model, [sentence])
+    pairs = zip(alignment.tokens, alignment.words, strict=True)
+    return [token for token, of in pairs if of is not None and of > 0]
 
 
 def value_up_images(
@@ -50,8 +64,11 @@ def value_up_images(
     Raises:
         HeadwiseError: A word of several tokens, no such layer, or a model of two stacks.
     """
-    wiring = Wiring.of(model, model.stacks[0].side)
-    side = wiring.stack.side
+    if len(model.stacks) == 2:
+        raise HeadwiseError(
+            f"{model.name} has an encoder and a decoder; what a bare word gives is known of models of one stack only. Take another model."
+        )
+    wiring = Wiring.of(model)
     chosen = list(range(len(wiring.blocks)) if layers is None else layers)
     tokens = torch.tensor([[token_of(model, word)] for word in given], device=model.device)
     embedded = wiring.factor * model.hf.get_input_embeddings()(tokens).detach()
@@ -62,20 +79,16 @@ def value_up_images(
         values: list[Tensor] = []
         for stream in (embedded, torch.zeros_like(embedded)):
             with (
-                hooks.edit(model, _key(side, "residual"), _instead(stream), [layer]),
-                hooks.capture(model, [_key(side, "v")], [layer]) as seen,
+                hooks.edit(model, "residual", _instead(stream), [layer]),
+                hooks.capture(model, ["v"], [layer]) as seen,
             ):
                 model.forward(tokens)
-                values.append(seen[_key(side, "v"), layer][:, 0].float())
+                values.append(seen["v", layer][:, 0].float())
         v = values[0] - values[1]
-        attention = model.attention(side, layer)
+        attention = model.attention(layer=layer)
         v = v.repeat_interleave(attention.n_heads // v.shape[1], dim=1)
         found.append(torch.einsum("whd,hdm->hwm", v, attention.W_O.float()))
     return torch.stack(found)
-
-
-def _key(side: str, site: str) -> str:
-    return f"{side}.{site}" if side else site
 
 
 def _instead(stream: Tensor):

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
@@ -19,7 +18,7 @@ from ..models import Model
 from ..suites import Mark, Pair, Sentence, Suite
 from .at_words import Words, streams_of
 from .direction import Direction, Inner
-from .images import token_of, value_up_images
+from .images import first_token_of, token_of, value_up_images
 
 
 def of_classes(
@@ -92,10 +91,8 @@ def _as_leace(
     from .. import erasure
 
     erasure.require_library()
-    from concept_erasure import LeaceEraser
-
-    fitted = LeaceEraser.fit(torch.from_numpy(x), torch.from_numpy(is_positive.astype(np.int64)))
-    reader = fitted.proj_right[0].numpy()
+    eraser = erasure.erasers(x, is_positive.astype(int), 0, np.random.default_rng(0))[0]
+    reader = eraser.proj_right[0].numpy()
     apart = float(reader @ direction.vector)
     return replace(direction, reader=reader * np.linalg.norm(direction.vector) / apart)
 
@@ -123,9 +120,17 @@ def of_pairs(
     x = streams_of(model, at, [layer])[0]
     names = [mark.label for mark in read]
     positive, negative = names[0], names[1]
-    turned = np.array(
-        [1.0 if a == positive or b == negative else -1.0 for a, b in zip(names[::2], names[1::2], strict=True)]
-    )  # fmt: skip
+    labels = list(zip(names[::2], names[1::2], strict=True))
+    is_between = [a == b for a, b in labels]
+    if positive != negative:
+        is_between = [{a, b} == {positive, negative} for a, b in labels]
+    if not all(is_between):
+        a, b = labels[is_between.index(False)]
+        raise HeadwiseError(
+            f"A direction leads from one label to another, and {suite.name!r} has pairs of {positive!r} and {negative!r} as well "
+            f"as of {a!r} and {b!r}. Keep the pairs of two labels, or use Direction.of_classes."
+        )
+    turned = np.array([1.0 if a == positive else -1.0 for a, _ in labels])
     if positive == negative:
         positive, negative, turned = "clean", "corrupted", np.ones(len(suite.pairs))
     steps = turned[:, None] * (x[::2] - x[1::2])
@@ -196,7 +201,9 @@ def of_probe(model: Model, probe: Probe, positive: str, negative: str | None) ->
     )
 
 
-def of_unembedding(model: Model, right: str, wrong: str, inner: Inner) -> Direction:
+def of_unembedding(
+    model: Model, right: str, wrong: Sequence[str], inner: Inner, *, first_token: bool
+) -> Direction:
     """See `Direction.of_unembedding`."""
     if model.kind != "decoder" or not model.has_output_head:
         raise HeadwiseError(
@@ -204,10 +211,13 @@ def of_unembedding(model: Model, right: str, wrong: str, inner: Inner) -> Direct
             "sentences with Direction.of_classes."
         )
     table = _unembedding(model)
-    first, second = (token_of(model, word) for word in (right, wrong))
-    if first == second:
-        raise HeadwiseError(f"{model.name} writes {right!r} and {wrong!r} with the same token.")
-    way = (table[first] - table[second]).double().cpu().numpy()
+    read = first_token_of if first_token else token_of
+    first, *rest = (read(model, word) for word in (right, *wrong))
+    if first in rest:
+        raise HeadwiseError(
+            f"{model.name} writes {right!r} and {wrong[rest.index(first)]!r} with the same token."
+        )
+    way = (table[first] - table[rest].mean(0)).double().cpu().numpy()
     metric, vector = None, way
     if inner == "causal":
         metric = unembedding_covariance(model)
@@ -219,7 +229,7 @@ def of_unembedding(model: Model, right: str, wrong: str, inner: Inner) -> Direct
         model,
         vector / rise if rise else vector,
         positive=right,
-        negative=wrong,
+        negative=", ".join(wrong),
         layer=model.n_layers,
         how="difference of unembeddings",
         normed=True,

@@ -185,6 +185,7 @@ class Recorder:
     def __init__(self, model: Model, wiring: Wiring, layer: int, *, normed: bool = False) -> None:
         self.model, self.wiring, self.layer, self.normed = model, wiring, layer, normed
         self._rows: tuple[Tensor, Tensor] | None = None
+        self._n_pos = 0
         self._gave: dict[nn.Module, Tensor] = {}
         self._given: dict[nn.Module, Tensor] = {}
 
@@ -199,6 +200,8 @@ class Recorder:
         stream = f"{side}.residual" if side else "residual"
         z: dict[Site, Tensor] = {}
         self._rows = rows, positions
+        of = batch.target if side == "decoder" and batch.target is not None else batch
+        self._n_pos = of.tokens.shape[1]
         with ExitStack() as stack:
             stack.enter_context(self._watching())
             seen = stack.enter_context(
@@ -264,10 +267,10 @@ class Recorder:
             self._given[module] = self._at(args[0])
 
     def _at(self, x: Tensor) -> Float[Tensor, "token d_model"]:
-        """At the tokens; positions may be the same in every row of a batch."""
+        """At the tokens; positions may be the same in every row of a batch, and some MLPs put all rows together (OPT)."""
         assert self._rows is not None
         rows, positions = self._rows
-        x = x.detach() if x.dim() == 3 else x.detach()[None]
+        x = x.detach() if x.dim() == 3 else x.detach().reshape(-1, self._n_pos, x.shape[-1])
         return x[rows if len(x) > 1 else torch.zeros_like(rows), positions].float()
 
 

@@ -30,6 +30,7 @@ from .parts import Component, components, take_apart
 from .sources import trace
 
 LEVEL = 0.05
+P_VALUES = ("p", "p_family", "q", "p_random", "p_random_family")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,9 @@ class DirectionResult:
         codes: 1 for a word of the positive class, 0 for the negative one.
         groups: Group of each word, as an index.
         total: Distance of the classes along the direction, which is the sum of all effects.
+        whole: The same with its interval over groups (`low`, `high`), the `cosine` of the classes' own step with the direction, `p` against
+            shuffled labels and `p_random` against random directions; `separated`, how often a word of the positive class lies further ahead
+            than one of the negative class (0.5 is chance).
         error: Largest difference between the sum of a word's pushes and where it lies, relative to the largest of the latter.
         table: One row per component: `name`, `kind`, `layer`, `head`; mean `push_positive` and `push_negative`; `effect`, their
             difference, with its 95% interval over groups (`low`, `high`); `share` of the total; `cosine` of the angle between the
@@ -73,6 +77,7 @@ class DirectionResult:
     codes: Int[ndarray, " word"]
     groups: Int[ndarray, " word"]
     total: float
+    whole: dict[str, float]
     error: float
     table: pd.DataFrame
     trajectory: pd.DataFrame
@@ -172,6 +177,7 @@ def test_direction(
         codes=codes,
         groups=examples.groups,
         total=float(effects.sum()),
+        whole=_whole(lies, step.sum(axis=0), direction, codes, examples.groups, readers, n_shuffles, seed),
         error=error,
         table=table,
         trajectory=_trajectory(model, asked, direction, codes, examples.groups, (positive, negative), seed),
@@ -229,18 +235,12 @@ def _table(
     effect = nulls.between(pushes, codes)
     low, high = difference_interval(pushes, codes, groups, seed)
     tested = np.array([c.kind in ("head", "mlp") for c in names])
-    p: dict[str, Float[ndarray, " component"]] = {}
+    p = {name: np.full(len(names), np.nan) for name in P_VALUES}
     if tested.any():
         shuffled = nulls.against_shuffled(pushes[tested], codes, groups, seed=seed, n_shuffles=n_shuffles)  # fmt: skip
         random = nulls.against_random(step[tested], direction, readers)
-        for name, values in (
-            ("p", shuffled.p),
-            ("p_family", shuffled.p_family),
-            ("q", shuffled.q),
-            ("p_random", random.p),
-            ("p_random_family", random.p_family),
-        ):
-            p[name] = np.full(len(names), np.nan)
+        found = (shuffled.p, shuffled.p_family, shuffled.q, random.p, random.p_family)
+        for name, values in zip(P_VALUES, found, strict=True):
             p[name][tested] = values
     return pd.DataFrame(
         {
@@ -258,6 +258,33 @@ def _table(
             **p,
         }
     )
+
+
+def _whole(
+    lies: Float[ndarray, " word"],
+    step: Float[ndarray, " d_model"],
+    direction: Direction,
+    codes: Int[ndarray, " word"],
+    groups: Int[ndarray, " word"],
+    readers: Float[ndarray, "draw d_model"],
+    n_shuffles: int,
+    seed: int,
+) -> dict[str, float]:
+    """The whole stream, tested as its parts are."""
+    low, high = difference_interval(lies[None], codes, groups, seed)
+    shuffled = nulls.against_shuffled(lies[None], codes, groups, seed=seed, n_shuffles=n_shuffles)
+    ahead, behind = lies[codes == 1], lies[codes == 0]
+    return {
+        "effect": float(ahead.mean() - behind.mean()),
+        "low": float(low[0]),
+        "high": float(high[0]),
+        "cosine": float(direction.cosine(step[None])[0]),
+        "p": float(shuffled.p[0]),
+        "p_random": float(nulls.against_random(step[None], direction, readers).p[0]),
+        "separated": float(
+            (ahead[:, None] > behind).mean() + (ahead[:, None] == behind).mean() / 2
+        ),
+    }
 
 
 def difference_interval(

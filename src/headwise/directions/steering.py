@@ -343,3 +343,48 @@ def _row(
         "elsewhere": elsewhere[0],
         "elsewhere_random": elsewhere[1:].mean() if has_random else np.nan,
     }
+
+
+def pooled(results: Sequence[SteerResult], seed: int = 0) -> pd.DataFrame:
+    """Several directions, each between two classes of its own, as one dose-response.
+
+    Args:
+        results: With the same doses and the same first metric.
+        seed: Fixes intervals.
+
+    Returns:
+        One row per dose: `dose`, `sentences` with the right sign before, `flipped`, the share of them that have the wrong one after,
+        with its 95% interval over groups (`low`, `high`), `flipped_random`, mean over random directions, `value` and `random`, means of the
+        metric, and `elsewhere` and `elsewhere_random`, as in `SteerResult`.
+    """
+    metric = results[0].metrics[0]
+    right = [result.intact[metric] > 0 for result in results]
+    groups: list[Int[ndarray, " sentence"]] = []
+    for result, own in zip(results, right, strict=True):
+        groups.append(result.groups[own] + sum(len(g) for g in groups))
+    rows: list[dict[str, float]] = []
+    for k, dose in enumerate(results[0].doses):
+        values = [r.values[metric][:, k, own] for r, own in zip(results, right, strict=True)]
+        own = np.concatenate([v[0] for v in values])
+        random = np.concatenate([v[1:].mean(axis=0) for v in values])
+        flipped = (own <= 0).astype(float)
+        by_chance = np.concatenate([(v[1:] <= 0).mean(axis=0) for v in values])
+        low, high = cluster_bootstrap(flipped[None], np.concatenate(groups), seed=seed)
+        weights = [own.sum() for own in right]
+        rows.append(
+            {
+                "dose": dose,
+                "sentences": len(own),
+                "flipped": flipped.mean(),
+                "low": float(low[0]),
+                "high": float(high[0]),
+                "flipped_random": by_chance.mean(),
+                "value": own.mean(),
+                "random": random.mean(),
+                "elsewhere": float(np.average([r.elsewhere[0, k] for r in results], weights=weights)),
+                "elsewhere_random": float(
+                    np.average([r.elsewhere[1:, k].mean() for r in results], weights=weights)
+                ),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -21,7 +21,7 @@ from ..anatomy import Attention, Side, Stack, plain
 from ..checks import TOLERANCES
 from ..errors import HeadwiseError
 from ..models import Model
-from ..norms import norms_of, scale_of
+from ..norms import is_centred, norms_of, scale_of
 
 Kind = Literal["attention", "cross", "mlp"]
 
@@ -136,15 +136,15 @@ class Frozen:
     def of(norm: nn.Module, given: Float[Tensor, "token d_model"]) -> "Frozen":
         """A norm and what it was given."""
         own: Any = norm
-        is_centred = isinstance(norm, nn.LayerNorm)
-        if is_centred:
+        centred = is_centred(norm)
+        if centred:
             gain = own.weight.detach()
         else:  # some multiply by the weight and some by one more than it
             ones = torch.ones_like(own.weight)[None]
             gain = (norm(ones) * scale_of(norm, ones))[0].detach()
         bias = getattr(own, "bias", None)
         bias = None if bias is None else bias.detach().float()
-        return Frozen(gain.float(), bias, scale_of(norm, given), is_centred)
+        return Frozen(gain.float(), bias, scale_of(norm, given), centred)
 
     def apply(
         self, x: Float[Tensor, "*rest token d_model"]
@@ -228,7 +228,9 @@ def _embedded(
     for event in events:
         weight = getattr(plain(event.module), "weight", None)
         is_table = isinstance(plain(event.module), nn.Embedding)
-        if event.way == "out" and is_table and event.value.shape[-1] == begin.shape[-1]:
+        # A TransformerLens bridge's embedding holds the model's own, which has been met.
+        is_new = plain(event.module) not in map(plain, found.values())
+        if event.way == "out" and is_table and is_new and event.value.shape[-1] == begin.shape[-1]:
             is_own = event.module is own or weight is plain(own).weight
             name = "embedding" if is_own and "embedding" not in found else _named(model, event)
             found[name], values[name] = event.module, event.value.expand_as(begin)
@@ -253,7 +255,7 @@ def _embedded(
 
 def _named(model: Model, event: Event) -> str:
     path = next(name for name, module in model.hf.named_modules() if module is event.module)
-    last = path.rpartition(".")[2]
+    last = path.removesuffix("._original_component").rpartition(".")[2]
     if "pos" in last or last == "wpe":
         return "position"
     return "token type" if "type" in last else last

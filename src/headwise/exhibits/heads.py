@@ -14,6 +14,7 @@ SAYS = {
     "looks": "looks: it attends to the right word more reliably than any rule that knows no model",
     "carries": "carries: what it hands over lets the fact be read better than from a bag of words",
     "matters": "matters: cutting it costs something in every way of cutting",
+    "moves": "moves: what it adds pushes the word towards what it means there",
 }
 COLUMNS = {
     "looks": Column(name="looks", title="Looks"),
@@ -24,6 +25,10 @@ COLUMNS = {
     "matters": Column(name="matters", title="Matters"),
     "matters_share": Column(name="matters_share", title="Cost", kind="rate", note="Share of the metric that is lost when it is cut, mean over the ways of cutting"),
     "matters_disagree": Column(name="matters_disagree", title="Ways disagree", note="Whether ways of cutting lead to different verdicts"),
+    "moves": Column(name="moves", title="Moves"),
+    "moves_share": Column(name="moves_share", title="Push", kind="rate", note="Share of the distance between the classes along the direction that it adds"),
+    "moves_cosine": Column(name="moves_cosine", title="Cosine", kind="number", note="Of its update with the images of the word's own cues, above that with those of others"),
+    "moves_towards": Column(name="moves_towards", title="towards"),
 }  # fmt: skip
 UNCUT = "Which heads the model needs was not asked, as there are no minimal pairs of this question: pass some with --pairs."
 
@@ -68,9 +73,11 @@ def headline(heads: pd.DataFrame) -> str:
     """Which heads look and matter, and which look in vain; empty where one of the two was not asked."""
     if not {"looks", "matters"} <= set(heads):
         return ""
-    both = evidence.where(heads, looks="yes", matters="yes")
     vain = evidence.where(heads, looks="yes", matters="no")
-    return f" Heads that look and matter: {_listed(both)}; that look and do not matter: {_listed(vain)}."
+    asked = {kind: "yes" for kind in ("looks", "matters", "moves") if kind in heads}
+    what = "look and matter" if "moves" not in asked else "look, matter and move it"
+    both = evidence.where(heads, **asked)
+    return f" Heads that {what}: {_listed(both)}; that look and do not matter: {_listed(vain)}."
 
 
 def sentences(heads: pd.DataFrame) -> list[str]:
@@ -86,6 +93,11 @@ def sentences(heads: pd.DataFrame) -> list[str]:
     if {"carries", "matters"} <= set(heads):
         idle = evidence.where(heads, carries="yes", matters="no")
         lines.append(f"Heads that carry and do not matter: {_listed(idle)}.")
+    if {"moves", "matters"} <= set(heads):
+        lines.append(
+            f"Heads that matter and do not move it along the directions asked: {_listed(evidence.where(heads, matters='yes', moves='no'))}; that move it and "
+            f"do not matter: {_listed(evidence.where(heads, moves='yes', matters='no'))}."
+        )
     if "matters_disagree" in heads:
         torn = evidence.where(heads, matters_disagree="yes")
         lines.append(

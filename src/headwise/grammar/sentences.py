@@ -12,6 +12,8 @@ from .chance import Chance
 from .lexicon import load
 from .passages import PHENOMENA
 from .senses import N_BLOCKS, context_of, sense_before
+from .towers import LABELS as TOWERS
+from .towers import tower_passages
 from .writer import Writer
 
 LICENSE = "MIT"
@@ -25,6 +27,7 @@ QUESTIONS = {
     "completions": "Where does a first name meet the words that complete it?",
     "companions": "Where does a first name meet the names that complete it?",
     "landmarks": "Where does a tower become the one in Paris?",
+    "towers": "Does tower become the one in Paris after Eiffel, and shrink after miniature?",
     "relatives": "Do nouns take in what was done to them?",
     "mysteries": "Does the last vector of a mystery hold the murderer?",
     "long mysteries": "Does the last vector of a mystery still hold the murderer when its clues lie far apart?",
@@ -46,7 +49,8 @@ def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = Fa
     Args:
         phenomenon: `narration`, `adjectives`, `senses`, `gender`, `agreement`, `completions`,
             `companions`, `landmarks`, `relatives`, `mysteries`, `long mysteries`, `lineups`, `repetitions`, or one of the
-            ambiguous words, as `mole`. For a word
+            ambiguous words, as `mole`; or `towers`: passages told of a tower (`bare`), the Eiffel tower (`eiffel`) and a `miniature`, three of a
+            group, cut off before the place or the look that comes next, with the last word marked. For a word
             all that sets its sense stands before it, senses are equally frequent, and a group is a sense
             with one part of the words that set it, so that what is scored is never set by words that
             were fitted.
@@ -59,16 +63,19 @@ def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = Fa
         HeadwiseError: An unknown phenomenon, `n` below 1, or a word of which no combination is held out.
     """
     lexicon = load()
-    require(phenomenon, PHENOMENA, n, "passages")
+    require(phenomenon, (*PHENOMENA, "towers"), n, "passages")
     source = f"burrow_sentences({phenomenon!r}, {n}, seed={seed}, held_out={held_out})"
-    writers = _of_word if phenomenon in lexicon.senses else _of_phenomenon
-    sentences = tuple(writers(phenomenon, n, seed, held_out, source))
+    if phenomenon == "towers":
+        sentences = tuple(tower_passages(lexicon, n, seed, source))
+    else:
+        writers = _of_word if phenomenon in lexicon.senses else _of_phenomenon
+        sentences = tuple(writers(phenomenon, n, seed, held_out, source))
     text = "\n".join(f"{s.group}\t{s.text}" for s in sentences)
     return Suite(
         name=f"burrow-{phenomenon}",
         question=_question(phenomenon),
         sentences=sentences,
-        labels=sense_labels(phenomenon, sentences),
+        labels=TOWERS if phenomenon == "towers" else sense_labels(phenomenon, sentences),
         license=LICENSE,
         path=source,
         sha256=sha256(text.encode()).hexdigest(),

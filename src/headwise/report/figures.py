@@ -4,7 +4,7 @@ import io
 import re
 from typing import Any
 
-from ..results import Lines
+from ..results import MINUS, Lines
 
 # Stand-ins that no chart would use by itself; the page replaces them by its own colours.
 INK, MUTED, ACCENT, GRID = "#010203", "#040506", "#070809", "#0a0b0c"
@@ -69,7 +69,8 @@ def _plot(axes: Any, chart: Lines) -> None:
             )
             axes.fill_between(chart.x, low, high, color=colour, alpha=0.13, linewidth=0)
         ends.append((values[-1], f"{sample} {series.name}", colour))
-    for height, name, colour in _spread(ends):
+    low, high = _range(chart)
+    for height, name, colour in _spread(ends, 0.07 * (high - low), high):
         axes.annotate(
             name,
             (chart.x[-1], height),
@@ -80,22 +81,36 @@ def _plot(axes: Any, chart: Lines) -> None:
             annotation_clip=False,
         )
     axes.set_xlabel(chart.x_label)
-    axes.set_xticks(chart.x if len(chart.x) <= 16 else chart.x[:: len(chart.x) // 12])
-    axes.set_ylim(0, 102)
-    axes.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
+    ticks = chart.x if len(chart.x) <= 16 else chart.x[:: len(chart.x) // 12]
+    axes.set_xticks(ticks, [f"{x:g}".replace("-", MINUS) for x in ticks])
+    axes.set_ylim(low - 0.02 * (high - low) * (low < 0), high + 0.02 * (high - low))
+    if (low, high) == (0, 100):
+        axes.set_yticks([0, 25, 50, 75, 100], ["0", "25", "50", "75", "100%"])
+    else:
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:g}%".replace("-", MINUS))
+        axes.axhline(0, color=GRID, linewidth=1.2)
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0)
 
 
-def _spread(ends: list[tuple[float, str, str]], gap: float = 7.0) -> list[tuple[float, str, str]]:
+def _range(chart: Lines) -> tuple[float, float]:
+    """What the vertical axis covers, in percent: 0 to 100, and more if something lies outside."""
+    values = [v for series in chart.series for v in series.values if v is not None]
+    low, high = min([0.0, *values]), max([1.0, *values])
+    return 100 * low, 100 * high
+
+
+def _spread(
+    ends: list[tuple[float, str, str]], gap: float, top: float
+) -> list[tuple[float, str, str]]:
     """Moves labels at the right edge apart so that none covers another."""
     placed: list[tuple[float, str, str]] = []
-    floor = -gap
+    floor = min((height for height, _, _ in ends), default=0.0) - gap
     for height, name, colour in sorted(ends):
         floor = max(height, floor + gap)
         placed.append((floor, name, colour))
-    over = max(0.0, placed[-1][0] - 100) if placed else 0.0
+    over = max(0.0, placed[-1][0] - top) if placed else 0.0
     return [(height - over, name, colour) for height, name, colour in placed]
 
 

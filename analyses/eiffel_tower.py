@@ -1,0 +1,233 @@
+"""Does tower become the one in Paris after Eiffel, and shrink after miniature?
+
+Question: one word, *tower*, is told bare, after *Eiffel* and after *miniature Eiffel*. Does its vector move
+towards Paris in the second, and from tall towards small in the third?
+
+Method: two directions are fitted on sentences without any tower: from things elsewhere to things in Paris, and from small
+things to tall ones (differences of class means at the end of the residual stream). Whether they are good for anything is
+seen on groups they were not fitted on. Then the same frames, told three ways, are measured along them, whole and head by
+head. burrow is asked in its own English for what it says next (*The tower was in*), along differences of its unembedding.
+
+    uv run analyses/eiffel_tower.py --model minilm
+    headwise run eiffel_tower --model gpt2
+
+Caveats: a word that moves along a direction moves along others, too; so the step is compared with random directions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+import headwise
+from headwise.directions.pushes import DirectionResult
+from headwise.exhibits import moves
+from headwise.results import MINUS, Column, Report, Table, Verdict, percent
+
+SUITE = "eiffel_tower"
+BURROW = "towers"
+LEVEL = 0.05
+QUESTION = "Does tower become the one in Paris after Eiffel, and shrink after miniature?"
+# What is asked: the groups that are fitted, both ends of the direction, and which tower should lie ahead of which.
+ASKED = {
+    "place": (("paris", "elsewhere"), ("eiffel", "bare")),
+    "size": (("tall", "small"), ("eiffel", "miniature")),
+}
+SPOKEN = {
+    "place": ("Paris", ["Lisbon", "Chicago", "Moscow", "Tuscany"]),
+    "size": ("tall", ["small"]),
+}
+TOLD = ("bare", "eiffel", "miniature")
+PROJECTIONS = [
+    Column(name="direction", title="Direction"),
+    Column(name="told", title="Told"),
+    Column(name="mean", title="Lies at", kind="number"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
+    Column(name="high", title="to", kind="number"),
+]  # fmt: skip
+TESTS = [
+    Column(name="direction", title="Direction"),
+    Column(name="told", title="Told"),
+    Column(name="effect", title="Step", kind="number"),
+    Column(name="low", title="from", kind="number"),
+    Column(name="high", title="to", kind="number"),
+    Column(name="separated", title="Apart", kind="rate", note="How often one lies further ahead than the other; 50% is chance"),
+    Column(name="cosine", title="Cosine", kind="number", note="Between the whole step and the direction"),
+    Column(name="p", title="p", kind="number", note="Against shuffled labels"),
+    Column(name="p_random", title="p random", kind="number", note="Against random directions that vary as the words do"),
+]  # fmt: skip
+
+
+def analyse(
+    model: headwise.Model, suite: headwise.Suite, *, seed: int = 0, smoke: bool = False
+) -> Report:
+    """Measures towers along two directions that were fitted without any."""
+    if not {mark.label for s in suite.sentences for mark in s.marks} >= set(TOLD):
+        raise headwise.HeadwiseError(
+            f"This analysis needs sentences whose marked word is labelled {', '.join(TOLD)}; {suite.name!r} has others. "
+            "probes/eiffel_tower.toml shows how it is written."
+        )
+    spoken = any(group.startswith("place ") for group in suite.groups)
+    found: dict[str, DirectionResult] = {}
+    others: list[DirectionResult] = []
+    held_out: dict[str, DirectionResult] = {}
+    for name, ((ahead, behind), (first, second)) in ASKED.items():
+        if spoken:
+            right, wrong = SPOKEN[name]
+            direction = headwise.Direction.of_unembedding(
+                model, right, wrong, inner="plain", first_token=True
+            )
+            towers = _part(suite, f"{name} ")
+        else:
+            fitted, towers = _part(suite, f"{name}-"), _part(suite, "tower-")
+            half, rest = fitted.halves(seed)
+            on_half = headwise.Direction.of_classes(
+                model, half, ahead, behind, layer=model.n_layers
+            )
+            held_out[name] = headwise.test_direction(model, rest, on_half, n_traced=0, seed=seed)
+            direction = headwise.Direction.of_classes(
+                model, fitted, ahead, behind, layer=model.n_layers
+            )
+        found[name] = headwise.test_direction(model, towers, direction, (first, second), seed=seed)
+        third = next(told for told in TOLD if told not in (first, second))
+        others.append(
+            headwise.test_direction(model, towers, direction, (first, third), n_traced=0, seed=seed)
+        )
+    results = [found["place"], found["size"]]
+    verdict = _verdict(results)
+    tests = [*results, *others, *held_out.values()]
+    return Report(
+        analysis="eiffel_tower",
+        model=model.name,
+        question=QUESTION,
+        verdict=verdict,
+        answer=_answer(model.name, verdict, found),
+        figures=[
+            moves.trajectories(results, "How the towers come apart", "towers told one way from those told the other"),
+            *(
+                moves.push_map([found[name]], title)
+                for name, title in (("place", "Who moves it to Paris"), ("size", "Who keeps it tall"))
+            ),
+        ],
+        tables=[
+            Table.of("steps", "Whole steps", _tests(tests), TESTS, caption="Lengths along the direction at the end of the stream. The last rows are "
+                "sentences about other things, on which the directions were not fitted: whether they are good for anything." if held_out else ""),
+            Table.of("projections", "Where towers lie", _projections([*results, *others]), PROJECTIONS, caption="Along each direction, as lengths."),
+            moves.pushes_table(results),
+            moves.sources_table(results),
+            moves.words_table(results),
+        ],
+        not_found=_not_found(results, held_out),
+        method=[
+            *([suite.about] if suite.about else []),
+            *([] if spoken else ["Directions are fitted on groups about other things, told as tall and as small, and as in Paris and elsewhere, with the same frames and nouns on both sides; no tower among them."]),
+            *moves.method(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
+            "Verdict: 'supported' if along both directions the step's interval lies above zero, p against shuffled labels is below 5% and p against random "
+            "directions is, too; 'not supported' if one interval lies at or below zero; otherwise 'inconclusive'.",
+        ],
+        references=[
+            "Kim et al. 2018, Interpretability beyond feature attribution: testing with concept activation vectors.",
+            "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
+            "Elhage et al. 2021, A mathematical framework for transformer circuits.",
+        ],
+    )  # fmt: skip
+
+
+def _part(suite: headwise.Suite, prefix: str) -> headwise.Suite:
+    kept = tuple(s for s in suite.sentences if s.group.startswith(prefix))
+    if not kept:
+        raise headwise.HeadwiseError(
+            f"This analysis needs groups whose names begin with {prefix!r}, and {suite.name!r} has none. "
+            "probes/eiffel_tower.toml shows how it is written."
+        )
+    return replace(suite, sentences=kept)
+
+
+def _verdict(results: Sequence[DirectionResult]) -> Verdict:
+    wholes = [result.whole for result in results]
+    if any(whole["high"] <= 0 for whole in wholes):
+        return "not supported"
+    sure = all(w["low"] > 0 and w["p"] < LEVEL and w["p_random"] < LEVEL for w in wholes)
+    return "supported" if sure else "inconclusive"
+
+
+def _answer(model: str, verdict: Verdict, found: dict[str, DirectionResult]) -> str:
+    opening = {
+        "supported": f"In {model} tower moves towards Paris after Eiffel, and from tall towards small after miniature",
+        "not supported": f"In {model} tower does not move both towards Paris after Eiffel and towards small after miniature",
+        "inconclusive": f"Whether tower moves towards Paris after Eiffel and towards small after miniature, more than it moves anyhow, cannot be told for {model}",
+    }[verdict]
+    said = [
+        f"{what} {_step(found[name])}"
+        for name, what in (
+            ("place", "the Eiffel tower lies further towards Paris than a bare one in"),
+            ("size", "a miniature lies further towards small than the Eiffel tower in"),
+        )
+    ]
+    return f"{opening}: {said[0]}; {said[1]}."
+
+
+def _step(result: DirectionResult) -> str:
+    whole = result.whole
+    return (
+        f"{percent(whole['separated'])} of comparisons (step {whole['effect']:.2g} [{whole['low']:.2g}, {whole['high']:.2g}], cosine to the direction "
+        f"{whole['cosine']:.2f}, p {whole['p']:.1g}; as long along a random direction with p {whole['p_random']:.2g})"
+    ).replace("-", MINUS)
+
+
+def _tests(results: Sequence[DirectionResult]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"direction": r.direction.name, "told": " against ".join(r.between)} | r.whole
+            for r in results
+        ]
+    )
+
+
+def _projections(results: Sequence[DirectionResult]) -> pd.DataFrame:
+    rows: list[dict[str, object]] = []
+    for result in results:
+        last = result.trajectory[result.trajectory["layer"] == result.direction.layer]
+        rows += [
+            {"direction": result.direction.name, "told": row.label, "mean": row.mean_, "low": row.low, "high": row.high}
+            for row in last.rename(columns={"mean": "mean_"}).itertuples()
+            if row.label != "difference"
+        ]  # fmt: skip
+    table = pd.DataFrame(rows).drop_duplicates(["direction", "told"])
+    return table.sort_values(["direction", "told"])
+
+
+def _not_found(
+    results: Sequence[DirectionResult], held_out: dict[str, DirectionResult]
+) -> list[str]:
+    lines = [
+        f"Along {result.direction.name}, heads that push {result.between[0]} ahead of {result.between[1]} by both tests: {', '.join(result.pushing) or 'none'}."
+        for result in results
+    ]
+    for result in results:
+        if result.whole["p_random"] >= LEVEL:
+            lines.append(
+                f"Along {result.direction.name} the step is no longer than along many random directions in which such words vary (p "
+                f"{result.whole['p_random']:.2g}): the word moves, and not along this direction above all."
+            )
+    for name, result in held_out.items():
+        if result.whole["p"] >= LEVEL or result.whole["low"] <= 0:
+            lines.append(
+                f"The direction of {name} does not set other things apart on which it was not fitted, so little can be said with it."
+            )
+    start = [r.trajectory[(r.trajectory["layer"] == 0) & (r.trajectory["label"] == "difference")].iloc[0] for r in results]  # fmt: skip
+    apart = [
+        r.direction.name
+        for r, row in zip(results, start, strict=True)
+        if row["low"] > 0 or row["high"] < 0
+    ]
+    lines.append(
+        f"At layer 0, before any attention, towers are {'apart already along ' + ', '.join(apart) + ', by their place in the sentence alone' if apart else 'at one point along both directions, but for their place in the sentence'}."
+    )
+    return lines
+
+
+if __name__ == "__main__":
+    from headwise.cli import script
+
+    script(__file__)

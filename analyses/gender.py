@@ -1,0 +1,253 @@
+"""Is the step from man to woman one direction, from king to queen as from uncle to aunt and from actor to actress?
+
+Question: the words of a pair such as *king* and *queen* differ in one respect. Is the step between them the same in
+other pairs of its field, in families and at work?
+
+Method: the mean step of royal pairs is a direction, at every layer. Royal pairs that it was not fitted on (each is left out in
+turn), families and occupations are measured along it: how often the step goes the right way, how far, and at what angle.
+The layer is the one at which left-out royal pairs lie closest to it, so that the other fields have no part in choosing it. Then every
+head's and MLP's push along it is measured, and, where the model says what comes next, the step is added to a person and
+it is seen whether another pronoun follows.
+
+    uv run analyses/gender.py --model minilm
+    headwise run gender --model burrow
+
+Caveats: a direction that sets words apart is not thereby used; and what is called male or female here is a word's form, not a person.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+import headwise
+from headwise import workspace
+from headwise.directions.pushes import DirectionResult
+from headwise.directions.steering import SteerResult, pooled
+from headwise.directions.transfer import TransferResult, test_transfer
+from headwise.exhibits import moves
+from headwise.prompts import how_it_speaks, that_fit
+from headwise.results import MINUS, Column, Lines, Report, Series, Table, percent, verdict_of
+from headwise.stats import MIN_CLUSTERS
+from headwise.suites import Mark, Pair, Sentence
+
+SUITE = "gender_steps"
+BURROW_PAIRS = "gender"
+QUESTION = "Is the step from man to woman one direction, from king to queen as from uncle to aunt?"
+SOURCE = "royalty"
+HE = ("he", "him", "his", "himself")
+# Of burrow's English: what field a noun is of; names are a field of their own, and all else is work.
+ROYAL = ("king", "queen", "prince", "princess", "duke", "duchess", "emperor", "empress", "count", "countess", "baron", "baroness", "lord", "lady")  # fmt: skip
+FAMILY = ("father", "mother", "brother", "sister", "uncle", "aunt", "son", "daughter", "nephew", "niece", "husband", "wife",
+          "grandfather", "grandmother", "grandson", "granddaughter", "groom", "bride", "widower", "widow", "bridegroom")  # fmt: skip
+COLUMNS = [
+    Column(name="layer", title="Layer", kind="integer"),
+    Column(name="field", title="Field"),
+    Column(name="words", title="Word pairs", kind="integer"),
+    Column(name="right", title="Right way", kind="rate", note="How often the step goes the way of the royal one; 50% is chance"),
+    Column(name="right_low", title="from", kind="rate"),
+    Column(name="right_high", title="to", kind="rate"),
+    Column(name="step", title="Step", kind="number", note="In royal steps"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over word pairs"),
+    Column(name="high", title="to", kind="number"),
+    Column(name="cosine", title="Cosine", kind="number", note="Mean, to the royal step"),
+    Column(name="p_family", title="p", kind="number", note="Signs of word pairs flipped; over all layers and fields"),
+    Column(name="p_random", title="p random", kind="number", note="Share of random directions along which the mean step is as long"),
+]  # fmt: skip
+
+
+def analyse(
+    model: headwise.Model, suite: headwise.Suite, *, seed: int = 0, smoke: bool = False
+) -> Report:
+    """Measures steps between the words of pairs along the step of royal ones."""
+    if not suite.pairs:
+        raise headwise.HeadwiseError(
+            f"This analysis needs minimal pairs, and {suite.name!r} has none. Name a suite with pairs = [...] and groups named "
+            f"'{SOURCE}-...' and others; probes/gender_steps.toml shows how it is written."
+        )
+    if not any(mark.label == "male" for s in suite.sentences for mark in s.marks):
+        suite = _of_burrow(suite)
+    suite = that_fit(model, suite)
+    found = test_transfer(model, suite, SOURCE, seed=seed)
+    others = _of_fields(suite, lambda field: field != SOURCE)
+    pushed = None
+    if found.layer:
+        pushed = headwise.test_direction(
+            model, others, found.direction, ("male", "female"), seed=seed
+        )
+    steered = _steered(model, suite, found, smoke=smoke, seed=seed)
+    asked = [field for field in found.fields[1:] if found.n_pairs[field] >= MIN_CLUSTERS]
+    rows = [found.row(field) for field in asked]
+    verdict = verdict_of([(row["low"], row["high"]) for row in rows]) if rows else "inconclusive"
+    if verdict == "supported" and any(row["p_random"] >= LEVEL for row in rows):
+        verdict = "inconclusive"
+    return Report(
+        analysis="gender",
+        model=model.name,
+        question=QUESTION,
+        verdict=verdict,
+        answer=_answer(found, verdict, asked),
+        figures=[
+            _lines(found),
+            *([moves.push_map([pushed], "Who adds to the step")] if pushed else []),
+            *([moves.steering_lines(pooled([steered]), "the pronoun")] if steered else []),
+        ],
+        tables=[
+            Table.of("transfer", "Every field, layer by layer", found.table, COLUMNS, folded=True,
+                     caption=f"Steps from the woman's to the man's word along the mean step of {SOURCE} pairs; of {SOURCE} itself, of pairs that it was not fitted on."),
+            *([moves.steering_table(pooled([steered]), steered.says[steered.metrics[0]])] if steered else []),
+            *([moves.pushes_table([pushed]), moves.sources_table([pushed])] if pushed else []),
+        ],
+        not_found=_not_found(found, pushed, steered),
+        method=[
+            *([suite.about] if suite.about else []),
+            f"Words of a pair stand in the same sentence. A step is the difference of their vectors (means over pieces) in the residual stream; the direction is the mean step of "
+            f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
+            "Intervals draw word pairs again; p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women.",
+            *(moves.method([pushed], f"{SOURCE} pairs") if pushed else []),
+            *(moves.steering_method([steered]) if steered else []),
+            "Verdict: 'supported' if in every other field (of five word pairs or more) the mean step along the direction lies above zero by its interval, and no more than 5% of random directions do as much; 'not supported' if one interval lies at or "
+            "below zero; otherwise 'inconclusive'.",
+        ],
+        references=[
+            "Mikolov, Yih and Zweig 2013, Linguistic regularities in continuous space word representations.",
+            "Bolukbasi, Chang, Zou, Saligrama and Kalai 2016, Man is to computer programmer as woman is to homemaker?",
+            "Rimsky et al. 2024, Steering Llama 2 via contrastive activation addition.",
+        ],
+    )  # fmt: skip
+
+
+LEVEL = 0.05
+
+
+def _of_burrow(suite: headwise.Suite) -> headwise.Suite:
+    """Pairs of burrow's English, with the person labelled male or female and groups named by field."""
+
+    def told(sentence: Sentence, group: str, label: str) -> Sentence:
+        (mark,) = (m for m in sentence.marks if m.label == "person")
+        return replace(sentence, group=group, marks=(Mark(mark.word, label),))
+
+    pairs: list[Pair] = []
+    for pair in suite.pairs:
+        first, _, second = pair.group.partition("-")
+        field = "names" if first[:1].isupper() else "work"
+        if first.lower() in ROYAL or second.lower() in ROYAL:
+            field = "royalty"
+        elif first.lower() in FAMILY or second.lower() in FAMILY:
+            field = "family"
+        group, is_male = f"{field}-{pair.group}", pair.right in HE
+        pairs.append(
+            replace(
+                pair,
+                clean=told(pair.clean, group, "male" if is_male else "female"),
+                corrupted=told(pair.corrupted, group, "female" if is_male else "male"),
+            )
+        )
+    return replace(
+        suite, pairs=tuple(pairs), sentences=tuple(s for p in pairs for s in (p.clean, p.corrupted))
+    )
+
+
+def _of_fields(suite: headwise.Suite, chosen: Callable[[str], bool]) -> headwise.Suite:
+    pairs = tuple(p for p in suite.pairs if chosen(p.group.partition("-")[0]))
+    return replace(
+        suite, pairs=pairs, sentences=tuple(s for p in pairs for s in (p.clean, p.corrupted))
+    )
+
+
+def _steered(
+    model: headwise.Model, suite: headwise.Suite, found: TransferResult, *, smoke: bool, seed: int
+) -> SteerResult | None:
+    """Adds the royal step to persons of other fields, early enough for later words to look them up."""
+    if not how_it_speaks(model) or not any(pair.right for pair in suite.pairs):
+        return None
+    layer = min(found.layer, max(1, model.n_layers // 4))
+    royal = _of_fields(suite, lambda field: field == SOURCE)
+    others = _of_fields(suite, lambda field: field != SOURCE)
+    direction = headwise.Direction.of_pairs(model, royal, layer=layer)
+    elsewhere = workspace.other_pairs(model, suite.name, smoke=True)
+    return headwise.steer(
+        model, others, direction, unrelated=elsewhere, n_random=3 if smoke else 10, seed=seed
+    )
+
+
+def _answer(found: TransferResult, verdict: str, asked: Sequence[str]) -> str:
+    opening = {
+        "supported": "The step between man and woman of royal pairs is one that other pairs take, too",
+        "not supported": "The step between man and woman of royal pairs is not one that all other pairs take",
+        "inconclusive": "Whether other pairs take the step between man and woman of royal ones cannot be told",
+    }[verdict]
+    said = [
+        f"{percent(row['right'])} of {field} [{percent(row['right_low'])}, {percent(row['right_high'])}] ({row['step']:.2f} royal steps [{row['low']:.2f}, {row['high']:.2f}], "
+        f"cosine {row['cosine']:.2f})"
+        for field in (found.source, *asked)
+        for row in [found.row(field)]
+    ]
+    return (
+        f"{opening}: at layer {found.layer} of {found.model} it goes the right way in {'; '.join(said)}, where chance is 50% and {SOURCE} pairs are "
+        "measured along the step of the others."
+    ).replace("-", MINUS)
+
+
+def _lines(found: TransferResult) -> Lines:
+    layers = sorted({int(layer) for layer in found.table["layer"]})
+    series: list[Series] = []
+    for field in found.fields:
+        rows = found.table[found.table["field"] == field]
+        series.append(
+            Series(
+                name=f"{field}, left out" if field == found.source else field,
+                values=np.array(rows["step"]),
+                low=np.array(rows["low"]),
+                high=np.array(rows["high"]),
+            )
+        )
+    return Lines(
+        title="How far pairs of each field go along the royal step",
+        caption="Mean step in percent of the mean royal step, at every layer of the residual stream, with 95% intervals over word pairs. A step of another "
+        "kind would be at zero. Layer 0 is before any attention.",
+        x_label="layer of the residual stream",
+        x=[float(layer) for layer in layers],
+        series=series,
+    )
+
+
+def _not_found(
+    found: TransferResult, pushed: DirectionResult | None, steered: SteerResult | None
+) -> list[str]:
+    lines: list[str] = []
+    if few := [f for f in found.fields if found.n_pairs[f] < MIN_CLUSTERS]:
+        lines.append(
+            f"Of {', '.join(few)} there are fewer than {MIN_CLUSTERS} word pairs, so they have no interval and no part in the verdict."
+        )
+    for field in found.fields[1:]:
+        row = found.row(field)
+        if row["p_random"] >= LEVEL:
+            lines.append(
+                f"In {field} the step is no longer along the royal one than along many random directions in which such words vary (p {row['p_random']:.2g})."
+            )
+    lines.append(
+        f"One step for all it is not: cosines to the royal step lie between {min(found.row(f)['cosine'] for f in found.fields):.2f} and "
+        f"{max(found.row(f)['cosine'] for f in found.fields):.2f}, so most of the length of a pair's own step points elsewhere.".replace(
+            "-", MINUS
+        )
+    )
+    if pushed is not None:
+        start = pushed.table[~pushed.table["kind"].isin(["head", "mlp"])]["share"].sum()
+        lines.append(
+            f"Of the step in other fields {percent(start)} is there before any block, in the words' embeddings; heads that add to it by both tests: "
+            f"{', '.join(pushed.pushing[:12]) or 'none'}."
+        )
+    if steered is not None:
+        lines.append(moves.steering_sentence([steered]))
+    else:
+        lines.append(
+            "Nothing was steered: the model, or the sentences, do not say what comes next."
+        )
+    return lines
+
+
+if __name__ == "__main__":
+    from headwise.cli import script
+
+    script(__file__)

@@ -1,0 +1,59 @@
+"""The same passage about a tower, the Eiffel tower and the miniature Eiffel tower, cut off before what sets them apart.
+
+Passages of groups `place ...` end before the place (*The tower was in*), those of `size ...` before the look (*The tower
+was*). Towers with other names are left to training; a bare tower has no place of its own.
+"""
+
+from dataclasses import replace
+
+from ..suites import Link, Mark, Sentence
+from .annotation import sentence_of
+from .chance import Chance
+from .lexicon import Lexicon
+from .narration import filler
+from .phrases import somebody
+from .writer import Writer
+
+TOLD = {"bare": (), "eiffel": ("Eiffel",), "miniature": ("miniature", "Eiffel")}
+LABELS = {
+    "bare": "a tower, nothing else being said of it",
+    "eiffel": "the Eiffel tower",
+    "miniature": "a miniature of the Eiffel tower",
+}
+OPENINGS = ("saw the", "talked about the", "remembered the", "described the", "looked at the")
+
+
+def tower_passages(lexicon: Lexicon, n: int, seed: int, source: str) -> list[Sentence]:
+    """About `n` passages, three of each group."""
+    made: list[Sentence] = []
+    for i in range(-(-n // 3)):
+        kind = ("place", "size")[i % 2]
+        for label, names in TOLD.items():
+            # Names cost no draw, so every way of telling has the same frame.
+            w = Writer(Chance(f"towers {seed} {i}"), lexicon)
+            made.append(_passage(w, names, label, kind, f"{kind} {i // 2}", f"{source}: {i}"))
+    return made
+
+
+def _passage(
+    w: Writer, names: tuple[str, ...], label: str, kind: str, group: str, source: str
+) -> Sentence:
+    w.add(somebody(w)[0], "PROPN")
+    w.say(w.chance.pick(OPENINGS))
+    causes = [w.add(name, "PROPN" if name[0].isupper() else "ADJ") for name in names]
+    w.add("tower", "NOUN")
+    w.stop()
+    filler(w, w.chance.number((0.5, 0.3, 0.2)))
+    w.say("the tower was in" if kind == "place" else "the tower was")
+    end = w.last
+    w.add(*{"place": ("Paris", "PROPN"), "size": ("tall", "ADJ")}[kind])  # for the tree; cut off
+    w.stop()
+    whole = sentence_of(w, group, source)
+    return replace(
+        whole,
+        words=whole.words[: end + 1],
+        spaces=(*whole.spaces[:end], False),
+        tags=whole.tags[: end + 1],
+        marks=(Mark(end, label),),
+        links=tuple(Link(cause, end, "landmark") for cause in causes),
+    )
