@@ -9,7 +9,8 @@ layer is chosen on one half of the groups and reported on the other, beside the 
 bag of words and layer 0. Then the sense is erased there, and the model goes on without it. Last, in
 minimal pairs that differ in the word that decides the sense, each head is cut, and it is asked whether
 it looks at that word; the update of each head is measured along the directions from the other senses to one;
-and steps of these directions are added to the word, to see whether the model then takes it for another.
+steps of these directions are added to the word, to see whether the model then takes it for another; and the word is read
+through the model's own end, layer by layer.
 
     uv run analyses/mole.py --model minilm
     headwise run mole --model minilm --data coarsewsd20/mole
@@ -21,9 +22,12 @@ Caveats: that a sense can be read does not show that the model uses it.
 import headwise
 from headwise import erasure, evidence, workspace
 from headwise.directions.pushes import DirectionResult
-from headwise.directions.steering import SteerResult, pooled, read_label
+from headwise.directions.several import steer_between, towards_each
+from headwise.directions.steering import pooled, read_label
 from headwise.exhibits import heads as exhibits
+from headwise.exhibits import lens as says
 from headwise.exhibits import moves, probes
+from headwise.lens import LensResult
 from headwise.probing import MAJORITY, Estimate, ProbeResult
 from headwise.prompts import that_fit
 from headwise.results import (
@@ -41,6 +45,7 @@ SUITE = "mole"
 PAIRS = "mole_pairs"
 BURROW = "mole"
 LOOKS = "governor->dependent"  # the word looks at what decides its sense
+MOST_READ = 8  # heads of which it is said which words they raise
 MIN_GROUPS = 4  # of pairs, to choose rules on some and report on others
 
 
@@ -87,11 +92,13 @@ def analyse(
     pushed, steered = [], []
     if (label, position) == ("sense", 0):
         fitted, asked_of = (suite, pairs) if cut and pairs else suite.halves(seed)
-        pushed = _pushes(model, fitted, asked_of, seed)
+        pushed = towards_each(model, fitted, asked_of, seed)
         if cut and pairs:
-            steered = _steered(model, suite, pairs, smoke=smoke, seed=seed)
+            elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
+            steered = steer_between(model, suite, pairs, elsewhere, 3 if smoke else 10, seed)
     known += [evidence.moves(pushed)] if pushed else []
     heads = evidence.side_by_side(known)
+    read = _lens(model, suite, pairs, evidence.where(heads, moves="yes"), seed) if steered else None
     costs = "in sentences where the word's sense decides" if cut else ""
     return Report(
         analysis="mole",
@@ -135,6 +142,7 @@ def analyse(
             *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
             *(moves.method(pushed, suite.name) if pushed else []),
             *(moves.steering_method(steered) if steered else []),
+            *(says.method(read) if read else []),
         ],
         references=[
             "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
@@ -150,42 +158,20 @@ def analyse(
     )
 
 
-def _pushes(
-    model: headwise.Model, fitted: headwise.Suite, asked: headwise.Suite, seed: int
-) -> list[DirectionResult]:
-    """What pushes the word from all other senses towards each."""
-    known = {mark.label for sentence in fitted.sentences for mark in sentence.marks}
-    labels = [mark.label for sentence in asked.sentences for mark in sentence.marks]
-    found: list[DirectionResult] = []
-    for name in dict.fromkeys(labels):
-        if name in known and 2 <= labels.count(name) <= len(labels) - 2:
-            direction = headwise.Direction.of_classes(model, fitted, name, layer=model.n_layers)
-            found.append(
-                headwise.test_direction(model, asked, direction, (name, "others"), seed=seed)
-            )
-    return found
-
-
-def _steered(
-    model: headwise.Model, suite: headwise.Suite, pairs: headwise.Suite, *, smoke: bool, seed: int
-) -> list[SteerResult]:
-    """From each sense to each other of which there are pairs; a decoder where its stream ends, an encoder half way."""
-    layer = model.n_layers if model.is_causal else model.n_layers // 2
-    elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
+def _lens(
+    model: headwise.Model,
+    suite: headwise.Suite,
+    pairs: headwise.Suite | None,
+    heads: list[str],
+    seed: int,
+) -> LensResult:
+    """What the word reads as; words that should stand high are those that are right after each sense in the pairs."""
+    targets: dict[str, list[str]] = {}
+    for pair in pairs.pairs if pairs else ():
+        targets.setdefault(read_label(pair.clean), []).append(pair.right)
     known = {mark.label for sentence in suite.sentences for mark in sentence.marks}
-    ways = [{read_label(p.clean), read_label(p.corrupted)} & known for p in pairs.pairs]
-    found: list[SteerResult] = []
-    for ahead, behind in sorted({tuple(sorted(way)) for way in ways if len(way) == 2}):
-        if ways.count({ahead, behind}) < 2:
-            continue
-        direction = headwise.Direction.of_classes(model, suite, ahead, behind, layer=layer)
-        n_random = 3 if smoke else 10
-        found.append(
-            headwise.steer(
-                model, pairs, direction, unrelated=elsewhere, n_random=n_random, seed=seed
-            )
-        )
-    return found
+    named = {name: sorted(set(own)) for name, own in targets.items() if name in known}
+    return headwise.lens(model, suite, heads[:MOST_READ], targets=named, seed=seed)
 
 
 def _move_figures(pushed: list[DirectionResult], word: str) -> list[Heatmap | Lines]:

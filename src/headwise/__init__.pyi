@@ -11,6 +11,8 @@ from .circuits import top_tokens as top_tokens
 from .classifiers import Logistic as Logistic
 from .direct import DirectResult as DirectResult
 from .direct import direct_effects as direct_effects
+from .directions.collecting import CollectResult as CollectResult
+from .directions.collecting import test_collecting as test_collecting
 from .directions.decomposition import Decomposition as Decomposition
 from .directions.decomposition import decompose as decompose
 from .directions.direction import Direction as Direction
@@ -18,6 +20,8 @@ from .directions.pushes import DirectionResult as DirectionResult
 from .directions.pushes import test_direction as test_direction
 from .directions.steering import SteerResult as SteerResult
 from .directions.steering import steer as steer
+from .directions.transfer import TransferResult as TransferResult
+from .directions.transfer import test_transfer as test_transfer
 from .erasure import ErasureResult as ErasureResult
 from .erasure import erase as erase
 from .errors import HeadwiseError as HeadwiseError
@@ -27,6 +31,8 @@ from .heads import Head as Head
 from .headsets import SetResult as SetResult
 from .headsets import ablate_set as ablate_set
 from .indirect_objects import indirect_objects as indirect_objects
+from .lens import LensResult as LensResult
+from .lens import lens as lens
 from .linear import Probe as Probe
 from .loading import load as load
 from .models import Model as Model

@@ -25,6 +25,7 @@ from .suites import Link, Mark, Sentence, Suite
 
 YES, NO, UNCLEAR = "yes", "no", "unclear"
 LITTLE = 0.05  # of the intact metric: a head that costs less, with 95% confidence, does not matter
+WORTH = 0.01  # of a distance: a head that adds less is not said to move anything
 KINDS = ("looks", "carries", "matters", "moves")
 
 
@@ -114,7 +115,7 @@ def matters(result: AblationResult, metric: str | None = None, side: str = "") -
 def moves(results: Sequence[DirectionResult]) -> pd.DataFrame:
     """Whether each head's update pushes words towards what they mean, along one direction or several.
 
-    `yes` if along one of the directions the interval of its effect lies above zero, p over all heads, MLPs and directions (times the
+    `yes` if along one of the directions it adds 1% of the distance or more, the interval of its effect lies above zero, p over all heads, MLPs and directions (times the
     number of directions) is below 5% against shuffled labels, and so is p against random directions; `no` if along every direction the
     interval lies below 5% of the whole distance; else `unclear`.
 
@@ -126,7 +127,7 @@ def moves(results: Sequence[DirectionResult]) -> pd.DataFrame:
     for layer, head in heads:
         own: list[dict[str, Any]] = [dict(r.row(f"L{layer}H{head}")) for r in results]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownArgumentType]
         pushes = [
-            row["low"] > 0 and len(results) * row["p_family"] < LEVEL and len(results) * row["p_random"] < LEVEL
+            row["low"] > 0 and row["share"] >= WORTH and len(results) * row["p_family"] < LEVEL and len(results) * row["p_random"] < LEVEL
             for row in own
         ]  # fmt: skip
         spared = all(row["high"] < LITTLE * r.total for row, r in zip(own, results, strict=True))

@@ -33,9 +33,20 @@ def scale_of(norm: nn.Module, x: Tensor) -> Tensor:
     own: Any = norm
     eps = next(getattr(own, n) for n in ("eps", "variance_epsilon") if hasattr(own, n))
     x = x.float()
-    if isinstance(norm, nn.LayerNorm):
+    if is_centred(norm):
         x = x - x.mean(-1, keepdim=True)
     return (x.pow(2).mean(-1, keepdim=True) + eps).sqrt()
+
+
+def is_centred(norm: nn.Module) -> bool:
+    """Whether a norm takes the mean away first; of one with a class of its own (Cohere) that is tried."""
+    if isinstance(norm, nn.LayerNorm):
+        return True
+    own: Any = norm
+    ramp = torch.linspace(0, 1, len(own.weight)).to(own.weight)[None]
+    with torch.no_grad():  # not by calling it, as hooks of it may ask this
+        plain, raised = own.forward(ramp), own.forward(ramp + 1)
+    return bool(torch.allclose(plain, raised, rtol=0.05, atol=0.05 * float(plain.abs().max())))
 
 
 class FrozenNorms:

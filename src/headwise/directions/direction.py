@@ -272,8 +272,8 @@ class Direction:
             negative: Another; all others together by default.
             layer: The stream before this block.
             inner: `plain`, `whitened` (covariance within classes, shrunk by Ledoit and Wolf) or `causal`.
-            eraser: Whether to read it as LEACE does (Belrose et al. 2023), which is the whitened direction without
-                shrinking, by the covariance of all words. The plain step stays what is added.
+            eraser: Whether to read it as LEACE does (Belrose et al. 2023), which is the whitened direction by the
+                covariance of all words, shrunk as concept-erasure does. The plain step stays what is added.
             position: Which word is read, as in `headwise.probe`.
 
         Raises:
@@ -312,7 +312,7 @@ class Direction:
     ) -> "Direction":
         """The normal of a saved probe between two classes, or between one and the mean of the others.
 
-        One step raises the log odds of the probe by one. What it was fitted on is not known class by class, so
+        One step raises the log odds of a logistic probe by one (of a centroid probe, its score of unscaled vectors). What it was fitted on is not known class by class, so
         only the suite's name can be checked.
 
         Raises:
@@ -334,7 +334,8 @@ class Direction:
         """The difference of two words' unembeddings, as *Potter* less *prince*: of a decoder, after its final norm.
 
         What is read is proportional to the difference of their logits. One step raises it by one. Under the `causal` inner product
-        that step disturbs other words as little as can be; under the `plain` one it is the shortest.
+        that step disturbs other words as little as can be; under the `plain` one it is the shortest. Biases of the output head and what
+        caps logits (Gemma 2) are left out.
 
         Args:
             model: A decoder.

@@ -78,6 +78,8 @@ def random_readers(
     for name in np.unique(classes):
         centred[classes == name] -= vectors[classes == name].mean(axis=0)
     drawn = rng.standard_normal((n, len(centred))) @ centred  # Gaussian, with their covariance
+    if not centred.any():  # a word at layer 0 is the same everywhere; any direction is as good
+        drawn = rng.standard_normal((n, centred.shape[1]))
     return direction.readers(drawn)
 
 

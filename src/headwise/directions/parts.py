@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from .. import hooks
 from ..anatomy import Side
+from ..checks import TOLERANCES
+from ..errors import HeadwiseError
 from ..models import Model
 from ..words import Batch
 from .at_words import Words, batches_of
@@ -300,7 +302,11 @@ class Taken:
 
 
 def take_apart(recorder: Recorder, asked: Words, doing: str = "taking apart") -> Iterator[Taken]:
-    """Runs every sentence that has such words; gives their parts, some words at a time."""
+    """Runs every sentence that has such words; gives their parts, some words at a time.
+
+    Raises:
+        HeadwiseError: Parts do not sum to the stream.
+    """
     model, n = recorder.model, len(components(recorder.wiring, recorder.layer))
     for batch, in_batch, chosen in batches_of(model, asked, doing):
         pieces = batch.pieces[in_batch, asked.positions[chosen]]
@@ -317,13 +323,29 @@ def take_apart(recorder: Recorder, asked: Words, doing: str = "taking apart") ->
             first, last = torch.searchsorted(word, torch.tensor([start, start + at_once], device=word.device)).tolist()  # fmt: skip
             part = seen.at(slice(first, last))
             means = mean[own, first:last]
+            parts, total = torch.einsum("wt,ctm->cwm", means, part.parts()), means @ part.total
+            _require_sum(model, parts, total)
             yield Taken(
                 words=chosen[own],
-                parts=torch.einsum("wt,ctm->cwm", means, part.parts()),
-                total=means @ part.total,
+                parts=parts,
+                total=total,
                 seen=part,
                 mean=means,
                 batch=batch,
                 rows=rows[first:last],
                 tokens=tokens[first:last],
             )
+
+
+def _require_sum(
+    model: Model,
+    parts: Float[Tensor, "component word d_model"],
+    total: Float[Tensor, "word d_model"],
+) -> None:
+    """The identity that all else rests on, on every word."""
+    error = (parts.sum(0) - total).abs().max() / total.abs().max().clamp(min=1e-12)
+    if not error <= 10 * TOLERANCES[model.dtype]:
+        raise HeadwiseError(
+            f"What was written into the stream of {model.name} does not sum to it (error {float(error):.1e}): something else "
+            "writes, which was not met when the model was watched. headwise.capture gives what its heads write."
+        )

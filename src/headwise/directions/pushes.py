@@ -61,7 +61,7 @@ class DirectionResult:
         trajectory: Where words lie along the direction at every layer of the stream, before anything of later layers: `layer`, `label`
             (each class, and `difference`), `mean`, `low`, `high`.
         sources: Of the heads with the largest effects, where it came from: `name`, `layer`, `head`, `source` (`the word itself`, `key
-            words`, `special tokens`, `other words`), `effect`, `low`, `high` and `share` of the head's effect.
+            words`, `no word`, tokens such as a first one, `other words`), `effect`, `low`, `high` and `share` of the head's effect.
         words: The words that these heads took most from: `name`, `word` (lower case), `occurrences`, and its mean `push` towards the class of
             the sentence that it stands in.
     """
@@ -253,7 +253,7 @@ def _table(
             "effect": effect,
             "low": low,
             "high": high,
-            "share": effect / effect.sum(),
+            "share": effect / (effect.sum() or np.nan),
             "cosine": direction.cosine(step),
             **p,
         }

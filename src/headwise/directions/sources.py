@@ -24,7 +24,7 @@ from .at_words import Words, batches_of, check_places
 from .direction import Direction
 from .parts import Component, Recorder
 
-SOURCES = ("the word itself", "key words", "special tokens", "other words")
+SOURCES = ("the word itself", "key words", "no word", "other words")
 MOST_WORDS = 12  # of each head
 LEAST = 2  # occurrences of a word, so that one sentence is not taken for a habit
 
@@ -143,7 +143,7 @@ def _table(
         effects = values[:, codes == 1].mean(axis=1) - values[:, codes == 0].mean(axis=1)
         for k, source in enumerate(SOURCES):
             own = (head.name, head.layer, head.head, source)
-            rows.append((*own, effects[k], low[k], high[k], effects[k] / effects.sum()))
+            rows.append((*own, effects[k], low[k], high[k], effects[k] / (effects.sum() or np.nan)))
     columns = ["name", "layer", "head", "source", "effect", "low", "high", "share"]
     return pd.DataFrame(rows, columns=columns)
 

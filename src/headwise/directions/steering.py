@@ -360,8 +360,10 @@ def pooled(results: Sequence[SteerResult], seed: int = 0) -> pd.DataFrame:
     metric = results[0].metrics[0]
     right = [result.intact[metric] > 0 for result in results]
     groups: list[Int[ndarray, " sentence"]] = []
+    n_before = 0  # groups of one result are not those of another
     for result, own in zip(results, right, strict=True):
-        groups.append(result.groups[own] + sum(len(g) for g in groups))
+        groups.append(result.groups[own] + n_before)
+        n_before += len(result.groups)
     rows: list[dict[str, float]] = []
     for k, dose in enumerate(results[0].doses):
         values = [r.values[metric][:, k, own] for r, own in zip(results, right, strict=True)]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..directions.pushes import DirectionResult
 from ..directions.steering import SteerResult, pooled
-from ..results import Column, Heatmap, Lines, Series, Table, percent
+from ..results import MINUS, Column, Heatmap, Lines, Series, Table, percent
 
 PUSHES = [
     Column(name="direction", title="Direction"),
@@ -87,7 +87,7 @@ def push_map(results: Sequence[DirectionResult], title: str) -> Heatmap:
     return Heatmap(
         title=title,
         caption=f"Percent of the distance between the classes along the direction that each head's update adds{several}. MLPs add "
-        f"{percent(float(rest))} and are not drawn. Below zero is shown as zero. Outlined: the largest.",
+        f"{percent(float(rest)).replace('-', MINUS)} and are not drawn. Below zero is shown as zero. Outlined: the largest.",
         values=shares,
         low=0.0,
         high=max(0.1, float(np.ceil(20 * np.nanmax(shares)) / 20)),
@@ -196,7 +196,7 @@ def method(results: Sequence[DirectionResult], fitted_on: str) -> list[str]:
         f"Moves: the direction is the {direction.how} at layer {direction.layer}, fitted on {fitted_on} ({direction.inner} inner product), and measured on sentences it was "
         f"not fitted on. The stream at the word is the sum of its embedding, position, every head's update, every MLP and biases, exactly. {norms}. A push is a "
         "part's length along the direction; its effect is by how much words of one class are pushed further than words of the other. p: labels shuffled within "
-        "groups, the largest of all heads and MLPs; and 1,000 random directions that vary as the words do within their classes. A head moves words if its interval lies above zero and "
+        "groups, the largest of all heads and MLPs; and 1,000 random directions that vary as the words do within their classes. A head moves words if it adds 1% of the distance or more, its interval lies above zero and "
         "both p are below 5% (times the number of directions); it does not if it adds less than 5% of the distance along each, with 95% confidence."
     ]
 
