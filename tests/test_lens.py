@@ -1,5 +1,6 @@
 """The last layer's lens is the model's own logits; a head set by hand is found; nothing is found where nothing is."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import stats
 from test_architectures import CONFIGS, MASK, TARGETS, TOKENS, TWO_STACKS, make
 
 import headwise
-from headwise import HeadwiseError, hooks, lens
+from headwise import HeadwiseError, hooks
 from headwise.examples import Examples
 from headwise.norms import final_norm
 from headwise.readers.toml import parse
@@ -144,7 +145,7 @@ def test_an_end_that_is_not_one_norm_is_refused(tokenizer):
 @pytest.mark.parametrize("name", ["GPT2", "Bert"])
 def test_the_end_of_the_stream_is_what_the_model_says(name, tokenizer):
     model, sentences = tiny(tokenizer, name), suite()
-    result = lens.lens(model, sentences, k=5)
+    result = headwise.lens(model, sentences, k=5)
     assert result.how == "output head" and result.n_words == {"animal": 6, "unit": 6}
     examples = Examples.of(model, sentences, "sense", 0)
     said = []
@@ -170,7 +171,7 @@ def test_the_end_of_the_stream_is_what_the_model_says(name, tokenizer):
 def test_a_rise_is_the_score_with_the_update_less_the_score_without(tokenizer):
     model = tiny(tokenizer, "Llama")
     examples, vectors = vectors_of(model, suite(), ("residual", "z"))
-    result = lens.lens(model, suite(), heads=["L1H2"], k=4)
+    result = headwise.lens(model, suite(), heads=["L1H2"], k=4)
     assert set(result.updates["layer"]) == {1} and set(result.updates["head"]) == {2}
     stream = torch.from_numpy(vectors["residual", 1, None])
     update = torch.from_numpy(vectors["z", 1, 2]) @ model.attention(layer=1).W_O[2]
@@ -211,7 +212,7 @@ def planted(tokenizer):
 
 def test_a_head_that_writes_a_word_is_found(tokenizer):
     given = {"animal": ["dig"], "unit": ["gram"]}
-    result = lens.lens(planted(tokenizer), suite(), targets=given, n_shuffles=1000, seed=1)
+    result = headwise.lens(planted(tokenizer), suite(), targets=given, n_shuffles=1000, seed=1)
     rows = one(result.updates, label="animal", layer=1, head=2, rank=0)
     assert rows["token"].item() == "dig" and rows["rise"].item() > 0.5
     assert rows["after"].item() == pytest.approx(rows["before"].item() + rows["rise"].item())
@@ -232,7 +233,7 @@ def test_effects_are_contrasts_of_labels_above_the_mean_word(tokenizer):
     model = tiny(tokenizer)
     examples, vectors = vectors_of(model, suite())
     given = {"unit": ["gram", "atom", "gram"]}
-    result = lens.lens(model, suite(), heads=[], targets=given, n_shuffles=50)
+    result = headwise.lens(model, suite(), heads=[], targets=given, n_shuffles=50)
     readout = Readout.of(model)
     scores = readout.scores(torch.from_numpy(vectors["residual", 1, None])).numpy()
     targets = scores[:, tokenizer.convert_tokens_to_ids(["gram", "atom"])].mean(1)
@@ -366,7 +367,7 @@ def test_words_are_tokenized_as_they_stand_within_a_sentence(
 
 def test_words_that_are_no_token_are_left_out(tokenizer):
     given = {"animal": ["dig", "Photosynthesis", "the fur"], "unit": ["gram"]}
-    result = lens.lens(tiny(tokenizer), suite(), heads=[], targets=given, n_shuffles=20)
+    result = headwise.lens(tiny(tokenizer), suite(), heads=[], targets=given, n_shuffles=20)
     assert result.left_out == {"animal": ("Photosynthesis", "the fur"), "unit": ()}
     assert one(result.targets, label="animal")["n_targets"].unique().tolist() == [1]
 
@@ -376,7 +377,7 @@ def test_words_that_are_no_token_are_left_out(tokenizer):
 
 def test_minilm_is_read_by_its_nearest_embeddings(minilm):
     sentences = headwise.read(ROOT / "probes/mole.toml").head(10)
-    result = lens.lens(minilm, sentences, heads=[(1, 3)], k=3)
+    result = headwise.lens(minilm, sentences, heads=[(1, 3)], k=3)
     assert result.how == "nearest embeddings"
     first = one(result.sentences, layer=0)
     assert (first["token"] == "mole").mean() > 0.9
@@ -412,16 +413,16 @@ def test_a_decoder_without_head_is_read_after_its_final_norm(tokenizer):
 
 def test_parts_give_what_the_whole_gives(tokenizer, monkeypatch):
     model, given = tiny(tokenizer), {"animal": ["dig", "fur"], "unit": ["gram"]}
-    whole = lens.lens(model, suite(), targets=given, n_shuffles=30)
-    monkeypatch.setattr(lens, "MOST", 3 * (len(tokenizer) + 5))
-    parts = lens.lens(model, suite(), targets=given, n_shuffles=30)
+    whole = headwise.lens(model, suite(), targets=given, n_shuffles=30)
+    monkeypatch.setattr(sys.modules["headwise.lens"], "MOST", 3 * (len(tokenizer) + 5))
+    parts = headwise.lens(model, suite(), targets=given, n_shuffles=30)
     for name in ("stream", "updates", "contrasts", "sentences", "targets"):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(whole, name), atol=1e-5)
 
 
 def test_tables_are_tidy_and_seeded(tokenizer):
     model, given = tiny(tokenizer), {"animal": ["dig"]}
-    result = lens.lens(model, suite(), targets=given, n_shuffles=40, seed=3)
+    result = headwise.lens(model, suite(), targets=given, n_shuffles=40, seed=3)
     assert len(result.stream) == 2 * 3 * 8 and len(result.updates) == 2 * 2 * 4 * 8
     assert len(result.contrasts) == 2 * 3 * 8 + 2 * 2 * 4 * 8
     assert list(result.stream) == ["label", "layer", "rank", "token", "score"]
@@ -431,20 +432,20 @@ def test_tables_are_tidy_and_seeded(tokenizer):
     )
     assert (result.targets["p_family"] >= result.targets["p"] - 1e-9).all()
     assert result.targets["p"].min() >= 1 / 41
-    again = lens.lens(model, suite(), targets=given, n_shuffles=40, seed=3)
+    again = headwise.lens(model, suite(), targets=given, n_shuffles=40, seed=3)
     pd.testing.assert_frame_equal(again.targets, result.targets)
-    part = lens.lens(model, suite(), layers=[1])
+    part = headwise.lens(model, suite(), layers=[1])
     assert set(part.stream["layer"]) == set(part.updates["layer"]) == {1}
     assert part.targets.empty and list(part.targets) == list(result.targets)
-    without = lens.lens(model, suite(), heads=[], layers=[2, 2, 0])
+    without = headwise.lens(model, suite(), heads=[], layers=[2, 2, 0])
     assert set(without.stream["layer"]) == {0, 2} and list(without.updates) == list(result.updates)
-    few = lens.lens(model, suite(3), heads=[], targets=given, n_shuffles=10).targets
+    few = headwise.lens(model, suite(3), heads=[], targets=given, n_shuffles=10).targets
     assert few[["low", "high"]].isna().all(axis=None) and few["p"].notna().all()
 
 
 def test_one_vector_for_all_words_says_nothing(tokenizer):
     """Without positions the stream before the first block is the word alone."""
-    result = lens.lens(
+    result = headwise.lens(
         tiny(tokenizer, "Llama"), suite(), targets={"animal": ["dig"]}, n_shuffles=99
     )
     first = one(result.targets, kind="stream", layer=0).iloc[0]
@@ -453,7 +454,7 @@ def test_one_vector_for_all_words_says_nothing(tokenizer):
 
 def test_half_precision_is_read(tokenizer):
     model = headwise.load(make("GPT2", vocabulary=len(tokenizer)).bfloat16(), tokenizer=tokenizer)
-    result = lens.lens(model, suite(), targets={"animal": ["dig"]}, n_shuffles=10)
+    result = headwise.lens(model, suite(), targets={"animal": ["dig"]}, n_shuffles=10)
     assert np.isfinite(result.stream["score"]).all() and result.stream["score"].dtype == np.float32
 
 
@@ -464,7 +465,7 @@ def test_bad_input(tokenizer, wordpiece):
 
     def refuses(match, *args, **kwargs):
         with pytest.raises(HeadwiseError, match=match):
-            lens.lens(*(args or (model, suite())), **kwargs)
+            headwise.lens(*(args or (model, suite())), **kwargs)
 
     plain = Suite("plain", "?", (headwise.Sentence.of("the mole"),))
     refuses("marks no word", model, plain)

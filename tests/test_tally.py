@@ -162,7 +162,7 @@ def test_a_shape_in_numbers():
         ("d_model=8,n_heads=2,n_layers=0", "n_layers=0: input should be greater than 0"),
         ("d_model=8,n_heads=2,n_layers=many", "n_layers=many: input should be a valid integer"),
         ("d_model=8,n_heads=2,n_layer=1", "a shape has no 'n_layer'; did you mean 'n_layers'"),
-        ("d_model=8,n_heads=3,n_layers=1", "d_model=8 is no multiple of n_heads=3; give d_head, too"),
+        ("d_model=8,n_heads=9,n_layers=1", "d_head=0: input should be greater than 0"),
         ("d_model=8,n_heads=4,n_layers=1,n_key_value_heads=3", "no multiple of n_key_value_heads=3"),
         ("d_model=8,n_heads=0,n_layers=1", "n_heads=0: input should be greater than 0"),
         ("d_model=8,d_model=8", "a list of different sizes"),
@@ -174,6 +174,16 @@ def test_a_shape_in_numbers():
 def test_bad_shapes(text, message):
     with pytest.raises(HeadwiseError, match=message):
         count_parameters(text)
+
+
+@pytest.mark.parametrize(("given", "d_head"), [("", 2), (",d_head=3", 3)])
+def test_heads_that_do_not_divide_the_width_are_counted_as_given(given, d_head):
+    """GPT-3 13B has 40 heads of 128 in a stream of 5,140."""
+    tally = count_parameters(f"d_model=8,n_heads=3,n_layers=2{given}")
+    said = f"3 heads of {d_head} are {3 * d_head} wide and the residual stream is 8"
+    assert any(said in note for note in tally.notes)
+    heads = tally.table.set_index("part").loc[["query", "key", "value-down", "value-up"]]
+    assert (heads["per_head"] == 8 * d_head).all() and (heads["per_block"] == 3 * 8 * d_head).all()
 
 
 def test_a_model_of_unknown_layout_is_refused():

@@ -24,7 +24,7 @@ class Shape(BaseModel):
         d_model: Width of the residual stream.
         n_layers: Blocks.
         n_heads: Query heads per block.
-        d_head: Width of a head; by default `d_model / n_heads`, and must be given where that is no whole number.
+        d_head: Width of a head; by default `d_model / n_heads`, rounded down.
         n_key_value_heads: Key and value heads per block; by default as many as query heads.
         d_mlp: Width of the MLP; by default `4 d_model`.
         gated: Whether the MLP has a third matrix, that of a gate (Llama).
@@ -78,11 +78,7 @@ class Shape(BaseModel):
                 name: filled.get(name, 1) for name in ("d_head", "n_key_value_heads", "d_mlp")
             }
         if "d_head" not in filled and n_heads > 0:
-            if d_model % n_heads:
-                raise ValueError(
-                    f"d_model={d_model} is no multiple of n_heads={n_heads}; give d_head, too"
-                )
-            filled["d_head"] = d_model // n_heads
+            filled["d_head"] = d_model // n_heads  # rounded down, as in GPT-3 13B; see `notes`
         return {"n_key_value_heads": n_heads, "d_mlp": 4 * d_model, "d_head": 1} | filled
 
     @model_validator(mode="after")
