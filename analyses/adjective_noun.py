@@ -42,6 +42,7 @@ from headwise.results import (
     percent,
     points,
 )
+from headwise.verdicts import judge_all
 
 SUITE = "adjective_noun"
 PAIRS = "adjective_pairs"
@@ -135,7 +136,7 @@ def analyse(
             known.append(evidence.collects(collected))
         except headwise.HeadwiseError as error:
             why = f"Whether heads move nouns along their adjectives was not asked: {error}"
-    heads = evidence.side_by_side(known)
+    heads = judge_all(evidence.side_by_side(known))
     return Report(
         analysis="adjective_noun",
         model=model.name,

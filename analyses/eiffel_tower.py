@@ -113,9 +113,7 @@ def analyse(
             Table.of("steps", "Whole steps", _tests(tests), TESTS, caption="Lengths along the direction at the end of the stream. The last rows are "
                 "sentences about other things, on which the directions were not fitted: whether they are good for anything." if held_out else ""),
             Table.of("projections", "Where towers lie", _projections([*results, *others]), PROJECTIONS, caption="Along each direction, as lengths."),
-            moves.pushes_table(results),
-            moves.sources_table(results),
-            moves.words_table(results),
+            *moves.tables(results),
         ],
         not_found=_not_found(results, held_out),
         method=[

@@ -23,7 +23,7 @@ import numpy as np
 import headwise
 from headwise import workspace
 from headwise.directions.pushes import DirectionResult
-from headwise.directions.steering import SteerResult, pooled
+from headwise.directions.steering import SteerResult
 from headwise.directions.transfer import TransferResult, test_transfer
 from headwise.exhibits import moves
 from headwise.prompts import how_it_speaks, that_fit
@@ -90,12 +90,12 @@ def analyse(
         figures=[
             _lines(found),
             *([moves.push_map([pushed], "Who adds to the step")] if pushed else []),
-            *([moves.steering_lines(pooled([steered]), "the pronoun")] if steered else []),
+            *moves.steering_figures([steered] if steered else [], "the pronoun"),
         ],
         tables=[
             Table.of("transfer", "Every field, layer by layer", found.table, COLUMNS, folded=True,
                      caption=f"Steps from the woman's to the man's word along the mean step of {SOURCE} pairs; of {SOURCE} itself, of pairs that it was not fitted on."),
-            *([moves.steering_table(pooled([steered]), steered.says[steered.metrics[0]])] if steered else []),
+            *moves.steering_tables([steered] if steered else []),
             *([moves.pushes_table([pushed]), moves.sources_table([pushed])] if pushed else []),
         ],
         not_found=_not_found(found, pushed, steered),

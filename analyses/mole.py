@@ -23,11 +23,11 @@ import headwise
 from headwise import erasure, evidence, workspace
 from headwise.directions.pushes import DirectionResult
 from headwise.directions.several import steer_between, towards_each
-from headwise.directions.steering import pooled, read_label
+from headwise.directions.steering import read_label
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits import lens as says
 from headwise.exhibits import moves, probes
-from headwise.lens import LensResult
+from headwise.logit_lens import LensResult
 from headwise.probing import MAJORITY, Estimate, ProbeResult
 from headwise.prompts import that_fit
 from headwise.results import (
@@ -40,6 +40,8 @@ from headwise.results import (
     points,
     verdict_of,
 )
+from headwise.unembedding import tokens_of
+from headwise.verdicts import judge_all
 
 SUITE = "mole"
 PAIRS = "mole_pairs"
@@ -97,7 +99,7 @@ def analyse(
             elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
             steered = steer_between(model, suite, pairs, elsewhere, 3 if smoke else 10, seed)
     known += [evidence.moves(pushed)] if pushed else []
-    heads = evidence.side_by_side(known)
+    heads = judge_all(evidence.side_by_side(known))
     read = _lens(model, suite, pairs, evidence.where(heads, moves="yes"), seed) if steered else None
     costs = "in sentences where the word's sense decides" if cut else ""
     return Report(
@@ -111,26 +113,15 @@ def analyse(
             *probes.figures(result, layer, kind),
             *([exhibits.cost_map(cut, costs)] if cut else []),
             *(_move_figures(pushed, word) if pushed else []),
-            *(
-                [moves.steering_lines(pooled(steered), f"what {model.name} takes {word} for")]
-                if steered
-                else []
-            ),
+            *(moves.steering_figures(steered, f"what {model.name} takes {word} for")),
         ],
         tables=[
             *probes.tables(result, choice.key),
             *([exhibits.heads_table(heads)] if cut else []),
             *([probes.erasure_table(erased)] if erased else []),
-            *(
-                [moves.steering_table(pooled(steered), steered[0].says[steered[0].metrics[0]])]
-                if steered
-                else []
-            ),
-            *(
-                [moves.pushes_table(pushed), moves.sources_table(pushed), moves.words_table(pushed)]
-                if pushed
-                else []
-            ),
+            *moves.steering_tables(steered),
+            *(says.tables(read) if read else []),
+            *(moves.tables(pushed) if pushed else []),
         ],
         not_found=[
             *_not_found(result, word, kind, erased),
@@ -171,7 +162,9 @@ def _lens(
         targets.setdefault(read_label(pair.clean), []).append(pair.right)
     known = {mark.label for sentence in suite.sentences for mark in sentence.marks}
     named = {name: sorted(set(own)) for name, own in targets.items() if name in known}
-    return headwise.lens(model, suite, heads[:MOST_READ], targets=named, seed=seed)
+    # Words of several tokens cannot be looked up; without any other the lists are still worth reading.
+    able = {name: own for name, own in named.items() if any(tokens_of(model, own))}
+    return headwise.lens(model, suite, heads[:MOST_READ], targets=able, seed=seed)
 
 
 def _move_figures(pushed: list[DirectionResult], word: str) -> list[Heatmap | Lines]:

@@ -31,10 +31,10 @@ from .heads import Head as Head
 from .headsets import SetResult as SetResult
 from .headsets import ablate_set as ablate_set
 from .indirect_objects import indirect_objects as indirect_objects
-from .lens import LensResult as LensResult
-from .lens import lens as lens
 from .linear import Probe as Probe
 from .loading import load as load
+from .logit_lens import LensResult as LensResult
+from .logit_lens import lens as lens
 from .models import Model as Model
 from .patching import PatchResult as PatchResult
 from .patching import patch as patch

@@ -17,6 +17,7 @@ SAYS = {
     "moves": "moves: what it adds pushes the word towards what it means there",
 }
 COLUMNS = {
+    "verdict": Column(name="verdict", title="Verdict", note="By the kinds of evidence together"),
     "looks": Column(name="looks", title="Looks"),
     "looks_effect": Column(name="looks_effect", title="Over the rule", kind="difference", note="Hit rate above that of the best rule, points"),
     "carries": Column(name="carries", title="Carries"),
@@ -29,7 +30,12 @@ COLUMNS = {
     "moves_share": Column(name="moves_share", title="Push", kind="rate", note="Share of the distance between the classes along the direction that it adds"),
     "moves_cosine": Column(name="moves_cosine", title="Cosine", kind="number", note="Of its update with the images of the word's own cues, above that with those of others"),
     "moves_towards": Column(name="moves_towards", title="towards"),
+    "missing": Column(name="missing", title="Missing", note="Kinds of evidence that were not asked or cannot tell"),
 }  # fmt: skip
+RULE = (
+    "Verdict: supported, if it looks and matters and no other kind denies it; attends without mattering, if it looks and does not matter; matters without attending, if it "
+    "matters and does not look; refuted, if it does neither; else inconclusive."
+)
 UNCUT = "Which heads the model needs was not asked, as there are no minimal pairs of this question: pass some with --pairs."
 
 
@@ -46,7 +52,7 @@ def heads_table(heads: pd.DataFrame) -> Table:
             *(column for name, column in COLUMNS.items() if name in heads),
         ],
         caption=f"{'; '.join(SAYS[kind] for kind in asked)}. No: an interval shows that it does not, or for 'matters' that it costs "
-        f"less than {percent(evidence.LITTLE)} of the metric. Unclear: these data cannot tell.",
+        f"less than {percent(evidence.LITTLE)} of the metric. Unclear: these data cannot tell. {RULE}",
         folded=len(heads) > 40,
     )
 

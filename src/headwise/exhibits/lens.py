@@ -5,7 +5,7 @@
 
 import pandas as pd
 
-from ..lens import LensResult
+from ..logit_lens import LensResult
 from ..results import Column, Table
 
 STREAM = [
@@ -21,6 +21,12 @@ RISES = [
     Column(name="before", title="Highest before", note="The stream as the head found it"),
     Column(name="contrast", title="Above the others", note="Rise furthest above what they do at words of the other labels"),
 ]  # fmt: skip
+NEAREST = [
+    Column(name="label", title="Told as"),
+    Column(name="layer", title="Layer", kind="integer"),
+    Column(name="token", title="Nearest"),
+    Column(name="score", title="Cosine", kind="number", note="Mean over the words of this label"),
+]  # fmt: skip
 TARGETS = [
     Column(name="label", title="Told as"),
     Column(name="place", title="At"),
@@ -35,42 +41,12 @@ SHOWN = 5
 
 
 def tables(result: LensResult) -> list[Table]:
-    """What words read as, which words heads raise, and whether words named beforehand stand out."""
-    contrasts = result.contrasts
-    stream = _joined(result.stream, ["label", "layer"], "tokens").merge(
-        _joined(contrasts[contrasts["kind"] == "stream"], ["label", "layer"], "contrast"),
-        on=["label", "layer"],
-    )
-    score = "log probability" if result.how == "output head" else "cosine with the embeddings"
-    found = [
-        Table.of(
-            "reads_as",
-            "What the word reads as, layer by layer",
-            stream,
-            STREAM,
-            caption=f"Tokens of the highest mean {score} when the stream is read as if the model ended there.",
-            folded=True,
-        )
-    ]
-    if len(result.updates):
-        by = ["label", "layer", "head"]
-        rises = _joined(result.updates, by, "rises")
-        above = _joined(contrasts[contrasts["kind"] == "update"], by, "contrast")
-        start = result.stream[["label", "layer", "rank", "token"]]
-        rises = rises.merge(above, on=by, how="left").merge(
-            _joined(start, ["label", "layer"], "before"), on=["label", "layer"]
-        )
-        rises["head"] = [f"L{a}H{b}" for a, b in zip(rises["layer"], rises["head"], strict=True)]
-        found.append(
-            Table.of(
-                "heads_say",
-                "Which words heads raise",
-                rises.sort_values(["head", "label"]),
-                RISES,
-                caption="The stream as the head found it, and the same with its update: tokens that rise most.",
-                folded=True,
-            )
-        )
+    """What words read as, which words heads raise, and whether words named beforehand stand out.
+
+    Of a model without an output head the nearest token is told and no list: further down, and in heads, such lists are noise, and a
+    vocabulary holds words that nobody wants in a report. `headwise.lens` gives them.
+    """
+    found = _said(result) if result.how == "output head" else [_nearest(result)]
     if len(result.targets):
         t = result.targets.copy()
         t["place"] = [
@@ -88,6 +64,55 @@ def tables(result: LensResult) -> list[Table]:
             )
         )
     return found
+
+
+def _said(result: LensResult) -> list[Table]:
+    """What a model would say, and which words its heads raise."""
+    contrasts, by = result.contrasts, ["label", "layer"]
+    stream = _joined(result.stream, by, "tokens").merge(
+        _joined(contrasts[contrasts["kind"] == "stream"], by, "contrast"), on=by
+    )
+    found = [
+        Table.of(
+            "reads_as",
+            "What the word reads as, layer by layer",
+            stream,
+            STREAM,
+            caption="Tokens of the highest mean log probability when the stream is read as if the model ended there.",
+            folded=True,
+        )
+    ]
+    if len(result.updates):
+        by = ["label", "layer", "head"]
+        rises = _joined(result.updates, by, "rises")
+        above = _joined(contrasts[contrasts["kind"] == "update"], by, "contrast")
+        before = _joined(result.stream, ["label", "layer"], "before")
+        rises = rises.merge(above, on=by, how="left").merge(before, on=["label", "layer"])
+        rises["head"] = [f"L{a}H{b}" for a, b in zip(rises["layer"], rises["head"], strict=True)]
+        found.append(
+            Table.of(
+                "heads_say",
+                "Which words heads raise",
+                rises.sort_values(["head", "label"]),
+                RISES,
+                caption="The stream as the head found it, and the same with its update: tokens that rise most.",
+                folded=True,
+            )
+        )
+    return found
+
+
+def _nearest(result: LensResult) -> Table:
+    """The nearest token alone."""
+    nearest = result.stream[result.stream["rank"] == 0]
+    return Table.of(
+        "reads_as",
+        "What the word lies nearest to, layer by layer",
+        nearest.sort_values(["label", "layer"]),
+        NEAREST,
+        caption="The token whose embedding has the largest mean cosine with the stream at the word. This model's weights bring no output head to say words with.",
+        folded=True,
+    )
 
 
 def method(result: LensResult) -> list[str]:

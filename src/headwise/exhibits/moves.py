@@ -137,6 +137,23 @@ def words_table(results: Sequence[DirectionResult], name: str = "pushing_words")
     )
 
 
+def tables(results: Sequence[DirectionResult]) -> list[Table]:
+    """Who pushes, from where, and the words that push most."""
+    return [pushes_table(results), sources_table(results), words_table(results)]
+
+
+def steering_figures(results: Sequence[SteerResult], what: str) -> list[Lines]:
+    """Dose and response of several directions together; nothing of none."""
+    return [steering_lines(pooled(results), what)] if results else []
+
+
+def steering_tables(results: Sequence[SteerResult]) -> list[Table]:
+    """The same in numbers."""
+    if not results:
+        return []
+    return [steering_table(pooled(results), results[0].says[results[0].metrics[0]])]
+
+
 def steering_lines(table: pd.DataFrame, what: str) -> Lines:
     """Dose and response."""
     return Lines(

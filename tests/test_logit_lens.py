@@ -302,6 +302,19 @@ def test_topics_are_as_close_as_the_targets():
     assert [own.shape for own in pair] == [(51, 2), (51, 2)]
 
 
+def test_words_of_a_topic_have_the_ranks_of_the_targets():
+    rows, own = np.random.default_rng(0).normal(size=(50, 4)), np.array([7, 20, 31])
+    (topics,) = random_topics([own], torch.from_numpy(rows), 80, seed=0)
+    centred = rows - rows.mean(0)
+    cosines = np.corrcoef(np.concatenate([centred, -centred], axis=1))[:50, :50]
+    rank = (-cosines).argsort(axis=1).argsort(axis=1)
+    middle = own[cosines[own][:, own].sum(axis=0).argmax()]
+    expected = sorted(rank[middle, own])
+    assert expected[0] == 0 and expected[-1] > 10
+    for topic in topics[1:]:
+        assert rank[topic[0], topic].tolist() == expected
+
+
 def test_only_topics_are_fair_to_targets_with_something_in_common():
     """A test of the test: words move with what they mean, and targets mean one thing that has nothing to do with it."""
     rng = np.random.default_rng(0)
@@ -414,7 +427,7 @@ def test_a_decoder_without_head_is_read_after_its_final_norm(tokenizer):
 def test_parts_give_what_the_whole_gives(tokenizer, monkeypatch):
     model, given = tiny(tokenizer), {"animal": ["dig", "fur"], "unit": ["gram"]}
     whole = headwise.lens(model, suite(), targets=given, n_shuffles=30)
-    monkeypatch.setattr(sys.modules["headwise.lens"], "MOST", 3 * (len(tokenizer) + 5))
+    monkeypatch.setattr(sys.modules["headwise.logit_lens"], "MOST", 3 * (len(tokenizer) + 5))
     parts = headwise.lens(model, suite(), targets=given, n_shuffles=30)
     for name in ("stream", "updates", "contrasts", "sentences", "targets"):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(whole, name), atol=1e-5)
