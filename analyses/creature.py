@@ -130,7 +130,7 @@ def _answer(model: str, verdict: str, row: pd.Series, found: CollectResult, n_gr
     return (
         f"{opening}: the head {row['name']}, chosen on half of the groups, adds to a noun what has a cosine of {row['own']:.2f} to its own adjectives' images and of "
         f"{row['others']:.2f} to others' (difference {row['effect']:.2f} [{row['low']:.2f}, {row['high']:.2f}] in {n_groups} other groups, own larger in {percent(row['wins'])} of sentences); "
-        f"so do {len(found.collecting)} of {len(found.heads)} heads, more or less."
+        f"of {len(found.heads)} heads {len(found.collecting)} do by a p over all heads below 5%."
     ).replace("-", MINUS)
 
 

@@ -10,7 +10,7 @@ from test_architectures import make
 
 import headwise
 from headwise import HeadwiseError, evidence, hooks
-from headwise.directions import collecting, images, pushes, steering, transfer
+from headwise.directions import collecting, images, pushes, several, steering, transfer
 from headwise.suites import Link, Mark, Pair, Sentence, Suite
 
 PROBES = Path(__file__).resolve().parent.parent / "probes"
@@ -240,6 +240,22 @@ def test_moves_is_said_by_its_rule(burrow):
         assert said.loc[(layer, head), "moves"] == "yes"
         assert said.loc[(layer, head), "moves_share"] > 0.05
     assert said.loc[(1, 0), "moves"] == "no"
+
+
+def test_every_class_and_every_two_classes(burrow):
+    """A direction to each sense, and steering between the senses of which there are pairs."""
+    fitted = headwise.burrow_sentences("mole", 80)
+    pairs = headwise.burrow_pairs("mole", 60, 1, held_out=False)
+    found = several.towards_each(burrow, fitted, pairs)
+    assert {r.between for r in found} == {(name, "others") for name in fitted.labels}
+    assert all(r.direction.layer == 4 and r.whole["low"] > 0 for r in found)
+    elsewhere = headwise.burrow_pairs("adjectives", 4, held_out=False)
+    steered = several.steer_between(burrow, fitted, pairs, elsewhere, n_random=1)
+    ways = [{steering.read_label(p.clean), steering.read_label(p.corrupted)} for p in pairs.pairs]
+    asked = [{r.direction.positive, r.direction.negative} for r in steered]
+    assert all(ways.count(way) >= 2 for way in asked)
+    assert sum(len(r.groups) for r in steered) == sum(way in asked for way in ways)
+    assert not several.towards_each(burrow, fitted, replace(fitted, sentences=fitted.sentences[:1]))
 
 
 def test_pooled_steering_is_the_mean_over_sentences(burrow):
