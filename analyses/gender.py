@@ -65,8 +65,14 @@ def analyse(
             f"This analysis needs minimal pairs, and {suite.name!r} has none. Name a suite with pairs = [...] and groups named "
             f"'{SOURCE}-...' and others; probes/gender_steps.toml shows how it is written."
         )
-    if not any(mark.label == "male" for s in suite.sentences for mark in s.marks):
+    told = [{mark.label for mark in sentence.marks} for sentence in suite.sentences]
+    if all("person" in labels for labels in told):
         suite = _of_burrow(suite)
+    elif not all(labels & {"male", "female"} for labels in told):
+        raise headwise.HeadwiseError(
+            f"This analysis needs pairs whose marked words are labelled male and female, and {suite.name!r} has others. "
+            "probes/gender_steps.toml shows how it is written."
+        )
     suite = that_fit(model, suite)
     found = test_transfer(model, suite, SOURCE, seed=seed)
     others = _of_fields(suite, lambda field: field != SOURCE)
@@ -124,7 +130,7 @@ def _of_burrow(suite: headwise.Suite) -> headwise.Suite:
     """Pairs of burrow's English, with the person labelled male or female and groups named by field."""
 
     def told(sentence: Sentence, group: str, label: str) -> Sentence:
-        (mark,) = (m for m in sentence.marks if m.label == "person")
+        mark = next(m for m in sentence.marks if m.label == "person")
         return replace(sentence, group=group, marks=(Mark(mark.word, label),))
 
     pairs: list[Pair] = []
