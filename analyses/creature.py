@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 import headwise
-from headwise.directions.collecting import CollectResult, test_collecting
+from headwise.directions.collecting import CollectResult, NoImages, test_collecting
 from headwise.results import MINUS, Column, Heatmap, Report, Table, percent, verdict_of
 from headwise.suites import Link
 
@@ -53,7 +53,10 @@ def analyse(
 ) -> Report:
     """Measures updates at nouns along the value-up images of adjectives."""
     relation = "amod" if "amod" in suite.relations else next(iter(suite.relations), "amod")
-    found = test_collecting(model, suite, relation, seed)
+    try:
+        found = test_collecting(model, suite, relation, seed)
+    except NoImages as error:
+        return _without_images(model, str(error))
     beside = _beside(model, suite, relation, seed)
     groups = np.random.default_rng(seed).permutation(np.unique(found.groups))
     half, rest = groups[: len(groups) // 2].tolist(), groups[len(groups) // 2 :].tolist()
@@ -95,6 +98,22 @@ def analyse(
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
             "Dar, Geva, Gupta and Berant 2023, Analyzing transformers in embedding space.",
         ],
+    )  # fmt: skip
+
+
+def _without_images(model: headwise.Model, why: str) -> Report:
+    """What there is to say of a model whose tokenizer has too few adjectives as one token."""
+    return Report(
+        analysis="creature",
+        model=model.name,
+        question=QUESTION,
+        verdict="inconclusive",
+        answer=f"This cannot be asked of this model: {why}",
+        figures=[],
+        tables=[],
+        not_found=["Nothing was measured."],
+        method=["The image of a word is what a head writes when the word's embedding is all that it attends to; a word of several tokens has no embedding of its own."],
+        references=["Elhage et al. 2021, A mathematical framework for transformer circuits."],
     )  # fmt: skip
 
 

@@ -11,11 +11,11 @@ keys have gathered, rather than what they are, is not found this way.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from .. import stats
@@ -24,10 +24,15 @@ from ..examples import Examples
 from ..heads import Head, every_head
 from ..models import Model
 from ..suites import Mark, Suite
+from ..unembedding import tokens_of
 from ..vectors import read_vectors, update_basis
-from .images import token_of, value_up_images
+from .images import value_up_images
 
 LEVEL = 0.05
+
+
+class NoImages(HeadwiseError):
+    """The tokenizer writes words with several tokens, and only a single one has an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +92,7 @@ def test_collecting(
 
     Raises:
         HeadwiseError: A model of two stacks, an unknown relation, or no group in which sentences differ in such words.
+        NoImages: There are such groups, but the tokenizer has too few of the words as one token.
     """
     if len(model.stacks) == 2:
         raise HeadwiseError(
@@ -100,18 +106,24 @@ def test_collecting(
         )
     examples, linked = _governors(model, suite, relation)
     said = sorted({word for own in linked for word in own})
-    single = [word for word in said if _is_token(model, word)]
+    tokens = zip(said, tokens_of(model, said), strict=True)
+    single = [word for word, token in tokens if token is not None]
     index = {word: i for i, word in enumerate(single)}
-    own = [[index[w] for w in words if w in index] for words in linked]
-    others = [
-        sorted({w for j, words in enumerate(own) if examples.groups[j] == group for w in words} - set(mine))
-        for group, mine in zip(examples.groups, own, strict=True)
-    ]  # fmt: skip
-    kept = np.array([bool(a) and bool(b) for a, b in zip(own, others, strict=True)])
-    if kept.sum() < 2:
+    if (
+        _compared([[said.index(w) for w in words] for words in linked], examples.groups)[2].sum()
+        < 2
+    ):
         raise HeadwiseError(
-            f"{suite.name!r} has no group in which the same word has other dependents by {relation!r} that are single tokens of {model.name}, so there is "
-            "nothing to compare with. Tell a frame several times with other adjectives, in one group."
+            f"{suite.name!r} has no group in which the same word has other dependents by {relation!r}, so there is nothing to compare with. "
+            "Tell a frame several times with other adjectives, in one group."
+        )
+    own, others, kept = _compared(
+        [[index[w] for w in words if w in index] for words in linked], examples.groups
+    )
+    if kept.sum() < 2:
+        raise NoImages(
+            f"{model.name} writes {len(said) - len(single)} of the {len(said)} words that others of {suite.name!r} are linked to with several tokens, and only a single "
+            "token has an image that a head would write of it; too few are left to compare. Choose shorter words, or another model."
         )
     examples = examples.where(kept)
     own = [x for x, keep in zip(own, kept, strict=True) if keep]
@@ -140,10 +152,20 @@ def test_collecting(
     )
 
 
+def _compared(
+    linked: Sequence[Sequence[int]], groups: Int[ndarray, " word"]
+) -> tuple[list[list[int]], list[list[int]], Bool[ndarray, " word"]]:
+    """Own words, those of other sentences of the group, and whether there are both."""
+    own = [list(words) for words in linked]
+    others = [
+        sorted({w for j in np.flatnonzero(groups == group) for w in own[j]} - set(mine))
+        for group, mine in zip(groups, own, strict=True)
+    ]
+    return own, others, np.array([bool(a) and bool(b) for a, b in zip(own, others, strict=True)])
+
+
 def _governors(model: Model, suite: Suite, relation: str) -> tuple[Examples, list[list[str]]]:
     """The words that are linked to, one of each sentence, with the words that are linked to them."""
-    from dataclasses import replace
-
     sentences = list(suite.sentences)
     linked: dict[int, list[str]] = {}
     for i, sentence in enumerate(suite.sentences):
@@ -160,14 +182,6 @@ def _governors(model: Model, suite: Suite, relation: str) -> tuple[Examples, lis
             sentences[i] = replace(sentence, marks=())
     examples = Examples.of(model, replace(suite, sentences=tuple(sentences)), "sense", 0)
     return examples, [linked[int(i)] for i in examples.sentences]
-
-
-def _is_token(model: Model, word: str) -> bool:
-    try:
-        token_of(model, word)
-    except HeadwiseError:
-        return False
-    return True
 
 
 def _unit(x: Float[ndarray, "some dim"]) -> Float[ndarray, "some dim"]:

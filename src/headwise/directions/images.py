@@ -14,6 +14,7 @@ from .. import hooks, words
 from ..errors import HeadwiseError
 from ..models import Model
 from ..suites import Sentence
+from ..unembedding import tokens_of
 from .stream import Wiring
 
 
@@ -23,13 +24,14 @@ def token_of(model: Model, word: str) -> int:
     Raises:
         HeadwiseError: It is several, or none that the tokenizer knows.
     """
-    own = _tokens(model, word)
-    if len(own) != 1 or own[0] == getattr(model.tokenizer, "unk_token_id", None):
-        what = "does not know" if len(own) == 1 else f"writes with {len(own)} tokens"
+    token = next(tokens_of(model, [word]))
+    if token is None:
+        own = len(_tokens(model, word))
+        what = "does not know" if own == 1 else f"writes with {own} tokens"
         raise HeadwiseError(
             f"The embedding of {word!r} is asked for, which {model.name} {what}; expected a word that is one token. Choose another."
         )
-    return own[0]
+    return token
 
 
 def first_token_of(model: Model, word: str) -> int:
