@@ -221,10 +221,22 @@ def test_files_that_are_no_report(tmp_path):
     with pytest.raises(HeadwiseError, match="cannot be read as a report"):
         load_report(path)
     path.write_text(json.dumps(json.loads(whole) | {"schema_version": 0}))
-    with pytest.raises(HeadwiseError, match="schema version 0, expected 1"):
+    with pytest.raises(HeadwiseError, match="schema version 0; this headwise reads 1 to 2"):
         load_report(path)
     path.write_text(json.dumps(json.loads(whole) | {"tables": [3]}))
     with pytest.raises(HeadwiseError, match=r"not a complete report: tables\.0"):
+        load_report(path)
+
+
+def test_an_older_report_is_read_and_one_from_the_future_is_not(tmp_path):
+    page = write_report(report(), tmp_path)
+    path = page.parent / "results.json"
+    new = json.loads(path.read_text())
+    old = {name: value for name, value in new.items() if name not in ("heads", "attention")}
+    path.write_text(json.dumps(old | {"schema_version": 1}))
+    assert load_report(path) == report()
+    path.write_text(json.dumps(new | {"schema_version": 99}))
+    with pytest.raises(HeadwiseError, match="A newer headwise made it"):
         load_report(path)
 
 

@@ -1,0 +1,48 @@
+"""Reports as data: what an analysis returns, `results.json` holds and the page is drawn from."""
+
+from .attention import Attention, Example, Linked, Marked, Telling, Text
+from .figures import Figure, Heatmap, Lines, Matrix, Series
+from .heads import SAID, VERDICTS, Detail, Heads, Measure, Writes, Written
+from .packed import Frozen, Packed
+from .phrases import MINUS, Verdict, head_name, percent, points, signed, verdict_of
+from .report import SCHEMA_VERSION, Provenance, Report, Source, load_report
+from .tables import Cell, Column, Kind, Table
+
+__all__ = [
+    "MINUS",
+    "SAID",
+    "SCHEMA_VERSION",
+    "VERDICTS",
+    "Attention",
+    "Cell",
+    "Column",
+    "Detail",
+    "Example",
+    "Figure",
+    "Frozen",
+    "Heads",
+    "Heatmap",
+    "Kind",
+    "Lines",
+    "Linked",
+    "Marked",
+    "Matrix",
+    "Measure",
+    "Packed",
+    "Provenance",
+    "Report",
+    "Series",
+    "Source",
+    "Table",
+    "Telling",
+    "Text",
+    "Verdict",
+    "Writes",
+    "Written",
+    "head_name",
+    "load_report",
+    "percent",
+    "points",
+    "signed",
+    "verdict_of",
+]

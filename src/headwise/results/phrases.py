@@ -1,0 +1,44 @@
+"""Numbers in sentences, and the verdict that several intervals amount to."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+MINUS = "\N{MINUS SIGN}"
+Verdict = Literal["supported", "not supported", "inconclusive", "description"]
+
+
+def head_name(layer: int, head: int) -> str:
+    """How a head is written, e.g. `L2H8`."""
+    return f"L{layer}H{head}"
+
+
+def percent(rate: float) -> str:
+    """A rate for a sentence, e.g. `79%`."""
+    return "n/a" if math.isnan(rate) else f"{100 * rate:.0f}%"
+
+
+def signed(offset: int) -> str:
+    """A number of words to the right, e.g. `+1`, with a real minus sign to the left."""
+    return f"{offset:+d}".replace("-", MINUS)
+
+
+def points(value: float, low: float, high: float) -> str:
+    """A difference of rates and its interval for a sentence, e.g. `+4.7 points [+2.4, +7.1]`."""
+    interval = (
+        "too few groups for an interval"
+        if math.isnan(low)
+        else f"{100 * low:+.1f}, {100 * high:+.1f}"
+    )
+    return f"{100 * value:+.1f} points [{interval}]".replace("-", MINUS)
+
+
+def verdict_of(intervals: Sequence[tuple[float, float]]) -> Verdict:
+    """What several differences amount to together.
+
+    Supported if every interval lies above 0, not supported if one lies at or below it, and
+    otherwise - or where an interval is missing - inconclusive.
+    """
+    if any(high <= 0 for _, high in intervals):
+        return "not supported"
+    return "supported" if all(low > 0 for low, _ in intervals) else "inconclusive"
