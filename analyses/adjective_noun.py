@@ -27,8 +27,9 @@ import headwise
 from headwise import evidence
 from headwise.comparison import LEVEL, SCOPES, Scope
 from headwise.directions.collecting import test_collecting
+from headwise.exhibits import cards, details, probes
 from headwise.exhibits import heads as exhibits
-from headwise.exhibits import probes
+from headwise.exhibits.attention import examples_shown
 from headwise.prompts import that_fit
 from headwise.questions import DIRECTIONS, Direction
 from headwise.relations import RelationResult
@@ -42,13 +43,13 @@ from headwise.results import (
     percent,
     points,
 )
-from headwise.verdicts import judge_all
+from headwise.verdicts import judge_all, summary
 
 SUITE = "adjective_noun"
 PAIRS = "adjective_pairs"
 BURROW = "adjectives"
 MIN_GROUPS = 10  # below, nothing can be fitted on some and scored on others
-COSTS = "in sentences that go on as an adjective demands"
+COSTS = " In sentences that go on as an adjective demands."
 CARRIES = (
     "Carries: sentences with an adjective right before its noun stand beside the same sentences without it, and from every head's "
     "output z at the noun it is read which of the two it is, by logistic regression fitted on other groups, against a bag of the "
@@ -137,13 +138,14 @@ def analyse(
         except headwise.HeadwiseError as error:
             why = f"Whether heads move nouns along their adjectives was not asked: {error}"
     heads = judge_all(evidence.side_by_side(known))
+    shape = cards.shape_shown(model)
     return Report(
         analysis="adjective_noun",
         model=model.name,
         question=QUESTION,
         verdict=verdict,
-        answer=_answer(result) + exhibits.headline(heads),
-        figures=[*_figures(result), *([exhibits.cost_map(cut, COSTS)] if cut else [])],
+        answer=f"{_answer(result)} {summary(heads)}".rstrip(),
+        figures=_figures(result),
         tables=[
             _best_heads(result),
             *([exhibits.heads_table(heads)] if len(known) > 1 else []),
@@ -175,6 +177,21 @@ def analyse(
             "Kobayashi, Kuribayashi, Yokoi and Inui 2020, Attention is not only a weight.",
             "Jain and Wallace 2019, Attention is not explanation.",
         ],
+        heads=cards.heads_section(
+            model,
+            heads,
+            [
+                details.directions_asked(result, shape),
+                *([details.ways(cut, shape, note=COSTS)] if cut else []),
+            ],
+        ),
+        attention=examples_shown(
+            model,
+            suite,
+            [(", ".join(labels), "governor->dependent")],
+            heads_first=cards.first(heads),
+            seed=seed,
+        ),
     )
 
 

@@ -15,7 +15,9 @@ reasons, and a token that gets much attention may hand over nothing.
 
 import headwise
 from headwise.atlas import SINK, Atlas, atlas
-from headwise.results import Column, Heatmap, Report, Table, head_name, percent
+from headwise.exhibits import cards, details
+from headwise.exhibits.attention import examples_shown
+from headwise.results import Column, Detail, Heatmap, Report, Table, head_name, percent
 
 SUITE = "adjective_noun"
 BURROW = "narration"
@@ -79,7 +81,20 @@ def analyse(
             "Olsson et al. 2022, In-context learning and induction heads.",
             "Xiao, Tian, Chen, Han and Lewis 2024, Efficient streaming language models with attention sinks.",
         ],
+        heads=cards.heads_section(model, details=[_shares(found, cards.shape_shown(model))]),
+        attention=examples_shown(model, suite, seed=seed),
     )
+
+
+def _shares(found: Atlas, shape: tuple[int, int]) -> Detail:
+    """Shares of attention on each head's card."""
+    shares = [column for column in COLUMNS if column.kind == "rate"]
+    rows = [
+        details.Row(c.title, found.table[["layer", "head"]].assign(effect=found.table[c.name]))
+        for c in shares
+    ]
+    caption = "Mean share of its attention. Duplicate and induction: on random tokens written twice. Described, not tested, so without interval and p."
+    return details.detail("Where it looks", caption, "rate", rows, shape)
 
 
 def _grid(found: Atlas, name: str):

@@ -21,12 +21,16 @@ import numpy as np
 import pandas as pd
 
 import headwise
+from headwise import evidence
 from headwise.directions.collecting import CollectResult, NoImages, test_collecting
+from headwise.exhibits import cards, details
+from headwise.exhibits.attention import examples_shown
 from headwise.results import MINUS, Column, Heatmap, Report, Table, percent, verdict_of
 from headwise.suites import Link
 
 SUITE = "creature"
 BURROW_PAIRS = "adjectives"
+LOOKS = "governor->dependent"  # of the sentences to look at: the noun looks at its adjectives
 QUESTION = (
     "Does a noun move along the directions of its own adjectives more than along those of others?"
 )
@@ -56,7 +60,7 @@ def analyse(
     try:
         found = test_collecting(model, suite, relation, seed)
     except NoImages as error:
-        return _without_images(model, str(error))
+        return _without_images(model, suite, relation, seed, str(error))
     beside = _beside(model, suite, relation, seed)
     groups = np.random.default_rng(seed).permutation(np.unique(found.groups))
     half, rest = groups[: len(groups) // 2].tolist(), groups[len(groups) // 2 :].tolist()
@@ -66,6 +70,8 @@ def analyse(
     verdict = verdict_of([(row["low"], row["high"])])
     table = found.table.copy()
     table["beside"] = beside.table["effect"].to_numpy() if beside else np.nan
+    heads = evidence.collects(found)
+    asked = {"at the noun": found} | ({"at the word after it": beside} if beside else {})
     return Report(
         analysis="creature",
         model=model.name,
@@ -98,10 +104,14 @@ def analyse(
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
             "Dar, Geva, Gupta and Berant 2023, Analyzing transformers in embedding space.",
         ],
+        heads=cards.heads_section(model, heads, [details.collected(asked, cards.shape_shown(model))]),
+        attention=examples_shown(model, suite, [(relation, LOOKS)], heads_first=cards.first(heads), seed=seed),
     )  # fmt: skip
 
 
-def _without_images(model: headwise.Model, why: str) -> Report:
+def _without_images(
+    model: headwise.Model, suite: headwise.Suite, relation: str, seed: int, why: str
+) -> Report:
     """What there is to say of a model whose tokenizer has too few adjectives as one token."""
     return Report(
         analysis="creature",
@@ -114,6 +124,8 @@ def _without_images(model: headwise.Model, why: str) -> Report:
         not_found=["Nothing was measured."],
         method=["The image of a word is what a head writes when the word's embedding is all that it attends to; a word of several tokens has no embedding of its own."],
         references=["Elhage et al. 2021, A mathematical framework for transformer circuits."],
+        heads=cards.heads_section(model),
+        attention=examples_shown(model, suite, [(relation, LOOKS)], seed=seed),
     )  # fmt: skip
 
 
@@ -160,11 +172,12 @@ def _map(found: CollectResult, best: int) -> Heatmap:
         values[head.layer, head.head] = effect
     return Heatmap(
         title="What each head collects",
-        caption="Cosine (times 100) of what each head adds to the noun with the images of its own adjectives, less that with other sentences' adjectives. Outlined: the head "
+        caption="Cosine of what each head adds to the noun with the images of its own adjectives, less that with other sentences' adjectives. Outlined: the head "
         "chosen on half of the groups.",
         values=values,
         low=0.0,
         high=max(0.1, float(np.ceil(10 * np.nanmax(values)) / 10)),
+        unit="number",
         marked=[(found.heads[best].layer, found.heads[best].head)],
     )
 

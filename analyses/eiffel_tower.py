@@ -20,8 +20,10 @@ from dataclasses import replace
 import pandas as pd
 
 import headwise
+from headwise import evidence
 from headwise.directions.pushes import DirectionResult
-from headwise.exhibits import moves
+from headwise.exhibits import cards, details, moves
+from headwise.exhibits.attention import examples_shown
 from headwise.results import MINUS, Column, Report, Table, Verdict, percent
 
 SUITE = "eiffel_tower"
@@ -96,6 +98,9 @@ def analyse(
     results = [found["place"], found["size"]]
     verdict = _verdict(results)
     tests = [*results, *others, *held_out.values()]
+    heads = evidence.moves(results)
+    along = details.pushed_along(results, cards.shape_shown(model))
+    towers = _told(suite)
     return Report(
         analysis="eiffel_tower",
         model=model.name,
@@ -128,7 +133,15 @@ def analyse(
             "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
         ],
+        heads=cards.heads_section(model, heads, [along]),
+        attention=examples_shown(model, towers, heads_first=cards.first(heads), seed=seed),
     )  # fmt: skip
+
+
+def _told(suite: headwise.Suite) -> headwise.Suite:
+    """The sentences with a tower in them."""
+    kept = tuple(s for s in suite.sentences if any(mark.label in TOLD for mark in s.marks))
+    return replace(suite, sentences=kept)
 
 
 def _part(suite: headwise.Suite, prefix: str) -> headwise.Suite:

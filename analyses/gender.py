@@ -21,11 +21,12 @@ from dataclasses import replace
 import numpy as np
 
 import headwise
-from headwise import workspace
+from headwise import evidence, workspace
 from headwise.directions.pushes import DirectionResult
 from headwise.directions.steering import SteerResult
 from headwise.directions.transfer import TransferResult, test_transfer
-from headwise.exhibits import moves
+from headwise.exhibits import cards, details, moves
+from headwise.exhibits.attention import examples_shown
 from headwise.prompts import how_it_speaks, that_fit
 from headwise.results import MINUS, Column, Lines, Report, Series, Table, percent, verdict_of
 from headwise.stats import MIN_CLUSTERS
@@ -82,6 +83,9 @@ def analyse(
             model, others, found.direction, ("male", "female"), seed=seed
         )
     steered = _steered(model, suite, found, smoke=smoke, seed=seed)
+    heads = evidence.moves([pushed]) if pushed else None
+    along = [details.pushed_along([pushed], cards.shape_shown(model))] if pushed else []
+    first = [] if heads is None else cards.first(heads)
     asked = [field for field in found.fields[1:] if found.n_pairs[field] >= MIN_CLUSTERS]
     rows = [found.row(field) for field in asked]
     verdict = verdict_of([(row["low"], row["high"]) for row in rows]) if rows else "inconclusive"
@@ -120,6 +124,8 @@ def analyse(
             "Bolukbasi, Chang, Zou, Saligrama and Kalai 2016, Man is to computer programmer as woman is to homemaker?",
             "Rimsky et al. 2024, Steering Llama 2 via contrastive activation addition.",
         ],
+        heads=cards.heads_section(model, heads, along),
+        attention=examples_shown(model, suite, heads_first=first, seed=seed),
     )  # fmt: skip
 
 

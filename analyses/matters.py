@@ -24,8 +24,10 @@ import numpy as np
 import pandas as pd
 
 import headwise
-from headwise import workspace
+from headwise import evidence, workspace
+from headwise.exhibits import cards, details
 from headwise.exhibits import heads as exhibits
+from headwise.exhibits.attention import examples_shown
 from headwise.heads import sides
 from headwise.headsets import SetResult
 from headwise.patching import PatchResult
@@ -33,6 +35,7 @@ from headwise.prompts import that_fit
 from headwise.results import (
     MINUS,
     Column,
+    Detail,
     Heatmap,
     Lines,
     Report,
@@ -45,6 +48,10 @@ from headwise.results import (
 SUITE = "gender_pairs"
 BURROW_PAIRS = "gender"
 MOST = 8  # heads of a set
+PATCHED = {
+    "noising": "from the corrupted sentence, in the clean one",
+    "denoising": "from the clean sentence, in the corrupted one",
+}
 
 CUTS = [
     Column(name="cut", title="Head"),
@@ -112,6 +119,8 @@ def analyse(
     estimated = headwise.attribute(model, suite, "z", metric=metric, seed=seed)
     alone = headwise.direct_effects(model, suite, [metric], heads=chosen or None, seed=seed)
     verdict = _verdict(found)
+    needed = evidence.matters(cut, side=cards.side_shown(model))
+    linked = evidence.cues(suite)
     return Report(
         analysis="matters",
         model=model.name,
@@ -155,7 +164,33 @@ def analyse(
             "Heimersheim and Nanda 2024, How to use and interpret activation patching.",
             "McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect.",
         ],
+        heads=cards.heads_section(model, needed, _details(model, cut, heads)),
+        attention=examples_shown(
+            model,
+            linked,
+            [("cue", "governor->dependent")] if linked.relations else [],
+            heads_first=cards.first(needed),
+            seed=seed,
+        ),
     )
+
+
+def _details(
+    model: headwise.Model, cut: headwise.AblationResult, patched: PatchResult
+) -> list[Detail]:
+    side = cards.side_shown(model)
+    shape = cards.shape_shown(model)
+    gap = patched.gap[patched.metrics[0]]
+    rows = [
+        details.Row(name, own.assign(effect=own["share"], low=own["low"] / gap, high=own["high"] / gap, p=own["p_family"]))
+        for direction, name in PATCHED.items()
+        for own in [patched.table[(patched.table["direction"] == direction) & (patched.table["side"] == side)]]
+    ]  # fmt: skip
+    told = "Share of the difference between the two sentences that moves when this head alone is patched. p over all heads and both directions."
+    return [
+        details.ways(cut, shape, side, " On the half of the groups on which heads are found."),
+        details.detail("Patched", told, "rate", rows, shape),
+    ]
 
 
 def _halves(suite: headwise.Suite, seed: int) -> tuple[headwise.Suite, headwise.Suite]:

@@ -24,15 +24,17 @@ from headwise import erasure, evidence, workspace
 from headwise.directions.pushes import DirectionResult
 from headwise.directions.several import steer_between, towards_each
 from headwise.directions.steering import read_label
+from headwise.exhibits import cards, details, moves, probes
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits import lens as says
-from headwise.exhibits import moves, probes
+from headwise.exhibits.attention import examples_shown
 from headwise.logit_lens import LensResult
 from headwise.probing import MAJORITY, Estimate, ProbeResult
 from headwise.prompts import that_fit
+from headwise.relations import RelationResult
 from headwise.results import (
     MINUS,
-    Heatmap,
+    Detail,
     Lines,
     Report,
     head_name,
@@ -41,13 +43,14 @@ from headwise.results import (
     verdict_of,
 )
 from headwise.unembedding import tokens_of
-from headwise.verdicts import judge_all
+from headwise.verdicts import judge_all, summary
 
 SUITE = "mole"
 PAIRS = "mole_pairs"
 BURROW = "mole"
 LOOKS = "governor->dependent"  # the word looks at what decides its sense
 MOST_READ = 8  # heads of which it is said which words they raise
+COSTS = " In sentences where the word's sense decides."
 MIN_GROUPS = 4  # of pairs, to choose rules on some and report on others
 
 
@@ -83,7 +86,7 @@ def analyse(
         layers = sorted({layer, model.n_layers}) if model.is_causal else [layer]
         erased = headwise.erase(model, suite, layers=layers, **asked, n_random=1 if smoke else 3)
     known = [evidence.carries(result, probes.HEADLINE, probes.BAG)]
-    cut = None
+    cut, looked = None, None
     pairs = pairs and that_fit(model, pairs)
     if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("sense", 0):
         cut = headwise.ablate(model, pairs, seed=seed)
@@ -101,18 +104,16 @@ def analyse(
     known += [evidence.moves(pushed)] if pushed else []
     heads = judge_all(evidence.side_by_side(known))
     read = _lens(model, suite, pairs, evidence.where(heads, moves="yes"), seed) if steered else None
-    costs = "in sentences where the word's sense decides" if cut else ""
     return Report(
         analysis="mole",
         model=model.name,
         question=_question(suite, label),
         verdict=verdict,
         answer=_answer(model.name, word, kind, verdict, layer, int(held_out.sum()), rates, gain)
-        + exhibits.headline(heads),
+        + (f" {told}" if (told := summary(heads)) else ""),
         figures=[
             *probes.figures(result, layer, kind),
-            *([exhibits.cost_map(cut, costs)] if cut else []),
-            *(_move_figures(pushed, word) if pushed else []),
+            *([_apart(pushed, word)] if pushed else []),
             *(moves.steering_figures(steered, f"what {model.name} takes {word} for")),
         ],
         tables=[
@@ -146,7 +147,31 @@ def analyse(
                 else []
             ),
         ],
+        heads=cards.heads_section(model, heads, _details(model, result, cut, looked, pushed)),
+        attention=examples_shown(
+            model,
+            evidence.cues(pairs) if looked and pairs else suite,
+            [("cue", LOOKS)] if looked else [],
+            heads_first=cards.first(heads),
+            seed=seed,
+        ),
     )
+
+
+def _details(
+    model: headwise.Model,
+    result: ProbeResult,
+    cut: headwise.AblationResult | None,
+    looked: RelationResult | None,
+    pushed: list[DirectionResult],
+) -> list[Detail]:
+    shape = cards.shape_shown(model)
+    return [
+        details.read_from(result, probes.HEADLINE, shape),
+        *([details.directions_asked(looked, shape)] if looked else []),
+        *([details.ways(cut, shape, note=COSTS)] if cut else []),
+        *([details.pushed_along(pushed, shape)] if pushed else []),
+    ]
 
 
 def _lens(
@@ -167,13 +192,9 @@ def _lens(
     return headwise.lens(model, suite, heads[:MOST_READ], targets=able, seed=seed)
 
 
-def _move_figures(pushed: list[DirectionResult], word: str) -> list[Heatmap | Lines]:
-    title = f"How {word} comes apart"
+def _apart(pushed: list[DirectionResult], word: str) -> Lines:
     of = f"{word} in one sense from {word} in the others"
-    return [
-        moves.trajectories(pushed, title, of),
-        moves.push_map(pushed, "Who moves it there"),
-    ]
+    return moves.trajectories(pushed, f"How {word} comes apart", of)
 
 
 def _question(suite: headwise.Suite, label: str) -> str:

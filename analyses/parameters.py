@@ -20,10 +20,12 @@ import pandas as pd
 
 import headwise
 from headwise.circuits import CIRCUITS, CircuitResult
+from headwise.exhibits import cards, details
 from headwise.inventory import ATTENTION, MLP, Line
 from headwise.need import readable
 from headwise.results import (
     Column,
+    Heads,
     Heatmap,
     Lines,
     Report,
@@ -95,7 +97,29 @@ def analyse(
         not_found=_not_found(tally, read),
         method=_method(read),
         references=_references(read),
+        heads=_heads(model, read) if model and read else None,
     )
+
+
+def _heads(model: headwise.Model, read: CircuitResult) -> Heads:
+    """What weights say of each head; of a model of two stacks, of its encoder's."""
+    side = cards.side_shown(model)
+    rows: list[details.Row] = []
+    for circuit, column, name in (
+        ("OV", "copying", "copying"),
+        ("OV", "effective_rank", "effective rank of OV"),
+        ("QK", "effective_rank", "effective rank of QK"),
+    ):
+        t = read.table[(read.table["circuit"] == circuit) & (read.table["side"] == side)]
+        places = t[["layer", "head"]]
+        rows.append(details.Row(name, places.assign(effect=t[column], p=t[f"{column}_p_family"])))
+        rows.append(details.Row(f"{name}, random weights", places.assign(effect=t[f"{column}_random"])))  # fmt: skip
+    caption = (
+        "Copying: 1 hands on what was read with its sign, \N{MINUS SIGN}1 its opposite. Effective rank: how many directions matter. Random weights: the mean of products of Gaussian matrices of the same shape "
+        "and norm. p against these, over every number of every head; weights have no interval."
+    )
+    found = details.detail("Its circuits", caption, "number", rows, cards.shape_shown(model))
+    return cards.heads_section(model, details=[found])
 
 
 def _parameters(tally: headwise.Tally) -> Table:
@@ -173,10 +197,11 @@ def _figures(read: CircuitResult) -> list[Heatmap | Lines]:
             figures.append(
                 Heatmap(
                     title=f"Copying{of}",
-                    caption="What the OV circuit hands on: 100 is what was read, with its sign, \N{MINUS SIGN}100 its opposite. Outlined: "
+                    caption="What the OV circuit hands on: 1 is what was read, with its sign, \N{MINUS SIGN}1 its opposite. Outlined: "
                     "unlike random weights, p below 5% over every number of every head.",
                     values=copying,
                     low=-1.0,
+                    unit="number",
                     marked=marked,
                     baseline=("random", _mean(read, "copying_random", "OV", side)),
                 )

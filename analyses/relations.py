@@ -19,6 +19,11 @@ import numpy as np
 import pandas as pd
 
 import headwise
+from headwise import evidence
+from headwise.comparison import SCOPES
+from headwise.exhibits import cards, details
+from headwise.exhibits.attention import examples_shown
+from headwise.questions import Direction
 from headwise.relations import RelationResult
 from headwise.results import Column, Matrix, Report, Table, Verdict, head_name, percent, points
 
@@ -60,6 +65,9 @@ def analyse(
     ]
     result = headwise.test_relation(model, suite, asked, seed=seed, controls=1 if smoke else 3)
     best = _best(result)
+    chosen = _chosen(best)
+    shown = list(zip(chosen["relation"], chosen["direction"], strict=True))
+    heads = evidence.looks_along(result)
     return Report(
         analysis="relations",
         model=model.name,
@@ -94,7 +102,34 @@ def analyse(
             "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
             "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
         ],
+        heads=cards.heads_section(
+            model, heads, [details.relations_asked(result, shown, cards.shape_shown(model))]
+        ),
+        attention=examples_shown(
+            model,
+            suite,
+            shown,
+            heads_first=cards.first(heads),
+            judged_by=_judged_by(result, shown) if shown else None,
+            seed=seed,
+        ),
     )
+
+
+def _judged_by(
+    result: RelationResult, shown: Sequence[tuple[str, Direction]]
+) -> dict[tuple[int, int], int]:
+    """For each head, along which of the relations it does best: where its effect, on all pairs or apart, is largest."""
+    worst = np.stack(
+        [
+            np.fmin(*(result.effects(direction, relation, scope) for scope in SCOPES[:2]))
+            for relation, direction in shown
+        ]
+    )
+    best = np.where(np.isnan(worst), -np.inf, worst).argmax(axis=0)
+    return {
+        (int(layer), int(head)): int(best[layer, head]) for layer, head in np.ndindex(best.shape)
+    }
 
 
 def _best(result: RelationResult) -> pd.DataFrame:
@@ -112,9 +147,7 @@ def _best(result: RelationResult) -> pd.DataFrame:
 def _matrix(result: RelationResult, best: pd.DataFrame) -> Matrix:
     """Effects of all heads on all relations, each in the direction in which its best head is best."""
     n_layers, n_heads = result.evidence[0].count.mass.shape
-    worst = best[["effect", "effect_apart"]].min(axis=1)
-    order = worst.sort_values(ascending=False).index
-    chosen = best.loc[order].drop_duplicates("relation")
+    chosen = _chosen(best)
     values, names, marked = [], [], []
     for row, asked in enumerate(chosen.itertuples()):
         own = result.table[
@@ -137,6 +170,12 @@ def _matrix(result: RelationResult, best: pd.DataFrame) -> Matrix:
         marked=marked,
         marks="supported: p below 5% over everything asked",
     )
+
+
+def _chosen(best: pd.DataFrame) -> pd.DataFrame:
+    """Each relation in the direction in which its best head is best."""
+    worst = best[["effect", "effect_apart"]].min(axis=1)
+    return best.loc[worst.sort_values(ascending=False).index].drop_duplicates("relation")
 
 
 def _verdict(result: RelationResult) -> Verdict:

@@ -114,3 +114,20 @@ def raw(byte_level, wordpiece):
     for model in models.values():
         model.set_attn_implementation("eager")
     return models
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    from browsing import a_browser
+
+    with a_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visitor(chromium, tmp_path):
+    from browsing import Visitor
+
+    someone = Visitor(chromium, tmp_path)
+    yield someone
+    someone.leave()

@@ -262,9 +262,10 @@ def test_other_labels_at_other_words(headwise, tmp_path):
     report = load_report(tmp_path / "reports/mole-burrow/results.json")
     assert report.question == "From which layer on can the part of speech of a word be read?"
     assert "By layer" in report.answer or "at layer 0" in report.answer
-    result = headwise(
-        "run", "mole", "--model", "burrow", "--position", "sense", "--smoke", cwd=tmp_path
-    )
+    other = ("run", "mole", "--model", "burrow", "--position", "sense", "--smoke")
+    result = headwise(*other, cwd=tmp_path)
+    assert result.returncode == 2 and "with other options (label part of speech)" in result.stderr
+    result = headwise(*other, "--overwrite", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     report = load_report(tmp_path / "reports/mole-burrow/results.json")
     assert "of the word that mole needs (sense)" in report.answer
@@ -401,3 +402,24 @@ def test_a_decoder_from_a_folder(headwise, tmp_path, raw, byte_level):
     assert any("where this decoder cannot look" in line for line in report.not_found)
     assert any("decoder" in paragraph for paragraph in report.method)
     assert (tmp_path / "reports/mole-tiny/index.html").is_file()
+
+
+def test_pages_are_drawn_again(headwise, tmp_path):
+    result = headwise("run", "parameters", "--shape", "gpt3", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    page = tmp_path / "reports/parameters-gpt3/index.html"
+    before = page.read_bytes()
+    page.write_text("spoiled")
+    result = headwise("render", "reports", cwd=tmp_path)
+    assert result.returncode == 0 and "index.html" in result.stdout
+    assert page.read_bytes() == before
+    results = page.parent / "results.json"
+    results.write_bytes(results.read_bytes()[:1000])  # cut short
+    for command in (("render", "reports"), ("run", "parameters", "--shape", "gpt3")):
+        result = headwise(*command, cwd=tmp_path)
+        assert result.returncode == 2 and "cannot be read as a report" in result.stderr
+        assert "Traceback" not in result.stderr and page.read_bytes() == before
+    result = headwise("run", "parameters", "--shape", "gpt3", "--overwrite", cwd=tmp_path)
+    assert result.returncode == 0 and page.read_bytes() != b"spoiled"
+    result = headwise("render", "nowhere", cwd=tmp_path)
+    assert result.returncode == 2 and "There is no report in 'nowhere'" in result.stderr

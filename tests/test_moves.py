@@ -238,7 +238,7 @@ def test_moves_is_said_by_its_rule(burrow):
     said = evidence.moves(results).set_index(["layer", "head"])
     for layer, head in ((2, 5), (3, 6), (3, 7)):
         assert said.loc[(layer, head), "moves"] == "yes"
-        assert said.loc[(layer, head), "moves_share"] > 0.05
+        assert said.loc[(layer, head), "moves_effect"] > 0.05
     assert said.loc[(1, 0), "moves"] == "no"
 
 

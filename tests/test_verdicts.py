@@ -1,12 +1,14 @@
 """Every combination of evidence has the verdict that the table says, and none is stronger than its evidence."""
 
+import re
 from itertools import product
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from headwise.evidence import KINDS
-from headwise.verdicts import judge, judge_all
+from headwise.verdicts import judge, judge_all, summary
 
 SAID = ("yes", "no", "unclear", None)
 EVERY = [dict(zip(KINDS, said, strict=True)) for said in product(SAID, repeat=len(KINDS))]
@@ -72,3 +74,62 @@ def test_a_table_of_heads():
     assert list(found["verdict"]) == ["supported", "refuted"]
     assert list(found["missing"]) == ["carries (not asked), moves (not asked)"] * 2
     assert list(judge_all(heads[["name"]])["verdict"]) == ["inconclusive"] * 2
+
+
+def frame(*said, kinds=KINDS):
+    """Heads of which each kind says something, in the order of the kinds; `None` of all is not asked."""
+    heads = pd.DataFrame(list(said), columns=list(kinds))
+    heads.insert(0, "name", [f"L0H{i}" for i in range(len(heads))])
+    return judge_all(heads)
+
+
+TWO = ("looks", "matters")
+
+
+@pytest.mark.parametrize(
+    ("heads", "said"),
+    [
+        (frame(("yes", "yes"), ("no", "no"), kinds=TWO), "Of 2 heads, 1 looks and matters, and nothing that was asked denies it (supported): L0H0; 1 does neither. Not asked: carries and moves."),
+        (frame(("yes", "yes"), ("yes", "yes"), kinds=TWO), "Of 2 heads, 2 look and matter, and nothing that was asked denies it (supported): L0H0, L0H1. Not asked: carries and moves."),
+        (frame(("yes", "no"), ("no", "yes"), ("unclear", "yes"), kinds=TWO), "Of 3 heads, none passes all that was asked (looks, matters); 1 attends without mattering: L0H0; 1 matters without attending: L0H1; of 1 it cannot be told. Not asked: carries and moves."),
+        (frame(("yes", "yes", "yes", "no"), kinds=("looks", "carries", "matters", "moves")), "Of 1 heads, none passes all that was asked (looks, carries, matters, moves); 1 attends and is needed, and carries or moves says no: L0H0."),
+        (frame(("yes", "yes", "yes", "unclear")), "Of 1 heads, 1 looks and matters, and nothing that was asked denies it (supported): L0H0. Unclear of L0H0: moves."),
+        (frame(("yes", "yes"), kinds=("looks", "carries")), "No verdict on single heads: whether the model needs them was not asked."),
+        (frame(("yes", "yes"), kinds=("carries", "moves")), "No verdict on single heads: whether they look at the right word and whether the model needs them was not asked."),
+        (frame(("yes",), kinds=("looks",)), ""),
+    ],
+)  # fmt: skip
+def test_the_sentence(heads, said):
+    assert summary(heads) == said
+
+
+def test_many_names_are_cut_short():
+    said = summary(frame(*[("yes", "yes")] * 11, kinds=TWO))
+    assert "L0H7 and 3 more" in said and "L0H8" not in said
+
+
+def test_the_sentence_is_never_stronger_than_the_verdicts():
+    """Over random evidence: strong words stand only where some head has that verdict, and all heads are counted."""
+    rng = np.random.default_rng(0)
+    seen = set()
+    for _ in range(500):
+        kinds = [k for k in KINDS if k in TWO or rng.random() < 0.6]
+        weights = rng.dirichlet(np.ones(3) * 0.5)
+        drawn = rng.choice(["yes", "no", "unclear"], (rng.integers(1, 9), len(kinds)), p=weights)
+        heads = frame(*map(tuple, drawn.tolist()), kinds=kinds)
+        said = summary(heads)
+        verdicts = set(heads["verdict"])
+        seen |= verdicts
+        for words, verdict in (
+            (r"supported|look and matter|looks and matters", "supported"),
+            (r"attends? without mattering", "attends without mattering"),
+            (r"matters? without attending", "matters without attending"),
+            (r"neither", "refuted"),
+        ):
+            assert bool(re.search(words, said)) == (verdict in verdicts), said
+        counts = re.findall(r"(?:, |; |of )(\d+) (?:look|attend|matter|do|it)", said)
+        assert sum(map(int, counts)) == len(heads), said
+        strong = said.split("(supported): ")[1].split(";")[0].split(".")[0] if "supported" in verdicts else ""  # fmt: skip
+        named = re.findall(r"L\d+H\d+", strong)
+        assert named == list(heads.loc[heads["verdict"] == "supported", "name"])
+    assert len(seen) == 5

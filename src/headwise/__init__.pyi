@@ -35,6 +35,7 @@ from .linear import Probe as Probe
 from .loading import load as load
 from .logit_lens import LensResult as LensResult
 from .logit_lens import lens as lens
+from .looking import look as look
 from .models import Model as Model
 from .patching import PatchResult as PatchResult
 from .patching import patch as patch
@@ -47,6 +48,8 @@ from .relations import RelationResult as RelationResult
 from .relations import test_relation as test_relation
 from .results import Report as Report
 from .shapes import Shape as Shape
+from .showing import View as View
+from .showing import show as show
 from .streaming import fold as fold
 from .suites import Sentence as Sentence
 from .suites import Suite as Suite

@@ -23,6 +23,7 @@ from .heads import AnyHead, Head
 from .metrics import AnyMetric, Reading
 from .models import Model
 from .prompts import Prompts
+from .showing import Viewable
 from .sources import Source, by_row
 from .standins import StandIns
 from .suites import Suite
@@ -33,7 +34,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class AblationResult:
+class AblationResult(Viewable):
     """What it costs to cut each head, or each set of heads.
 
     Attributes:

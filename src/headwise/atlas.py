@@ -25,6 +25,7 @@ from . import words
 from .errors import HeadwiseError
 from .models import Model
 from .progress import track
+from .showing import Viewable
 from .streaming import align_whole, stream, watch, watched
 from .suites import Sentence, Suite
 
@@ -36,7 +37,7 @@ MEASURES = ("entropy", "distance", *SHARES, "sink")
 
 
 @dataclass(frozen=True, eq=False)
-class Atlas:
+class Atlas(Viewable):
     """Where every head looks.
 
     Attributes:

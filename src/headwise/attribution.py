@@ -27,6 +27,7 @@ from .pairing import Pairs, known
 from .patching import DIRECTIONS, SITES, changes
 from .progress import track
 from .prompts import Prompts
+from .showing import Viewable
 from .sources import Given, Place, Source
 from .suites import Suite
 from .sweep import Change, Positions, Sweep, mask_of
@@ -35,7 +36,7 @@ GRADIENT_TOKENS = 1024  # in a batch: everything that the gradient passes throug
 
 
 @dataclass(frozen=True, eq=False)
-class AttributionResult:
+class AttributionResult(Viewable):
     """What every patch would do to first order, and what some of them do.
 
     Attributes:

@@ -28,13 +28,14 @@ from .factored import Factored, one_thread
 from .models import Model
 from .progress import track
 from .random_products import NUMBERS, ProductShape, compare, numbers_of
+from .showing import Viewable
 
 CIRCUITS = ("QK", "OV")
 ENDS = {"QK": ("query", "key"), "OV": ("reads", "writes")}
 
 
 @dataclass(frozen=True, eq=False)
-class CircuitResult:
+class CircuitResult(Viewable):
     """What the weights of every head say.
 
     Attributes:

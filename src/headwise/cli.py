@@ -1,4 +1,4 @@
-"""The command line: `headwise run`, `check`, `models` and `sentences`."""
+"""The command line: `headwise run`, `render`, `check`, `models` and `sentences`."""
 
 import shlex
 import sys
@@ -96,6 +96,9 @@ def run(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
         "reports"
     ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let a report take the place of another one.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
     seed: Annotated[int, typer.Option(min=0, help="Fixes every figure.")] = 0,
@@ -120,6 +123,7 @@ def run(
         pairs=pairs,
         options={name: value for name, value in options.items() if value not in (None, [])},
         out=out,
+        overwrite=overwrite,
         device=device,
         dtype=dtype,
         seed=seed,
@@ -144,6 +148,31 @@ def _position(given: str | None) -> int | str | None:
     """A number of words, or the name of a relation."""
     is_number = given is not None and given.removeprefix("-").removeprefix("+").isdecimal()
     return int(given) if given is not None and is_number else given
+
+
+@app.command()
+def render(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(help="results.json files, folders of reports, or a folder of such folders."),
+    ],
+) -> None:
+    """Draw the pages of reports anew, from their results.json alone."""
+    from .report import render_again, write_index
+
+    for path in reports:
+        inside = sorted(path.glob("*/results.json")) if path.is_dir() else []
+        if not path.exists() or (
+            path.is_dir() and not inside and not (path / "results.json").exists()
+        ):
+            raise HeadwiseError(
+                f"There is no report in {str(path)!r}: expected a results.json, or folders that hold one. "
+                "headwise run makes them."
+            )
+        for results in inside or [path]:
+            print(render_again(results))
+        if inside:
+            print(write_index(path))
 
 
 @app.command()

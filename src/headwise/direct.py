@@ -19,13 +19,14 @@ from .heads import AnyHead, Head
 from .metrics import AnyMetric
 from .models import Model
 from .norms import FrozenNorms
+from .showing import Viewable
 from .sources import Place, Source
 from .suites import Suite
 from .sweep import Change, Sweep, Variant
 
 
 @dataclass(frozen=True, eq=False)
-class DirectResult:
+class DirectResult(Viewable):
     """What heads do by themselves.
 
     Attributes:

@@ -34,6 +34,7 @@ from .fits import single_thread
 from .folds import Folds, TooFew
 from .models import Model
 from .progress import track
+from .showing import Viewable
 from .stats import cluster_bootstrap
 from .suites import Suite
 from .vectors import read_vectors
@@ -48,7 +49,7 @@ MEASURES = {
 
 
 @dataclass(frozen=True, eq=False)
-class ErasureResult:
+class ErasureResult(Viewable):
     """What erasing a label did, beside what erasing anything does.
 
     Attributes:

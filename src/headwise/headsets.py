@@ -20,6 +20,7 @@ from .errors import HeadwiseError
 from .heads import AnyHead, Head
 from .metrics import AnyMetric
 from .models import Model
+from .showing import Viewable
 from .stats import cluster_bootstrap
 from .suites import Suite
 
@@ -27,7 +28,7 @@ TINY = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class SetResult:
+class SetResult(Viewable):
     """What it costs to cut a set of heads, and what it is worth to keep it.
 
     Attributes:

@@ -37,6 +37,7 @@ from .examples import Examples
 from .heads import AnyHead, Head
 from .models import Model
 from .progress import track
+from .showing import Viewable
 from .suites import Suite
 from .unembedding import How, Readout, Targets, compare, contrast_interval, set_means
 from .vectors import read_vectors
@@ -52,7 +53,7 @@ TESTED = [
 
 
 @dataclass(frozen=True, eq=False)
-class LensResult:
+class LensResult(Viewable):
     """What marked words read as.
 
     A score is a log probability (natural logarithm) where the model has an output head, else a cosine (-1 to 1). Ranks

@@ -25,6 +25,7 @@ from .metrics import AnyMetric
 from .models import Model
 from .pairing import Pairs, known
 from .prompts import Prompts
+from .showing import Viewable
 from .suites import Suite
 from .sweep import Change, Sweep
 
@@ -33,7 +34,7 @@ SITES = ("residual", "z", "q", "k", "v")
 
 
 @dataclass(frozen=True, eq=False)
-class PatchResult:
+class PatchResult(Viewable):
     """What moves when activations of one sentence are put into another.
 
     Attributes:

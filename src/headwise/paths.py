@@ -24,6 +24,7 @@ from .metrics import AnyMetric, Reading
 from .models import Model
 from .pairing import Pairs, known
 from .patching import DIRECTIONS
+from .showing import Viewable
 from .sources import Place, Source, is_of_target, starts_of
 from .suites import Suite
 from .sweep import Change, Sweep, Variant
@@ -33,7 +34,7 @@ THROUGH = ("q", "k", "v")
 
 
 @dataclass(frozen=True, eq=False)
-class PathResult:
+class PathResult(Viewable):
     """What moves when one path is patched.
 
     Attributes:

@@ -29,6 +29,7 @@ from .folds import TooFew
 from .linear import Probe
 from .models import Model
 from .progress import track
+from .showing import Viewable
 from .stats import balanced_bootstrap, balanced_mean, cluster_bootstrap, label_permutation
 from .suites import Suite
 from .vectors import SITES, Key, ProbeSite, read_vectors, update_basis
@@ -38,7 +39,7 @@ MAJORITY: Key = ("majority", 0, None)
 
 
 @dataclass(frozen=True, eq=False)
-class ProbeResult:
+class ProbeResult(Viewable):
     """How well a label can be read at every place that was probed.
 
     Attributes:

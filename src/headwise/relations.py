@@ -37,13 +37,14 @@ from .models import Model
 from .notation import Relation
 from .progress import track
 from .questions import DIRECTIONS, Direction, ask
+from .showing import Viewable
 from .stats import MIN_CLUSTERS
 from .streaming import watch, watched
 from .suites import Sentence, Suite
 
 
 @dataclass(frozen=True, eq=False)
-class RelationResult:
+class RelationResult(Viewable):
     """What every head does with the relations that were asked.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import Any
 from . import catalogue, workspace
 from .errors import HeadwiseError
 from .progress import waiting
-from .report import check_writable, write_index, write_report
+from .report import Place, check_writable, write_index, write_report
 from .results import Report
 from .shapes import shape_of
 from .suites import Suite, read
@@ -36,6 +36,7 @@ class Request:
         pairs: A suite of minimal pairs that replaces the analysis's own.
         options: What analyses that can be told are told besides: `relations`, `label`, `position`, `shape`.
         out: Folder for reports.
+        overwrite: Whether another report may lose its place there.
         device: Torch device or `auto`.
         dtype: Type of the weights.
         seed: Fixes every figure.
@@ -49,6 +50,7 @@ class Request:
     pairs: Path | None
     options: Mapping[str, Any]
     out: Path
+    overwrite: bool
     device: str
     dtype: str
     seed: int
@@ -116,7 +118,28 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
     if request.smoke:
         suites = {key: suite.head(40) for key, suite in suites.items()}
         pairs = {key: suite and suite.head(8) for key, suite in pairs.items()}
+    for analysis in analyses:
+        for name in model_names:
+            _check_place(request, analysis, name, suites.get((analysis.name, name)))
     return _run(request, analyses, suites, pairs, model_names)
+
+
+def _check_place(
+    request: Request, analysis: workspace.Analysis, model: str, suite: Suite | None
+) -> None:
+    if not request.overwrite:
+        data = suite.name if suite else ""
+        options = _told(request)
+        Place(request.out, analysis.name, model, data, options, request.smoke).check()
+
+
+def _told(request: Request) -> dict[str, str]:
+    """What an analysis was told besides, for the record."""
+    pairs = {"pairs": request.pairs.name} if request.pairs else {}
+    return pairs | {
+        name: "; ".join(value) if isinstance(value, list) else str(value)
+        for name, value in request.options.items()
+    }
 
 
 def _model_names(request: Request) -> list[str]:
@@ -179,6 +202,8 @@ def _run(
             options = dict(request.options)
             if (analysis.name, name) in pairs:
                 options["pairs"] = pairs[analysis.name, name]
+            if model is not None and model.name != name:  # a folder's name is known by now
+                _check_place(request, analysis, model.name, suite)
             start = time.monotonic()
             report = analysis.analyse(
                 model, suite, seed=request.seed, smoke=request.smoke, **options
@@ -191,7 +216,10 @@ def _run(
                 smoke=request.smoke,
                 seconds=time.monotonic() - start,
             )
+            origin = origin.model_copy(update={"options": _told(request)})
             report = report.model_copy(update={"provenance": origin})
+            if model is None:
+                _check_place(request, analysis, report.model, suite)
             yield report, write_report(report, request.out)
     if len(analyses) * len(model_names) > 1:
         write_index(request.out)

@@ -13,13 +13,18 @@ verdict comes from all that were asked, in the order of the table, and says what
 | otherwise | | | inconclusive |
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Bool
+from numpy import ndarray
 
 from .evidence import KINDS, NO, UNCLEAR, YES
+
+MOST_NAMED = 8  # heads in a sentence
 
 HeadVerdict = Literal[
     "supported",
@@ -80,3 +85,79 @@ def judge_all(heads: pd.DataFrame) -> pd.DataFrame:
         verdict=[judged.verdict for judged in found],
         missing=[", ".join(judged.missing) for judged in found],
     )
+
+
+def summary(judged: pd.DataFrame) -> str:
+    """What the verdicts on all heads amount to, in a sentence or two; empty where one kind alone was asked.
+
+    Made from the verdicts and from nothing else, so that it cannot say more than they do.
+
+    Args:
+        judged: What `judge_all` gives.
+    """
+    asked = [kind for kind in KINDS if kind in judged]
+    if len(asked) < 2:
+        return ""
+    if never := [kind for kind in ("looks", "matters") if kind not in asked]:
+        what = {"looks": "whether they look at the right word", "matters": "whether the model needs them"}  # fmt: skip
+        return f"No verdict on single heads: {' and '.join(what[kind] for kind in never)} was not asked."
+    of = {
+        verdict: _names(judged, _is(judged, "verdict", verdict))
+        for verdict in ("supported", "attends without mattering", "matters without attending")
+    }
+    both = _is(judged, "looks", YES) & _is(judged, "matters", YES)
+    denied = _names(judged, both & ~_is(judged, "verdict", "supported"))
+    supported, n = of["supported"], len(judged)
+    parts = [
+        f"{_count(supported, 'looks and matters', 'look and matter')}, and nothing that was asked denies it (supported): {_listed(supported)}"
+        if supported
+        else f"none passes all that was asked ({', '.join(asked)})"
+    ]
+    if denied:
+        by = " or ".join(kind for kind in ("carries", "moves") if kind in asked)
+        parts.append(
+            f"{_count(denied, 'attends and is needed', 'attend and are needed')}, and {by} says no: {_listed(denied)}"
+        )
+    vain, blind = of["attends without mattering"], of["matters without attending"]
+    if vain:
+        parts.append(f"{_count(vain, 'attends', 'attend')} without mattering: {_listed(vain)}")
+    if blind:
+        parts.append(f"{_count(blind, 'matters', 'matter')} without attending: {_listed(blind)}")
+    refuted = int(_is(judged, "verdict", "refuted").sum())
+    open_ = n - refuted - len(supported) - len(denied) - len(vain) - len(blind)
+    if refuted:
+        parts.append(f"{refuted} {'does' if refuted == 1 else 'do'} neither")
+    if open_:
+        parts.append(f"of {open_} it cannot be told")
+    return f"Of {n} heads, {'; '.join(parts)}.{_missing(judged, asked)}"
+
+
+def _missing(judged: pd.DataFrame, asked: Sequence[str]) -> str:
+    """Kinds that were not asked of any head, and those that cannot tell of supported ones."""
+    lines: list[str] = []
+    if never := [kind for kind in KINDS if kind not in asked]:
+        lines.append(f" Not asked: {' and '.join(never)}.")
+    is_supported = _is(judged, "verdict", "supported")
+    for kind in asked:
+        unclear = is_supported & ~_is(judged, kind, YES, NO)
+        if unclear.any():
+            lines.append(f" Unclear of {_listed(_names(judged, unclear))}: {kind}.")
+    return "".join(lines)
+
+
+def _is(judged: pd.DataFrame, column: str, *values: str) -> Bool[ndarray, " head"]:
+    return np.asarray(judged[column].isin(list(values)), dtype=bool)
+
+
+def _names(judged: pd.DataFrame, chosen: Bool[ndarray, " head"]) -> list[str]:
+    return [str(name) for name in judged["name"].to_numpy()[chosen]]
+
+
+def _count(names: Sequence[str], one: str, more: str) -> str:
+    return f"{len(names)} {one if len(names) == 1 else more}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) <= MOST_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"

@@ -23,6 +23,7 @@ from ..errors import HeadwiseError
 from ..examples import Examples
 from ..heads import Head, every_head
 from ..models import Model
+from ..showing import Viewable
 from ..suites import Mark, Suite
 from ..unembedding import tokens_of
 from ..vectors import read_vectors, update_basis
@@ -36,7 +37,7 @@ class NoImages(HeadwiseError):
 
 
 @dataclass(frozen=True, eq=False)
-class CollectResult:
+class CollectResult(Viewable):
     """What each head collects.
 
     Attributes:

@@ -20,6 +20,7 @@ from numpy import ndarray
 from ..errors import HeadwiseError
 from ..examples import Examples
 from ..models import Model
+from ..showing import Viewable
 from ..stats import balanced_bootstrap, cluster_bootstrap
 from ..suites import Suite
 from . import nulls
@@ -34,7 +35,7 @@ P_VALUES = ("p", "p_family", "q", "p_random", "p_random_family")
 
 
 @dataclass(frozen=True, eq=False)
-class DirectionResult:
+class DirectionResult(Viewable):
     """What pushes words along a direction.
 
     Attributes:

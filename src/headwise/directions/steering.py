@@ -28,6 +28,7 @@ from ..metrics.ends import read_words
 from ..models import Model
 from ..places import Masks
 from ..prompts import Prompts
+from ..showing import Viewable
 from ..sources import Place, Source
 from ..stats import cluster_bootstrap
 from ..suites import Sentence, Suite
@@ -40,7 +41,7 @@ WORD = "word"
 
 
 @dataclass(frozen=True, eq=False)
-class SteerResult:
+class SteerResult(Viewable):
     """What steering does, dose by dose.
 
     Attributes:

@@ -15,6 +15,7 @@ from numpy import ndarray
 from .. import stats, words
 from ..errors import HeadwiseError
 from ..models import Model
+from ..showing import Viewable
 from ..suites import Suite
 from . import nulls
 from .at_words import Words, streams_of
@@ -24,7 +25,7 @@ LEAST = 3  # word pairs of a field: one is left out, and a mean of the others ne
 
 
 @dataclass(frozen=True, eq=False)
-class TransferResult:
+class TransferResult(Viewable):
     """How far steps of several fields go along that of one.
 
     Attributes:

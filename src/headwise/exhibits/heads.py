@@ -16,24 +16,44 @@ SAYS = {
     "matters": "matters: cutting it costs something in every way of cutting",
     "moves": "moves: what it adds pushes the word towards what it means there",
 }
+PUSH = Column(
+    name="moves_effect",
+    title="Push",
+    kind="rate",
+    note="Share of the distance between the classes along the direction that it adds",
+)
+COSINE = Column(
+    name="moves_effect",
+    title="Cosine",
+    kind="number",
+    note="Of its update with the images of the word's own cues, above that with those of others",
+)
 COLUMNS = {
-    "verdict": Column(name="verdict", title="Verdict", note="By the kinds of evidence together"),
-    "looks": Column(name="looks", title="Looks"),
-    "looks_effect": Column(name="looks_effect", title="Over the rule", kind="difference", note="Hit rate above that of the best rule, points"),
-    "carries": Column(name="carries", title="Carries"),
-    "carries_accuracy": Column(name="carries_accuracy", title="Read from it", kind="rate", note="Balanced accuracy from its output z"),
-    "carries_gain": Column(name="carries_gain", title="Over the bag", kind="difference", note="Balanced accuracy above that of a bag of words, points"),
-    "matters": Column(name="matters", title="Matters"),
-    "matters_share": Column(name="matters_share", title="Cost", kind="rate", note="Share of the metric that is lost when it is cut, mean over the ways of cutting"),
-    "matters_disagree": Column(name="matters_disagree", title="Ways disagree", note="Whether ways of cutting lead to different verdicts"),
-    "moves": Column(name="moves", title="Moves"),
-    "moves_share": Column(name="moves_share", title="Push", kind="rate", note="Share of the distance between the classes along the direction that it adds"),
-    "moves_cosine": Column(name="moves_cosine", title="Cosine", kind="number", note="Of its update with the images of the word's own cues, above that with those of others"),
-    "moves_towards": Column(name="moves_towards", title="towards"),
-    "missing": Column(name="missing", title="Missing", note="Kinds of evidence that were not asked or cannot tell"),
+    "verdict": [Column(name="verdict", title="Verdict", note="By the kinds of evidence together")],
+    "looks": [
+        Column(name="looks", title="Looks"),
+        Column(name="looks_relation", title="Along"),
+        Column(name="looks_effect", title="Over the rule", kind="difference", note="Hit rate above that of the best rule, points"),
+    ],
+    "carries": [
+        Column(name="carries", title="Carries"),
+        Column(name="carries_accuracy", title="Read from it", kind="rate", note="Balanced accuracy from its output z"),
+        Column(name="carries_effect", title="Over the bag", kind="difference", note="Balanced accuracy above that of a bag of words, points"),
+    ],
+    "matters": [
+        Column(name="matters", title="Matters"),
+        Column(name="matters_disagree", title="Ways disagree", note="Whether ways of cutting lead to different verdicts"),
+        Column(name="matters_effect", title="Cost", kind="rate", note="Share of the metric that is lost when it is cut, mean over the ways of cutting"),
+    ],
+    "moves": [
+        Column(name="moves", title="Moves"),
+        Column(name="moves_towards", title="towards"),
+        PUSH,
+    ],
+    "missing": [Column(name="missing", title="Missing", note="Kinds of evidence that were not asked or cannot tell")],
 }  # fmt: skip
 RULE = (
-    "Verdict: supported, if it looks and matters and no other kind denies it; attends without mattering, if it looks and does not matter; matters without attending, if it "
+    "Supported, if it looks and matters and no other kind denies it; attends without mattering, if it looks and does not matter; matters without attending, if it "
     "matters and does not look; refuted, if it does neither; else inconclusive."
 )
 UNCUT = "Which heads the model needs was not asked, as there are no minimal pairs of this question: pass some with --pairs."
@@ -41,20 +61,34 @@ UNCUT = "Which heads the model needs was not asked, as there are no minimal pair
 
 def heads_table(heads: pd.DataFrame) -> Table:
     """Every head with what is known of it, those that matter most first."""
-    by = "matters_share" if "matters_share" in heads else "layer"
+    by = "matters_effect" if "matters_effect" in heads else "layer"
     asked = [kind for kind in evidence.KINDS if kind in heads]
     return Table.of(
         "evidence",
         f"Every head: {', '.join(asked)}",
         heads.sort_values(by, ascending=by == "layer", kind="stable"),
-        [
-            Column(name="name", title="Head"),
-            *(column for name, column in COLUMNS.items() if name in heads),
-        ],
+        [Column(name="name", title="Head"), *_columns(heads)],
         caption=f"{'; '.join(SAYS[kind] for kind in asked)}. No: an interval shows that it does not, or for 'matters' that it costs "
-        f"less than {percent(evidence.LITTLE)} of the metric. Unclear: these data cannot tell. {RULE}",
+        f"less than {percent(evidence.LITTLE)} of the metric. Unclear: these data cannot tell. Verdict: {RULE}",
         folded=len(heads) > 40,
     )
+
+
+def _columns(heads: pd.DataFrame) -> list[Column]:
+    """What there is of every kind: what is said, the effect, its interval and p."""
+    found: list[Column] = []
+    for kind, columns in COLUMNS.items():
+        found += [column for column in columns if column.name in heads]
+        if f"{kind}_effect" in heads:
+            if kind == "moves" and "moves_own" in heads:
+                found[-1] = COSINE
+            texts = evidence.texts_of(kind, heads)
+            found += [
+                Column(name=f"{kind}_low", title="from", kind=texts.unit, note="Lower end of the 95% interval"),
+                Column(name=f"{kind}_high", title="to", kind=texts.unit, note="Upper end of the 95% interval"),
+                Column(name=f"{kind}_p", title="p", kind="number", note=f"Corrected over {texts.p_over}"),
+            ]  # fmt: skip
+    return found
 
 
 def cost_map(result: AblationResult, what: str, how: str = "mean", side: str = "") -> Heatmap:
@@ -73,17 +107,6 @@ def cost_map(result: AblationResult, what: str, how: str = "mean", side: str = "
         high=max(0.1, float(np.ceil(10 * np.nanmax(costs)) / 10)),
         marked=[(int(worst[0]), int(worst[1]))],
     )
-
-
-def headline(heads: pd.DataFrame) -> str:
-    """Which heads look and matter, and which look in vain; empty where one of the two was not asked."""
-    if not {"looks", "matters"} <= set(heads):
-        return ""
-    vain = evidence.where(heads, looks="yes", matters="no")
-    asked = {kind: "yes" for kind in ("looks", "matters", "moves") if kind in heads}
-    what = "look and matter" if "moves" not in asked else "look, matter and move it"
-    both = evidence.where(heads, **asked)
-    return f" Heads that {what}: {_listed(both)}; that look and do not matter: {_listed(vain)}."
 
 
 def sentences(heads: pd.DataFrame) -> list[str]:

@@ -90,7 +90,8 @@ def figures(result: ProbeResult, chosen_layer: int, kind: str) -> list[Heatmap |
             ),
         ],
     )
-    return [curve, *(head_map(result, site, flat, kind) for site in SITES)]
+    probed = [site for site in SITES if site in set(table["site"])]
+    return [curve, *(head_map(result, site, flat, kind) for site in probed)]
 
 
 def head_map(result: ProbeResult, site: str, flat: dict[str, float], kind: str) -> Heatmap:

@@ -1,6 +1,14 @@
 """Pages and files: a report becomes one offline HTML file, `results.json` and CSV tables."""
 
 from .render import render_index, render_report
-from .write import check_writable, write_index, write_report
+from .write import Place, check_writable, render_again, write_index, write_report
 
-__all__ = ["check_writable", "render_index", "render_report", "write_index", "write_report"]
+__all__ = [
+    "Place",
+    "check_writable",
+    "render_again",
+    "render_index",
+    "render_report",
+    "write_index",
+    "write_report",
+]

@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from typing import Any
 
 from ..results import MINUS, Lines
@@ -9,6 +10,7 @@ from ..results import MINUS, Lines
 # Stand-ins that no chart would use by itself; the page replaces them by its own colours.
 INK, MUTED, ACCENT, GRID = "#010203", "#040506", "#070809", "#0a0b0c"
 VARIABLES = {INK: "--ink", MUTED: "--muted", ACCENT: "--accent", GRID: "--rule"}
+LONGEST = 40  # characters of a label
 DASHES = ["-", (0, (5, 2)), (0, (1, 2)), (0, (5, 2, 1, 2))]
 SAMPLES = [
     "\N{EM DASH}",
@@ -35,7 +37,9 @@ def draw_lines(chart: Lines) -> str:
         "ytick.color": MUTED,
         "axes.edgecolor": GRID,
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # Text stays text, in the reader's fonts: what matplotlib's own font lacks does not matter.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(5.6, 3.3), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.subplots()
@@ -68,7 +72,7 @@ def _plot(axes: Any, chart: Lines) -> None:
                 for ends in (series.low, series.high)
             )
             axes.fill_between(chart.x, low, high, color=colour, alpha=0.13, linewidth=0)
-        ends.append((values[-1], f"{sample} {series.name}", colour))
+        ends.append((values[-1], f"{sample} {_short(series.name)}", colour))
     low, high = _range(chart)
     for height, name, colour in _spread(ends, 0.07 * (high - low), high):
         axes.annotate(
@@ -79,8 +83,9 @@ def _plot(axes: Any, chart: Lines) -> None:
             va="center",
             color=colour,
             annotation_clip=False,
+            parse_math=False,
         )
-    axes.set_xlabel(chart.x_label)
+    axes.set_xlabel(_short(chart.x_label), parse_math=False)
     ticks = chart.x if len(chart.x) <= 16 else chart.x[:: len(chart.x) // 12]
     axes.set_xticks(ticks, [f"{x:g}".replace("-", MINUS) for x in ticks])
     axes.set_ylim(low - 0.02 * (high - low) * (low < 0), high + 0.02 * (high - low))
@@ -94,10 +99,20 @@ def _plot(axes: Any, chart: Lines) -> None:
     axes.tick_params(length=0)
 
 
+def _short(name: str) -> str:
+    """A label that leaves room for the chart; what no font can draw is left out."""
+    name = "".join(character for character in name if character.isprintable())
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def _range(chart: Lines) -> tuple[float, float]:
     """What the vertical axis covers, in percent: 0 to 100, and more if something lies outside."""
     values = [v for series in chart.series for v in series.values if v is not None]
+    ends = [v for s in chart.series for v in (*s.low, *s.high) if v is not None]
     low, high = min([0.0, *values]), max([1.0, *values])
+    # An interval may widen the axis, yet not so far that the lines become flat.
+    low = min([low, *(max(v, low - 0.25) for v in ends)])
+    high = max([high, *(min(v, high + 0.25) for v in ends)])
     return 100 * low, 100 * high
 
 

@@ -1,30 +1,53 @@
-"""HTML from a report and nothing else; rendering the same report twice gives the same bytes.
+"""HTML from reports alone: the same report twice gives the same bytes.
 
-Everything that comes from data passes Jinja's autoescape. The page holds no script and its
-content security policy lets nothing in from outside.
+Everything that comes from data passes Jinja's autoescape, or travels as JSON and is made text by the page's own script. The
+content security policy lets in this one script, by its hash, and nothing from outside.
 """
 
+import base64
+import hashlib
+import json
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..results import MINUS, Cell, Column, Heatmap, Kind, Lines, Matrix, Report
+from ..results import MINUS, VERDICTS, Heatmap, Lines, Matrix, Report, head_name
+from .bundle import bundle, styles
 from .figures import draw_lines
+from .payload import page_of
 
 MISSING = "\N{EN DASH}"
 
 
-def render_report(report: Report) -> str:
-    """The page of one report."""
-    return _environment().get_template("report.html.j2").render(report=report)
+def render_report(report: Report, *, bare: bool = False) -> str:
+    """The page of one report.
+
+    Args:
+        report: The report.
+        bare: Whether to leave out all prose, for a notebook's cell.
+    """
+    page = page_of(report)
+    data = json.dumps(page.model_dump(), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            page=page,
+            bare=bare,
+            data=_inert(data),
+            figures=list(_numbered(report)),
+            has_maps=any(isinstance(figure, Heatmap) for figure in report.figures),
+        )
+    )
 
 
 def render_index(reports: Sequence[Report]) -> str:
-    """The page that lists reports, questions down and models across."""
+    """The page that compares reports, questions down and models across."""
     analyses = sorted({report.analysis for report in reports})
     models = sorted({report.model for report in reports})
     cells = {(report.analysis, report.model): report for report in reports}
@@ -44,21 +67,59 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = files("headwise").joinpath("report/static/report.css").read_text(encoding="utf-8")
+    script = bundle()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     names: dict[str, Any] = environment.globals
-    names["style"] = Markup(style)
-    filters: dict[str, Any] = environment.filters
-    filters |= {
-        "cell": _cell,
-        "strength": _strength,
-        "percent": _percent,
-        "size": _size,
-        "in_points": _in_points,
-        "span": _span,
-        "chart": _chart,
-        "align": _align,
+    names |= {
+        "style": Markup(styles()),
+        "script": Markup(script),
+        "script_hash": f"sha256-{digest}",
     }
+    filters: dict[str, Any] = environment.filters
+    filters |= {"chart": _chart, "percent": _percent, "tally": tally, "looked_for": looked_for}
     return environment
+
+
+def _inert(data: str) -> Markup:
+    """JSON that no parser of HTML can take for anything else."""
+    for character in "<>&\u2028\u2029":
+        data = data.replace(character, f"\\u{ord(character):04x}")
+    return Markup(data)
+
+
+def _numbered(report: Report):
+    """Figures with the number by which the scripts know them."""
+    panel = len(report.heads.measures) if report.heads else 0
+    matrix = 0
+    for figure in report.figures:
+        if isinstance(figure, Heatmap):
+            yield figure, panel
+            panel += 1
+        elif isinstance(figure, Matrix):
+            yield figure, matrix
+            matrix += 1
+        else:
+            yield figure, -1
+
+
+def tally(report: Report) -> list[tuple[str, int]]:
+    """How many heads have which verdict."""
+    letters = Counter(report.heads.verdicts if report.heads else "")
+    return [(name, letters[letter]) for name, letter in VERDICTS.items() if letters[letter]]
+
+
+def looked_for(report: Report, verdict: str, most: int = 6) -> str:
+    """The heads of a verdict by name."""
+    if report.heads is None:
+        return ""
+    n = report.heads.n_heads
+    names = [
+        head_name(i // n, i % n)
+        for i, letter in enumerate(report.heads.verdicts)
+        if letter == VERDICTS[verdict]
+    ]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _chart(chart: Lines) -> Markup:
@@ -66,53 +127,7 @@ def _chart(chart: Lines) -> Markup:
 
 
 def _percent(value: float | None) -> str:
-    return MISSING if value is None else _signed(f"{100 * value:.0f}")
-
-
-def _strength(value: float | None, heatmap: Heatmap) -> float:
-    """Where a value lies between the pale (0) and the dark (1) end of a scale."""
-    if value is None:
-        return 0.0
-    width = heatmap.high - heatmap.low
-    return round(min(1.0, max(0.0, (value - heatmap.low) / width if width else 0.0)), 3)
-
-
-def _size(value: float | None, limit: float) -> float:
-    """Where a difference lies between 0 or less (pale) and the limit (strong)."""
-    return 0.0 if value is None else round(min(1.0, max(0.0, value) / limit), 2)
-
-
-def _in_points(value: float | None) -> str:
-    return MISSING if value is None else f"{100 * value:+.0f}".replace("-", MINUS)
-
-
-def _span(matrix: Matrix, first: int) -> int:
-    """Columns from one break to the next."""
-    ends = [end for end in (*matrix.breaks, len(matrix.columns)) if end > first]
-    return min(ends) - first
-
-
-def _align(kind: Kind) -> str:
-    return "text" if kind == "text" else "number"
-
-
-def _cell(value: Cell, column: Column) -> str:
     if value is None:
         return MISSING
-    if isinstance(value, str):
-        return value
-    text = {
-        "text": "{}",
-        "integer": "{:,.0f}",
-        "rate": "{:.1%}",
-        "difference": "{:+.1f}",
-        "offset": "{:+d}",
-        "number": "{:.4g}",
-    }[column.kind].format(100 * value if column.kind == "difference" else value)
-    return _signed(text)
-
-
-def _signed(text: str) -> str:
-    """With a real minus sign, and none before a zero."""
-    is_zero = text.startswith("-") and not any(digit in text for digit in "123456789")
-    return text[1:] if is_zero else text.replace("-", MINUS)
+    text = f"{100 * value:.0f}"
+    return text.lstrip("-") if not text.strip("-0") else text.replace("-", MINUS)

@@ -5,7 +5,7 @@ from .figures import Figure, Heatmap, Lines, Matrix, Series
 from .heads import SAID, VERDICTS, Detail, Heads, Measure, Writes, Written
 from .packed import Frozen, Packed
 from .phrases import MINUS, Verdict, head_name, percent, points, signed, verdict_of
-from .report import SCHEMA_VERSION, Provenance, Report, Source, load_report
+from .report import SCHEMA_VERSION, Provenance, Report, Source, load_report, slug_of
 from .tables import Cell, Column, Kind, Table
 
 __all__ = [
@@ -44,5 +44,6 @@ __all__ = [
     "percent",
     "points",
     "signed",
+    "slug_of",
     "verdict_of",
 ]

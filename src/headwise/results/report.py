@@ -7,7 +7,7 @@ and None here, or NaN in a packed array.
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import ValidationError
 
@@ -18,6 +18,9 @@ from .heads import Heads
 from .packed import Frozen
 from .phrases import Verdict
 from .tables import Table
+
+if TYPE_CHECKING:
+    from ..showing import View
 
 SCHEMA_VERSION = 2
 
@@ -43,6 +46,7 @@ class Provenance(Frozen):
     device: str
     dtype: str
     platform: str
+    options: dict[str, str] = {}
     versions: dict[str, str]
     commit: str
     dirty: bool | None
@@ -87,8 +91,19 @@ class Report(Frozen):
     @property
     def slug(self) -> str:
         """Name of the report's folder."""
-        safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in self.model)
-        return f"{self.analysis}-{safe}"
+        return slug_of(self.analysis, self.model)
+
+    def view(self, *, height: int = 720) -> "View":
+        """The page in a notebook, see `headwise.show`."""
+        from ..showing import show
+
+        return show(self, height=height)
+
+
+def slug_of(analysis: str, model: str) -> str:
+    """Name of a report's folder: letters, digits, dots, dashes and underscores."""
+    name = f"{analysis}-{model}"[:200]
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name)
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:

@@ -13,5 +13,8 @@ export function unpack(packed) {
   const raw = atob(packed.data);
   const bytes = new Uint8Array(raw.length);
   for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return new TYPES[packed.dtype](bytes.buffer);
+  const numbers = new TYPES[packed.dtype](bytes.buffer);
+  const wanted = packed.shape.reduce((product, length) => product * length, 1);
+  if (numbers.length !== wanted) throw new Error(`${numbers.length} numbers, expected ${wanted}`);
+  return numbers;
 }

@@ -2,12 +2,13 @@
 
 /**
  * Heads are numbers, counting from layer 0 on. `heads` are chosen, the last one is on the card;
- * `hovered` is under the pointer or the keyboard's mark, or null.
+ * `hovered` is under the pointer or the keyboard's mark, or null. While `adding`, heads are taken in beside each other.
  */
 export class Selection {
   constructor() {
     this.heads = [];
     this.hovered = null;
+    this.adding = false;
     this.listeners = [];
   }
 
@@ -24,6 +25,12 @@ export class Selection {
   choose(head) {
     this.heads = head === null ? [] : [head];
     this.tell();
+  }
+
+  /** What a click does: another head, or one beside the others. */
+  pick(head, beside) {
+    if (beside || this.adding) this.toggle(head);
+    else this.choose(head);
   }
 
   /** Takes a head in beside the others, or out again. */

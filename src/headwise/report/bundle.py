@@ -1,0 +1,57 @@
+"""The page's scripts as one: modules that import each other become functions that run in order.
+
+A page that loads nothing cannot load modules either. Each file becomes a function that returns what it exports, and each import takes
+from what an earlier one returned; names of one file cannot meet those of another. Imports stand on one line each
+(`import { a, b } from "./dom.js";`), exports in front of a function, class or constant.
+"""
+
+import re
+from functools import cache
+from importlib.resources import files
+
+IMPORT = re.compile(r'^import \{ ([^}]+) \} from "\./([a-z_]+)\.js";$', re.MULTILINE)
+EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+STATIC = "report/static"
+
+
+def read_static(name: str) -> str:
+    """A file of the page's own."""
+    return files("headwise").joinpath(STATIC, name).read_text(encoding="utf-8")
+
+
+@cache
+def bundle(entry: str = "main") -> str:
+    """A module and all that it needs as one script.
+
+    Raises:
+        ValueError: Two modules need each other, or an import or export is written in another way than said above.
+    """
+    parts: dict[str, str] = {}
+    _add(entry, parts, ())
+    return '"use strict";\n' + "\n".join(parts.values())
+
+
+def _add(name: str, parts: dict[str, str], above: tuple[str, ...]) -> None:
+    if name in above:
+        raise ValueError(f"modules in a circle: {' -> '.join((*above, name))}")
+    if name in parts:
+        return
+    source = read_static(f"js/{name}.js")
+    for _, needed in IMPORT.findall(source):
+        _add(needed, parts, (*above, name))
+    exported = [match[1] for match in EXPORT.finditer(source)]
+    body = EXPORT.sub("", IMPORT.sub(r"const { \1 } = module_\2;", source))
+    if stray := re.search(r"^(import|export)\b.*", body, re.MULTILINE):
+        raise ValueError(f"{name}.js: cannot be bundled: {stray[0]}")
+    parts[name] = (
+        f"const module_{name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();"
+    )
+
+
+def styles() -> str:
+    """The style sheets as one."""
+    return "\n".join(
+        read_static(f"{name}.css")
+        for name in ("report", "heads", "attention")
+        if files("headwise").joinpath(STATIC, f"{name}.css").is_file()
+    )

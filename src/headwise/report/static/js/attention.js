@@ -1,0 +1,264 @@
+// The attention view: which sentence, which heads, which picture, which word.
+
+import { el, refill } from "./dom.js";
+import { headName } from "./selection.js";
+import { Slots, coloursOf } from "./attention_colours.js";
+import { Controls } from "./attention_controls.js";
+import { Examples } from "./attention_data.js";
+import { DotsPicture } from "./attention_dots.js";
+import { legendOf } from "./attention_legend.js";
+import { LinesPicture } from "./attention_lines.js";
+import { missingNotes } from "./attention_missing.js";
+import { saved } from "./attention_save.js";
+import { Scene } from "./attention_scene.js";
+import { followPointer, stageOf } from "./attention_stage.js";
+import { TextPicture } from "./attention_text.js";
+import { linesOf, statusOf, tableOf } from "./attention_words.js";
+
+const PICTURES = { dots: DotsPicture, lines: LinesPicture, text: TextPicture };
+const TITLES = {
+  pattern: "attention",
+  norms: "attention weighted by the length of values",
+  scores: "scores before the softmax",
+};
+const LATER = 250;
+
+/** Builds the view in an empty element; returns {showExample(index), download()}. */
+export function attentionView(root, attention, selection) {
+  if (!attention.examples.length) {
+    refill(root, el("p", { class: "attn-quiet" }, "No attention is held."));
+    return { showExample() {}, download: () => null };
+  }
+  const view = new View(root, attention, selection);
+  return { showExample: (example) => view.change({ example }), download: () => view.download() };
+}
+
+class View {
+  constructor(root, attention, selection) {
+    this.attention = attention;
+    this.selection = selection;
+    this.examples = new Examples(attention);
+    this.state = {
+      example: 0,
+      view: "dots",
+      level: "words",
+      kind: "pattern",
+      sinks: true,
+      direction: "out",
+      zoom: 1,
+    };
+    this.slots = new Slots();
+    this.pinned = null;
+    this.hovered = null;
+    this.build(root);
+    this.listen(selection);
+    this.update(true);
+  }
+
+  build(root) {
+    this.controls = new Controls(this.attention, (changed) => this.change(changed));
+    this.missing = el("div", { class: "attn-missing" });
+    this.status = el("div", { class: "attn-status", "aria-live": "polite" });
+    this.stage = stageOf();
+    this.legend = el("div", { class: "attn-legend" });
+    this.table = el("div", { class: "attn-hidden-table sr-only" });
+    const caption =
+      this.attention.caption && el("p", { class: "attn-quiet attn-caption" }, this.attention.caption);
+    this.root = el(
+      "div",
+      { class: "attn" },
+      caption || null,
+      this.controls.box,
+      this.missing,
+      this.status,
+      this.stage,
+      this.legend,
+      this.table,
+    );
+    refill(root, this.root);
+  }
+
+  listen(selection) {
+    const { stage } = this;
+    let chosen = String(selection.heads);
+    selection.listen(() => {
+      if (String(selection.heads) !== chosen) this.update();
+      else this.picture.emphasise(selection.hovered);
+      chosen = String(selection.heads);
+    });
+    followPointer(stage, {
+      over: (event) => {
+        this.activate(this.picture.hit(event));
+        if (this.scene.heads.length > 1) selection.hover(this.picture.headUnder(event));
+      },
+      leave: () => {
+        this.activate(null);
+        selection.hover(null);
+      },
+      tap: (event) => this.pin(this.picture.hit(event)),
+      move: (key) => this.move(key),
+      clear: () => this.pinned && this.pin(null),
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.update());
+    // Drawn again when the width changes, and when what was hidden comes to light.
+    new ResizeObserver(() => {
+      const width = this.root.clientWidth;
+      if (width && width !== this.width) this.update();
+    }).observe(this.root);
+  }
+
+  // What is tapped stays active, until it is tapped again.
+  pin(found) {
+    this.pinned = same(found, this.pinned) ? null : found;
+    this.activate(null);
+    return true;
+  }
+
+  move(key) {
+    if (!this.scene.queries.length) return;
+    this.pinned = this.picture.move(key, this.pinned);
+    this.activate(null);
+    this.picture.reveal(this.pinned);
+  }
+
+  change(changed) {
+    const last = this.attention.examples.length - 1;
+    const isOther = changed.example !== undefined && changed.example !== this.state.example;
+    Object.assign(this.state, changed);
+    this.state.example = Math.min(last, Math.max(0, this.state.example));
+    this.update(isOther);
+    if (changed.direction && this.pinned) this.turn();
+  }
+
+  // What a word looks at becomes what looks at it.
+  turn() {
+    const { scene } = this;
+    const index = this.pinned.query ?? scene.keys[this.pinned.key].index;
+    this.pinned = scene.activeAt(index, this.state.direction === "out");
+    this.activate(null);
+  }
+
+  // Weights that this example does not have, or this picture cannot show, give way to attention.
+  get kind() {
+    const { kind, view } = this.state;
+    const isThere = Boolean(this.attention.examples[this.state.example][kind]);
+    return isThere && (kind !== "scores" || view === "dots") ? kind : "pattern";
+  }
+
+  // Builds the scene anew and draws it; another example begins without an active word, except in the text.
+  update(isOther = false) {
+    const { state, selection, attention } = this;
+    const example = attention.examples[state.example];
+    this.colours = coloursOf(this.root);
+    const shown = this.shown(example);
+    const heads = shown.map((head) => {
+      return {
+        head,
+        name: headName(head, attention.n_heads),
+        colour: this.slots.colourOf(head, shown, this.colours),
+      };
+    });
+    const before = this.scene;
+    const kind = this.kind;
+    this.scene = new Scene(this.examples.at(state.example), heads, { ...state, kind });
+    this.pinned = isOther || !before ? null : this.scene.follow(this.pinned, before);
+    this.hovered = null;
+    this.width = this.root.clientWidth;
+    if (this.drawn !== state.view) this.picture = new PICTURES[state.view](this.stage);
+    if (this.pinned && this.drawn !== state.view) this.pinned = this.adapted(this.pinned);
+    const isFresh = isOther || this.drawn !== state.view;
+    if (state.view === "text" && isFresh && !this.pinned) this.pinned = this.first();
+    this.drawn = state.view;
+    this.controls.update(state, kind, example, this.scene, selection.current);
+    const hover = (head) => selection.hover(head);
+    const remove = selection.heads.includes(shown[0]) ? (head) => this.drop(head) : null;
+    this.controls.showHeads(heads, hover, remove, selection.heads.length === 0);
+    const goTo = (index) => {
+      this.change({ example: index });
+      this.stage.focus();
+    };
+    refill(this.missing, missingNotes(attention, selection.heads, state.example, heads.length, goTo));
+    const title = `${this.title()} by ${state.level}, as ${state.view}`;
+    this.stage.setAttribute("aria-label", `${title}. Arrow keys move, Escape clears.`);
+    this.status.style.minHeight = `${1.5 * linesOf(this.scene, this.stage.clientWidth < 520)}em`;
+    this.paint();
+  }
+
+  paint() {
+    const { picture, scene, colours, state } = this;
+    this.stage.className = `attn-stage attn-stage-${state.view}`;
+    picture.draw(scene, colours, state);
+    refill(this.legend, legendOf(picture.legend(), colours.family));
+    this.show();
+    picture.emphasise(this.selection.hovered);
+  }
+
+  // The heads of the selection that this example holds; lines and text can tell six apart.
+  shown(example) {
+    const held = this.selection.heads.filter((head) => example.heads.includes(head));
+    if (!held.length) return example.heads.slice(0, 1);
+    return this.state.view === "dots" ? held : held.slice(-this.colours.heads.length);
+  }
+
+  // Only the dots know pairs of words, and the text has a switch of its own for the side.
+  adapted({ query, key }) {
+    const { view, direction } = this.state;
+    if (view === "dots") return { query, key };
+    if (view === "text" && !this.scene.isCross) {
+      return this.scene.activeAt(query ?? this.scene.keys[key].index, direction === "out");
+    }
+    return query !== null ? { query, key: null } : { query: null, key };
+  }
+
+  // The text begins with a word that says something: one that should look at another one.
+  first() {
+    const { scene } = this;
+    if (!scene.queries.length) return null;
+    const [linked] = scene.linksOut.keys();
+    const place = linked ?? Math.min(1, scene.queries.length - 1);
+    return scene.activeAt(place, scene.isCross || this.state.direction === "out");
+  }
+
+  drop(head) {
+    const place = this.selection.heads.indexOf(head);
+    this.selection.toggle(head);
+    const buttons = this.controls.chips.querySelectorAll("button");
+    (buttons[Math.min(place, buttons.length - 1)] ?? this.stage).focus();
+  }
+
+  activate(hovered) {
+    if (same(hovered, this.hovered) && this.marked === this.pinned) return;
+    this.hovered = hovered;
+    this.show();
+  }
+
+  show() {
+    const active = this.hovered ?? this.pinned;
+    this.marked = this.pinned;
+    this.picture.mark(active);
+    refill(this.status, statusOf(this.scene, active));
+    clearTimeout(this.tableSoon);
+    // A table of 512 words is not built on the way from one word to the next.
+    this.tableSoon = setTimeout(
+      () => refill(this.table, active ? tableOf(this.scene, active) : null),
+      LATER,
+    );
+  }
+
+  /** The picture as it is now, as an SVG that stands alone. */
+  download() {
+    const { picture, colours, scene, state } = this;
+    const heads = scene.heads.map(({ name }) => name);
+    const { words } = this.attention.examples[state.example].queries;
+    const name = ["attention", state.view, ...heads.slice(0, 4), state.example + 1].join("-");
+    return { ...saved(picture, colours, this.title(), words), name };
+  }
+
+  title() {
+    return `${this.scene.heads.map(({ name }) => name).join(", ")}: ${TITLES[this.kind]}`;
+  }
+}
+
+function same(one, other) {
+  return one?.query === other?.query && one?.key === other?.key && Boolean(one) === Boolean(other);
+}

@@ -1,0 +1,197 @@
+// Attention as dots: queries across, keys down, one grid for each head.
+
+import { el, refill, svg } from "./dom.js";
+import { cellAt, gridOf } from "./attention_grid.js";
+import { paintGrid, paintMarks } from "./attention_paint.js";
+import { CanvasPen, SvgPen } from "./attention_pens.js";
+import { number, percent } from "./attention_words.js";
+
+const SMALLEST = 270;
+const GAP = 24;
+const PIXELS = 40e6;
+const BUDGET = 16;
+const PADDING = 16;
+
+/** Grids on canvases: a base that is drawn once, and above it what marks the active word. */
+export class DotsPicture {
+  constructor(host, selection) {
+    this.host = host;
+    this.selection = selection;
+    this.panels = new Map();
+    this.box = el("div", { class: "attn-grids" });
+    refill(host, this.box);
+  }
+
+  draw(scene, colours, { zoom }) {
+    const space = Math.max(240, this.host.clientWidth - PADDING);
+    const grid = this.arrange(scene, space, zoom, colours.family);
+    Object.assign(this, { scene, colours, grid });
+    const area = scene.heads.length * grid.width * grid.height;
+    this.scale = Math.min(
+      devicePixelRatio || 1,
+      4096 / Math.max(grid.width, grid.height),
+      Math.sqrt(PIXELS / area),
+    );
+    const old = this.panels;
+    this.panels = new Map(scene.heads.map((head) => [head.head, old.get(head.head) ?? panel(head)]));
+    refill(
+      this.box,
+      [...this.panels.values()].map(({ box }) => box),
+    );
+    const late = [];
+    for (const head of scene.heads) {
+      const { box, drawn } = this.panels.get(head.head);
+      box.style.width = `${grid.width}px`;
+      box.style.height = `${grid.height}px`;
+      const wanted = [scene.source, scene.top, grid.same, head.colour, this.scale, colours.paper].join(" ");
+      if (drawn !== wanted) late.push({ head, wanted });
+    }
+    this.paintSoon(late, scene);
+  }
+
+  // Paints for a moment and leaves the rest to the next frames, so that a dozen grids freeze nothing.
+  paintSoon(late, scene) {
+    const begun = performance.now();
+    while (late.length && performance.now() - begun < BUDGET) {
+      const { head, wanted } = late.shift();
+      const one = this.panels.get(head.head);
+      const pen = new CanvasPen(one.base, this.grid.width, this.grid.height, this.scale, this.grid.family);
+      paintGrid(pen, scene, this.grid, head, this.colours);
+      one.drawn = wanted;
+    }
+    if (late.length) requestAnimationFrame(() => this.scene === scene && this.paintSoon(late, scene));
+  }
+
+  // As many grids side by side as are still readable.
+  arrange(scene, space, zoom, family) {
+    let columns = Math.min(scene.heads.length, Math.max(1, Math.floor((space + GAP) / (SMALLEST + GAP))));
+    for (;;) {
+      const width = (space - GAP * (columns - 1)) / columns;
+      const grid = gridOf(scene, width, zoom, family);
+      if (columns === 1 || zoom > 1 || grid.width <= width + 1) {
+        return {
+          ...grid,
+          columns,
+          same: `${grid.cell} ${grid.left} ${grid.top} ${grid.width} ${grid.height}`,
+        };
+      }
+      columns -= 1;
+    }
+  }
+
+  mark(active) {
+    for (const head of this.scene.heads) {
+      const { overlay } = this.panels.get(head.head);
+      const pen = new CanvasPen(overlay, this.grid.width, this.grid.height, this.scale, this.grid.family);
+      if (active) paintMarks(pen, this.scene, this.grid, head, active, this.colours);
+    }
+  }
+
+  hit(event) {
+    const box = event.target.closest?.(".attn-grid");
+    if (!box) return null;
+    const { left, top } = box.getBoundingClientRect();
+    return cellAt(this.grid, event.clientX - left, event.clientY - top);
+  }
+
+  headUnder(event) {
+    const box = event.target.closest?.(".attn-grid");
+    return box ? Number(box.dataset.head) : null;
+  }
+
+  move(key, active) {
+    const [lastQuery, lastKey] = [this.scene.queries.length - 1, this.scene.keys.length - 1];
+    const { query, key: down } = active ?? { query: null, key: null };
+    const step = (place, by, last) => {
+      if (last < 0) return null;
+      if (place === null) return by > 0 ? 0 : last;
+      return Math.min(last, Math.max(0, place + by));
+    };
+    switch (key) {
+      case "ArrowLeft":
+        return { query: step(query, -1, lastQuery), key: down };
+      case "ArrowRight":
+        return { query: step(query, 1, lastQuery), key: down };
+      case "ArrowUp":
+        return { query: query ?? 0, key: step(down, -1, lastKey) };
+      case "ArrowDown":
+        return { query: query ?? 0, key: step(down, 1, lastKey) };
+      case "Home":
+        return { query: 0, key: down };
+      default:
+        return { query: lastQuery, key: down };
+    }
+  }
+
+  reveal(active) {
+    const first = this.panels.values().next().value;
+    if (!first || !active) return;
+    const { host, grid } = this;
+    if (active.query !== null) {
+      const x = first.box.offsetLeft + grid.left + active.query * grid.cell;
+      if (x < host.scrollLeft + grid.left) host.scrollLeft = x - grid.left - 20;
+      else if (x > host.scrollLeft + host.clientWidth - 30) host.scrollLeft = x - host.clientWidth + 60;
+    }
+    if (active.key === null) return;
+    const y = first.box.offsetTop + grid.top + active.key * grid.cell;
+    if (y < host.scrollTop + 40) host.scrollTop = y - 60;
+    else if (y > host.scrollTop + host.clientHeight - 30) host.scrollTop = y - host.clientHeight + 60;
+  }
+
+  emphasise(head) {
+    for (const [number, { box }] of this.panels) box.classList.toggle("attn-hovered", number === head);
+  }
+
+  legend() {
+    const { scene, grid, colours } = this;
+    const colour = scene.heads.length === 1 ? scene.heads[0].colour : colours.ink;
+    const entries = [];
+    if (scene.kind === "scores") {
+      entries.push({ icon: "dot", part: 0.1, colour, text: "low" });
+      entries.push({ icon: "dot", part: 1, colour, text: `high: area by score, ${ranges(scene)}` });
+    } else {
+      for (const part of [0.04, 0.25, 1])
+        entries.push({ icon: "dot", part, colour, text: percent(part * scene.top) });
+      entries.push({ text: `area by weight, scale 0 to ${percent(scene.top)}` });
+    }
+    if (scene.isCausal)
+      entries.push({ icon: "tint", colour: colours.surface, text: "masked: stands later" });
+    if (scene.linksOut.size && grid.cell >= 5)
+      entries.push({ icon: "ring", colour: colours.ink, text: "should look at" });
+    return entries;
+  }
+
+  /** Draws the picture into an SVG group and returns its size. */
+  save(group) {
+    const { scene, grid, colours } = this;
+    const columns = Math.min(grid.columns, scene.heads.length);
+    scene.heads.forEach((head, place) => {
+      const [x, y] = [
+        (place % columns) * (grid.width + GAP),
+        Math.floor(place / columns) * (grid.height + GAP),
+      ];
+      const part = group.appendChild(svg("g", { transform: `translate(${x} ${y})` }));
+      paintGrid(new SvgPen(part, colours.family), scene, grid, head, colours);
+    });
+    const rows = Math.ceil(scene.heads.length / columns);
+    return { width: columns * (grid.width + GAP) - GAP, height: rows * (grid.height + GAP) - GAP };
+  }
+}
+
+function panel(head) {
+  const [base, overlay] = [
+    el("canvas", { "aria-hidden": "true" }),
+    el("canvas", { "aria-hidden": "true" }),
+  ];
+  return {
+    base,
+    overlay,
+    drawn: "",
+    box: el("div", { class: "attn-grid", "data-head": head.head }, base, overlay),
+  };
+}
+
+function ranges(scene) {
+  const said = scene.heads.map(({ name, range }) => `${name} ${number(range[0])} to ${number(range[1])}`);
+  return scene.heads.length === 1 ? said[0].replace(/^\S+ /, "") : said.join(", ");
+}

@@ -1,0 +1,41 @@
+// Chosen heads that a sentence does not hold, and the way to one that does.
+
+import { el } from "./dom.js";
+import { headName } from "./selection.js";
+
+/** Quiet lines about chosen heads that are not in the picture; `goTo(example)` shows another sentence. */
+export function missingNotes(attention, chosen, example, nShown, goTo) {
+  const { heads } = attention.examples[example];
+  const missing = chosen.filter((head) => !heads.includes(head));
+  const notes = missing.map((head) => {
+    const name = headName(head, attention.n_heads);
+    const there = holder(attention, head);
+    if (there === null) return note(`No attention of ${name} is held in this report.`);
+    const click = () => goTo(there);
+    return note(
+      `The attention of ${name} is not held for this sentence. `,
+      el("button", { type: "button", class: "attn-button", onclick: click }, `Show ${name} where it is`),
+    );
+  });
+  const left = chosen.length - missing.length - nShown;
+  if (left > 0 && nShown > 1)
+    notes.push(note(`Only the ${nShown} heads chosen last are shown here; dots show all.`));
+  if (missing.length && missing.length === chosen.length) {
+    notes.push(note("The picture shows the first head that is held."));
+  }
+  return notes;
+}
+
+// Where the head is clearest, else any sentence that holds it.
+function holder(attention, head) {
+  const holds = (index) => attention.examples[index]?.heads.includes(head);
+  const told = attention.telling.filter((one) => one.head === head && holds(one.example));
+  const best = told.find(({ why }) => why === "clearest") ?? told[0];
+  if (best) return best.example;
+  const found = attention.examples.findIndex((_, index) => holds(index));
+  return found < 0 ? null : found;
+}
+
+function note(...parts) {
+  return el("p", { class: "attn-quiet" }, ...parts);
+}

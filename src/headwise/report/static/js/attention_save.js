@@ -1,0 +1,37 @@
+// A picture that leaves the page: heading, sentence, strokes and legend in one SVG.
+
+import { svg } from "./dom.js";
+import { sentence, widthOf } from "./attention_labels.js";
+import { saveLegend } from "./attention_legend.js";
+
+const MARGIN = 20;
+const ABOVE = 58;
+const NARROWEST = 360;
+
+/** {svg, width, height} of a picture as it is now. */
+export function saved(picture, colours, title, words) {
+  const { family } = colours;
+  const strokes = svg("g");
+  const size = picture.save(strokes);
+  const inner = Math.max(size.width, widthOf(title, 15, family, 600), NARROWEST);
+  const legend = svg("g");
+  const below = saveLegend(legend, picture.legend(), inner, colours);
+  const width = Math.ceil(inner + 2 * MARGIN);
+  const height = Math.ceil(ABOVE + size.height + 12 + below + 2 * MARGIN);
+  strokes.setAttribute("transform", `translate(${MARGIN} ${MARGIN + ABOVE})`);
+  legend.setAttribute("transform", `translate(${MARGIN} ${MARGIN + ABOVE + size.height + 12})`);
+  const line = (y, text, attributes) =>
+    svg("text", { x: MARGIN, y, "font-family": family, ...attributes }, text);
+  const heading = { fill: colours.ink, "font-size": 15, "font-weight": 600 };
+  const said = sentence(words, Math.max(30, Math.floor(inner / 7.5)));
+  const whole = svg(
+    "svg",
+    { width, height, viewBox: `0 0 ${width} ${height}` },
+    svg("rect", { width, height, fill: colours.paper }),
+    line(MARGIN + 14, title, heading),
+    line(MARGIN + 36, said, { fill: colours.muted, "font-size": 13 }),
+    strokes,
+    legend,
+  );
+  return { svg: new XMLSerializer().serializeToString(whole), width, height };
+}

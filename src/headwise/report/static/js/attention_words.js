@@ -1,0 +1,144 @@
+// What is active, in words: for the status line, and as a table behind the picture.
+
+import { el } from "./dom.js";
+import { brief, write } from "./format.js";
+import { isolated } from "./attention_labels.js";
+
+const NAMED = 3;
+const HINT = "Point at a word or tap it, or go through the words with the arrow keys.";
+
+/** A share of 1 as short percent: 43%, 3.2%, <0.1%. */
+export function percent(share) {
+  const value = Math.min(1, share);
+  if (value > 0 && value < 0.001) return "<0.1%";
+  if (value >= 0.0995 || value === 0) return `${brief(value, "rate")}%`;
+  return write(value, "rate").replace(".0%", "%");
+}
+
+/** A score before the softmax. */
+export function number(value) {
+  return brief(value, "number");
+}
+
+/** How a value of a scene is written. */
+export function written(scene, value) {
+  return scene.kind === "scores" ? number(value) : percent(value);
+}
+
+/** The status line: what is active, or how to make it so. */
+export function statusOf(scene, active) {
+  if (!active) return [el("span", { class: "attn-quiet" }, HINT)];
+  return describe(scene, active).map(({ subject, text, colour }) => {
+    const name = subject && el("b", {}, subject);
+    if (colour) name.style.color = colour;
+    return el("span", {}, name, text);
+  });
+}
+
+// Lines {subject, text, colour} that say what an active word looks at, or what looks at it.
+function describe(scene, active) {
+  const { subject, relation } = said(scene, active);
+  const isAlone = scene.heads.length === 1;
+  const extra = extras(scene, active);
+  const lists = scene.heads.slice(0, NAMED).map((head) => {
+    const found = scene.ranked(head, active, isAlone ? 5 : 3);
+    return found.map(({ item, value }) => named(item, scene, value)).join(", ") || "nothing";
+  });
+  if (isAlone) return [{ subject, text: ` ${relation} ${lists[0]}${extra && `; ${extra}`}` }];
+  const lines = [{ subject, text: ` ${relation}${extra && ` (${extra})`}` }];
+  lists.forEach((list, place) => {
+    const { name, colour } = scene.heads[place];
+    lines.push({ subject: name, text: `: ${list}`, colour });
+  });
+  const rest = scene.heads.length - NAMED;
+  if (rest > 0) lines.push({ text: `and ${rest} more ${rest === 1 ? "head" : "heads"}` });
+  return lines;
+}
+
+/** How many lines what `describe` says takes, where lines are narrow or not. */
+export function linesOf(scene, isNarrow) {
+  const heads = scene.heads.length;
+  return heads === 1
+    ? isNarrow
+      ? 4
+      : 2
+    : (isNarrow ? 2 : 1) + Math.min(heads, NAMED) + (heads > NAMED ? 1 : 0);
+}
+
+/** A table of the weights of the active word, of all heads. */
+export function tableOf(scene, active) {
+  const { subject, relation } = said(scene, active);
+  const out = active.query !== null;
+  const others = out ? scene.keys : scene.queries;
+  const shown = others
+    .map((item, place) => ({ item, place }))
+    .filter(
+      ({ place }) => !(out ? scene.isMasked(active.query, place) : scene.isMasked(place, active.key)),
+    );
+  const heading = (text, scope) => el("th", { scope }, text);
+  const cell = (head, place) => {
+    const value = out ? scene.value(head, active.query, place) : scene.value(head, place, active.key);
+    return el("td", {}, written(scene, value));
+  };
+  return el(
+    "table",
+    {},
+    el("caption", {}, `What ${subject} ${relation}`.replace("is looked at by", "is looked at by, each")),
+    el(
+      "thead",
+      {},
+      el(
+        "tr",
+        {},
+        heading("Word", "col"),
+        scene.heads.map(({ name }) => heading(name, "col")),
+      ),
+    ),
+    el(
+      "tbody",
+      {},
+      shown.map(({ item, place }) =>
+        el(
+          "tr",
+          {},
+          heading(item.label, "row"),
+          scene.heads.map((head) => cell(head, place)),
+        ),
+      ),
+    ),
+  );
+}
+
+function said(scene, active) {
+  const out = active.query !== null;
+  const item = out ? scene.queries[active.query] : scene.keys[active.key];
+  const mark = out ? scene.markOf(active.query) : "";
+  const subject = isolated(item.label) + (mark ? ` (${mark})` : "");
+  return { subject, relation: out ? "looks at" : "is looked at by" };
+}
+
+// The pair under the crosshair, and what the word should look at.
+function extras(scene, active) {
+  const parts = [];
+  if (active.query !== null && active.key !== null) {
+    const key = scene.keys[active.key];
+    if (scene.isMasked(active.query, active.key)) parts.push(`${isolated(key.label)} is masked`);
+    else {
+      const values = scene.heads
+        .slice(0, NAMED)
+        .map((head) => written(scene, scene.value(head, active.query, active.key)));
+      parts.push(`${isolated(key.label)} here: ${values.join(", ")}`);
+    }
+  }
+  const linked = [...scene.linked(active)].slice(0, 2).map(([place, relation]) => {
+    const item = active.query !== null ? scene.keys[place] : scene.queries[place];
+    return isolated(item.label) + (relation ? ` (${relation})` : "");
+  });
+  if (linked.length)
+    parts.push(`should ${active.query !== null ? "look at" : "be looked at by"} ${linked.join(", ")}`);
+  return parts.join("; ");
+}
+
+function named(item, scene, value) {
+  return `${isolated(item.label)}: ${written(scene, value)}`;
+}

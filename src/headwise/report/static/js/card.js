@@ -1,0 +1,203 @@
+// The card of a head: its numbers, what else was measured, what it writes, the sentences that tell most.
+
+import { el, refill } from "./dom.js";
+import { MISSING, write } from "./format.js";
+import { headName } from "./selection.js";
+import { unpack } from "./packed.js";
+import { SAID, VERDICTS } from "./panels.js";
+
+const KINDS = { looks: "Looks", carries: "Carries", matters: "Matters", moves: "Moves" };
+const MOST = 12; // rows of a detail that are shown at once
+
+/** Shows the card of the chosen head in `root`; `open(example)` shows a sentence of its own. */
+export function headCard(root, page, selection, open) {
+  const measures = (page.heads ? page.heads.measures : []).map(numbers);
+  const details = (page.heads ? page.heads.details : []).map(numbers);
+  const maps = page.panels
+    .slice(measures.length)
+    .filter((panel) => panel.values.shape[0] === page.n_layers && panel.values.shape[1] === page.n_heads)
+    .map((panel) => ({ ...panel, values: unpack(panel.values) }));
+  let shown = null;
+  function draw() {
+    const head = selection.current;
+    if (head === shown) return;
+    shown = head;
+    if (head === null) return void refill(root, el("p", { class: "hint" }, "Choose a head in a picture above, or in a table."));
+    refill(
+      root,
+      title(head, page, selection),
+      page.heads && measures.length ? evidence(head, measures) : null,
+      el(
+        "div",
+        { class: "card-columns" },
+        ...details.map((detail) => detailTable(head, detail)),
+        measures.length ? null : mapTable(head, maps),
+        writes(head, page.heads),
+      ),
+      sentences(head, page.attention, open),
+    );
+  }
+  selection.listen(draw);
+  draw();
+}
+
+function numbers(entry) {
+  const [effect, low, high, p] = [entry.effect, entry.low, entry.high, entry.p].map(unpack);
+  return { ...entry, effect, low, high, p };
+}
+
+function title(head, page, selection) {
+  const verdict = page.heads && VERDICTS[page.heads.verdicts[head]];
+  const n = page.n_layers * page.n_heads;
+  const step = (by, label, text) =>
+    el("button", { type: "button", "aria-label": label, onclick: () => selection.choose((head + by + n) % n) }, text);
+  return el(
+    "header",
+    { class: "card-title" },
+    el("h3", { id: "head", tabindex: -1 }, headName(head, page.n_heads)),
+    verdict && verdict !== "none" && el("span", { class: `verdict ${verdict.replaceAll(" ", "-")}` }, verdict),
+    page.attention &&
+      el(
+        "label",
+        { class: "beside" },
+        el("input", { type: "checkbox", checked: selection.adding, onchange: (event) => (selection.adding = event.target.checked) }),
+        " look at several heads at once",
+      ),
+    el("span", { class: "steps" }, step(-1, "Head before", "\u2190"), step(1, "Next head", "\u2192")),
+  );
+}
+
+function evidence(head, measures) {
+  const asked = new Map(measures.map((measure) => [measure.kind, measure]));
+  const missing = Object.keys(KINDS).filter((kind) => !asked.has(kind) || "u-".includes(asked.get(kind).said[head]));
+  return el(
+    "div",
+    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Evidence on this head" },
+    el(
+      "table",
+      { class: "data evidence" },
+      el("thead", {}, el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "p, corrected", "Of what"].map(th))),
+      el("tbody", {}, ...Object.entries(KINDS).map(([kind, name]) => evidenceRow(head, name, asked.get(kind)))),
+    ),
+    missing.length
+      ? el("p", { class: "note" }, `Missing for a firmer verdict: ${missing.map((kind) => KINDS[kind].toLowerCase() + reason(asked.get(kind))).join(", ")}.`)
+      : null,
+  );
+}
+
+function reason(measure) {
+  return measure && measure.p.length ? " (unclear)" : " (not asked)";
+}
+
+function evidenceRow(head, name, measure) {
+  const letter = measure ? measure.said[head] : "-";
+  if (letter === "-")
+    return el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "said" }, "not asked"), ...Array.from({ length: 4 }, () => el("td", {}, MISSING)));
+  return el(
+    "tr",
+    {},
+    el("th", { scope: "row" }, name),
+    el("td", { class: `said said-${letter}` }, SAID[letter]),
+    el("td", { class: "number" }, write(measure.effect[head], measure.unit)),
+    el("td", { class: "number" }, interval(measure, head)),
+    el("td", { class: "number", title: measure.p_over }, probability(measure.p[head])),
+    el("td", { class: "what", title: measure.rule }, measure.what),
+  );
+}
+
+function interval({ low, high, unit }, i) {
+  if (Number.isNaN(low[i]) || Number.isNaN(high[i])) return MISSING;
+  return `[${write(low[i], unit)}, ${write(high[i], unit)}]`;
+}
+
+function probability(p) {
+  if (Number.isNaN(p)) return MISSING;
+  return p < 0.001 ? "< 0.001" : p.toFixed(3);
+}
+
+function detailTable(head, detail) {
+  const n = detail.rows.length;
+  const held = detail.rows.flatMap((name, row) => (Number.isNaN(detail.effect[head * n + row]) ? [] : [[name, head * n + row]]));
+  if (!held.length) return null;
+  const hasInterval = held.some(([, i]) => !Number.isNaN(detail.low[i]));
+  const hasP = held.some(([, i]) => !Number.isNaN(detail.p[i]));
+  const row = ([name, i]) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, name),
+      el("td", { class: "number" }, write(detail.effect[i], detail.unit)),
+      hasInterval && el("td", { class: "number" }, interval(detail, i)),
+      hasP && el("td", { class: "number" }, probability(detail.p[i])),
+    );
+  const heads = ["", "Effect", ...(hasInterval ? ["95% interval"] : []), ...(hasP ? ["p"] : [])];
+  const rows = held.map(row);
+  const body = el("tbody", {}, ...rows.slice(0, MOST));
+  const more =
+    rows.length > MOST &&
+    el("button", { type: "button", class: "more", onclick: (event) => (body.append(...rows), event.target.remove()) }, `Show all ${rows.length}`);
+  return block(detail.title, detail.caption, el("table", { class: "data" }, el("thead", {}, el("tr", {}, ...heads.map(th))), body), more);
+}
+
+// Where no kind of evidence was asked, what the maps show of this head.
+function mapTable(head, maps) {
+  if (!maps.length) return null;
+  const rows = maps.map((panel) =>
+    el("tr", {}, el("th", { scope: "row" }, panel.title), el("td", { class: "number" }, write(panel.values[head], panel.unit))),
+  );
+  return block("In the maps", "", el("table", { class: "data" }, el("tbody", {}, ...rows)));
+}
+
+function writes(head, heads) {
+  const own = heads && heads.writes.find((entry) => entry.head === head);
+  if (!own) return null;
+  const items = own.directions.map(({ share, up, down }) =>
+    el(
+      "li",
+      {},
+      el("b", {}, write(share, "rate")),
+      " of what it writes",
+      up.length > 0 && [": ", el("span", { class: "tokens" }, up.join(" \u00b7 ")), " against ", el("span", { class: "tokens" }, down.join(" \u00b7 "))],
+    ),
+  );
+  return block("What it writes", heads.writes_caption, el("ol", { class: "writes" }, ...items));
+}
+
+function sentences(head, attention, open) {
+  const own = attention ? attention.telling.filter((entry) => entry.head === head) : [];
+  if (!own.length) return null;
+  const items = own.map(({ example, score, why }) =>
+    el(
+      "li",
+      {},
+      el("span", { class: "why" }, `${why} ${write(score, "rate")}`),
+      " ",
+      el("button", { type: "button", class: "sentence", onclick: () => open(example) }, ...marked(attention.examples[example])),
+    ),
+  );
+  return block(
+    "Telling sentences",
+    "Mean attention from the words that should look (underlined) to those they should look at (bold); choose one to see it below.",
+    el("ul", { class: "sentences" }, ...items),
+  );
+}
+
+/** The words of a sentence with those of its links set off. */
+function marked(example) {
+  const keys = new Set(example.links.map((link) => link.key));
+  const queries = new Set(example.links.map((link) => link.query));
+  const isSame = example.keys === null;
+  return example.queries.words.flatMap((word, i) => {
+    const text = word.length > 60 ? `${word.slice(0, 59)}\u2026` : word;
+    const kind = queries.has(i) ? "query" : isSame && keys.has(i) ? "key" : "";
+    return [kind ? el(kind === "query" ? "u" : "b", {}, text) : text, " "];
+  });
+}
+
+function block(title, caption, ...content) {
+  return el("section", { class: "block" }, el("h4", {}, title), caption && el("p", { class: "note" }, caption), ...content);
+}
+
+function th(text) {
+  return text ? el("th", { scope: "col" }, text) : el("td");
+}

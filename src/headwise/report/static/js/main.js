@@ -1,0 +1,123 @@
+// Puts the page's data into the places that the template left for them.
+
+import { attentionView } from "./attention.js";
+import { dataTable } from "./tables.js";
+import { el, refill } from "./dom.js";
+import { headCard } from "./card.js";
+import { headName, headOf, Selection } from "./selection.js";
+import { headPanel, matrixPanel, missingPanel, verdictPanel } from "./panels.js";
+import { saveButtons } from "./download.js";
+import { write } from "./format.js";
+import { unpack } from "./packed.js";
+
+const ORDER = ["-", "r", "i", "a", "m", "s"]; // verdicts, the one to look at first last
+const KINDS = ["looks", "carries", "matters", "moves"];
+
+const page = JSON.parse(document.getElementById("data").textContent);
+const selection = new Selection();
+
+/** Every element that waits for something of a kind, with the number that it asks for. */
+function places(kind) {
+  return [...document.querySelectorAll(`[data-${kind}]`)].map((root) => [root, Number(root.dataset[kind])]);
+}
+
+function drawEvidence(root) {
+  const { measures, verdicts } = page.heads;
+  if (verdicts) verdictPanel(root, page, selection);
+  measures.forEach((measure, i) => headPanel(root, page, page.panels[i], selection, [el("p", { class: "rule" }, measure.rule)]));
+  const missing = KINDS.filter((kind) => !measures.some((measure) => measure.kind === kind));
+  if (missing.length) missingPanel(root, missing);
+}
+
+/** What the head under the pointer is, in one line under the grids. */
+function readout(root) {
+  const shown = page.panels
+    .filter((panel) => panel.values.shape[0] === page.n_layers && panel.values.shape[1] === page.n_heads)
+    .map((panel) => ({ title: panel.title, unit: panel.unit, values: unpack(panel.values) }))
+    .slice(0, Math.max(4, page.heads ? page.heads.measures.length : 0));
+  selection.listen(() => {
+    const head = selection.hovered ?? selection.current;
+    if (head === null) return;
+    refill(
+      root,
+      el("b", {}, headName(head, page.n_heads)),
+      shown.map((panel) => el("span", {}, ` ${panel.title.toLowerCase()} `, el("b", {}, write(panel.values[head], panel.unit)))),
+    );
+  });
+}
+
+/** The head worth a first look: of the firmest verdict that there is, and with the largest effect. */
+function firstHead() {
+  if (!page.panels.length) return page.attention && page.attention.examples.length ? page.attention.examples[0].heads[0] : null;
+  const values = unpack(page.panels[0].values);
+  const letters = page.heads ? page.heads.verdicts : "";
+  const rank = (head) => [ORDER.indexOf(letters[head]), Number.isNaN(values[head]) ? -Infinity : values[head]];
+  let best = 0;
+  for (let head = 1; head < page.n_layers * page.n_heads; head++) {
+    const [a, b] = [rank(head), rank(best)];
+    if (a[0] > b[0] || (a[0] === b[0] && a[1] > b[1])) best = head;
+  }
+  return best;
+}
+
+/** Makes the columns of a group as wide as its widest picture, so that pictures stand in rows. */
+function align(group) {
+  const widths = [...group.querySelectorAll(".panel")].map((panel) => parseFloat(panel.style.getPropertyValue("--width")) || 0);
+  group.style.setProperty("--panel", `max(17rem, ${Math.max(0, ...widths)}px)`);
+}
+
+function fromAddress() {
+  return page.n_layers ? headOf(location.hash.slice(1), page.n_layers, page.n_heads) : null;
+}
+
+function showHead() {
+  const heading = document.getElementById("head");
+  if (!heading) return;
+  heading.focus({ preventScroll: true });
+  heading.scrollIntoView({ block: "center" });
+}
+
+function start() {
+  for (const [root] of places("evidence")) drawEvidence(root);
+  for (const [root] of places("readout")) readout(root);
+  for (const [root, i] of places("panel")) headPanel(root, page, page.panels[i], selection);
+  for (const [root, i] of places("matrix")) matrixPanel(root, page, page.matrices[i], selection);
+  for (const [root, i] of places("table")) dataTable(root, page.tables[i], page, root.dataset.title);
+  for (const [root] of places("chart"))
+    root.append(saveButtons(root.querySelector("svg"), `${page.slug}-${root.dataset.title}`));
+  for (const group of document.querySelectorAll(".panels")) align(group);
+  let view = null;
+  for (const [root] of places("attention")) {
+    view = attentionView(root, page.attention, selection);
+    root.append(saveButtons(() => view.download(), `${page.slug}-attention`));
+  }
+  const open = (example) => {
+    view.showExample(example);
+    document.querySelector("[data-attention]").scrollIntoView({ block: "start" });
+  };
+  for (const [root] of places("card")) headCard(root, page, selection, open);
+
+  const asked = fromAddress();
+  selection.choose(asked ?? firstHead());
+  if (asked !== null) showHead();
+  let last = selection.current;
+  selection.listen(() => {
+    if (selection.current === last || selection.current === null) return;
+    last = selection.current;
+    if (!location.protocol.startsWith("about")) history.replaceState(null, "", `#${headName(last, page.n_heads)}`);
+  });
+  // A link to the head that the address names already changes nothing there.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#L"]');
+    if (link && link.hash === location.hash) showHead();
+  });
+  addEventListener("hashchange", () => {
+    const head = fromAddress();
+    if (head === null) return;
+    selection.choose(head);
+    showHead();
+  });
+  document.documentElement.dataset.ready = "yes";
+}
+
+start();
