@@ -228,7 +228,8 @@ def test_a_model_of_48_layers_and_64_heads(visitor):
 def test_print_leaves_out_what_paper_cannot_do(visitor):
     visit = visitor.open(pages.whole())
     visit.page.emulate_media(media="print")
-    assert not visit.page.locator(".save").first.is_visible()
+    for tool in (".save", ".table-tools", ".steps", ".attn-controls"):
+        assert not visit.page.locator(tool).first.is_visible()
     assert visit.page.locator(".panel svg").first.is_visible()
 
 

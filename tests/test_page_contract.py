@@ -110,6 +110,7 @@ def test_modules_are_bundled_in_the_order_they_need():
     script = bundle.bundle("main")
     defined = [match[1] for match in re.finditer(r"^const module_(\w+) =", script, re.MULTILINE)]
     used = [(match[1], match.start()) for match in re.finditer(r"\} = module_(\w+);", script)]
+    assert "</script" not in script.lower()
     assert defined[-1] == "main" and len(set(defined)) == len(defined)
     for name, at in used:
         assert script.index(f"const module_{name} =") < at

@@ -12,6 +12,7 @@ from importlib.resources import files
 IMPORT = re.compile(r'^import \{ ([^}]+) \} from "\./([a-z_]+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 STATIC = "report/static"
+STYLES = ("report", "heads", "attention", "print")  # later ones win
 
 
 def read_static(name: str) -> str:
@@ -50,8 +51,4 @@ def _add(name: str, parts: dict[str, str], above: tuple[str, ...]) -> None:
 
 def styles() -> str:
     """The style sheets as one."""
-    return "\n".join(
-        read_static(f"{name}.css")
-        for name in ("report", "heads", "attention")
-        if files("headwise").joinpath(STATIC, f"{name}.css").is_file()
-    )
+    return "\n".join(read_static(f"{name}.css") for name in STYLES)

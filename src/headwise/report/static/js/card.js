@@ -22,7 +22,11 @@ export function headCard(root, page, selection, open) {
     const head = selection.current;
     if (head === shown) return;
     shown = head;
-    if (head === null) return void refill(root, el("p", { class: "hint" }, "Choose a head in a picture above, or in a table."));
+    if (head === null)
+      return void refill(
+        root,
+        el("p", { class: "hint" }, "Choose a head in a picture above, or in a table."),
+      );
     refill(
       root,
       title(head, page, selection),
@@ -50,17 +54,27 @@ function title(head, page, selection) {
   const verdict = page.heads && VERDICTS[page.heads.verdicts[head]];
   const n = page.n_layers * page.n_heads;
   const step = (by, label, text) =>
-    el("button", { type: "button", "aria-label": label, onclick: () => selection.choose((head + by + n) % n) }, text);
+    el(
+      "button",
+      { type: "button", "aria-label": label, onclick: () => selection.choose((head + by + n) % n) },
+      text,
+    );
   return el(
     "header",
     { class: "card-title" },
     el("h3", { id: "head", tabindex: -1 }, headName(head, page.n_heads)),
-    verdict && verdict !== "none" && el("span", { class: `verdict ${verdict.replaceAll(" ", "-")}` }, verdict),
+    verdict &&
+      verdict !== "none" &&
+      el("span", { class: `verdict ${verdict.replaceAll(" ", "-")}` }, verdict),
     page.attention &&
       el(
         "label",
         { class: "beside" },
-        el("input", { type: "checkbox", checked: selection.adding, onchange: (event) => (selection.adding = event.target.checked) }),
+        el("input", {
+          type: "checkbox",
+          checked: selection.adding,
+          onchange: (event) => (selection.adding = event.target.checked),
+        }),
         " look at several heads at once",
       ),
     el("span", { class: "steps" }, step(-1, "Head before", "\u2190"), step(1, "Next head", "\u2192")),
@@ -69,18 +83,32 @@ function title(head, page, selection) {
 
 function evidence(head, measures) {
   const asked = new Map(measures.map((measure) => [measure.kind, measure]));
-  const missing = Object.keys(KINDS).filter((kind) => !asked.has(kind) || "u-".includes(asked.get(kind).said[head]));
+  const missing = Object.keys(KINDS).filter(
+    (kind) => !asked.has(kind) || "u-".includes(asked.get(kind).said[head]),
+  );
   return el(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": "Evidence on this head" },
     el(
       "table",
       { class: "data evidence" },
-      el("thead", {}, el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "p, corrected", "Of what"].map(th))),
-      el("tbody", {}, ...Object.entries(KINDS).map(([kind, name]) => evidenceRow(head, name, asked.get(kind)))),
+      el(
+        "thead",
+        {},
+        el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "p, corrected", "Of what"].map(th)),
+      ),
+      el(
+        "tbody",
+        {},
+        ...Object.entries(KINDS).map(([kind, name]) => evidenceRow(head, name, asked.get(kind))),
+      ),
     ),
     missing.length
-      ? el("p", { class: "note" }, `Missing for a firmer verdict: ${missing.map((kind) => KINDS[kind].toLowerCase() + reason(asked.get(kind))).join(", ")}.`)
+      ? el(
+          "p",
+          { class: "note" },
+          `Missing for a firmer verdict: ${missing.map((kind) => KINDS[kind].toLowerCase() + reason(asked.get(kind))).join(", ")}.`,
+        )
       : null,
   );
 }
@@ -92,7 +120,13 @@ function reason(measure) {
 function evidenceRow(head, name, measure) {
   const letter = measure ? measure.said[head] : "-";
   if (letter === "-")
-    return el("tr", {}, el("th", { scope: "row" }, name), el("td", { class: "said" }, "not asked"), ...Array.from({ length: 4 }, () => el("td", {}, MISSING)));
+    return el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, name),
+      el("td", { class: "said" }, "not asked"),
+      ...Array.from({ length: 4 }, () => el("td", {}, MISSING)),
+    );
   return el(
     "tr",
     {},
@@ -117,7 +151,9 @@ function probability(p) {
 
 function detailTable(head, detail) {
   const n = detail.rows.length;
-  const held = detail.rows.flatMap((name, row) => (Number.isNaN(detail.effect[head * n + row]) ? [] : [[name, head * n + row]]));
+  const held = detail.rows.flatMap((name, row) =>
+    Number.isNaN(detail.effect[head * n + row]) ? [] : [[name, head * n + row]],
+  );
   if (!held.length) return null;
   const hasInterval = held.some(([, i]) => !Number.isNaN(detail.low[i]));
   const hasP = held.some(([, i]) => !Number.isNaN(detail.p[i]));
@@ -135,15 +171,29 @@ function detailTable(head, detail) {
   const body = el("tbody", {}, ...rows.slice(0, MOST));
   const more =
     rows.length > MOST &&
-    el("button", { type: "button", class: "more", onclick: (event) => (body.append(...rows), event.target.remove()) }, `Show all ${rows.length}`);
-  return block(detail.title, detail.caption, el("table", { class: "data" }, el("thead", {}, el("tr", {}, ...heads.map(th))), body), more);
+    el(
+      "button",
+      { type: "button", class: "more", onclick: (event) => (body.append(...rows), event.target.remove()) },
+      `Show all ${rows.length}`,
+    );
+  return block(
+    detail.title,
+    detail.caption,
+    el("table", { class: "data" }, el("thead", {}, el("tr", {}, ...heads.map(th))), body),
+    more,
+  );
 }
 
 // Where no kind of evidence was asked, what the maps show of this head.
 function mapTable(head, maps) {
   if (!maps.length) return null;
   const rows = maps.map((panel) =>
-    el("tr", {}, el("th", { scope: "row" }, panel.title), el("td", { class: "number" }, write(panel.values[head], panel.unit))),
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, panel.title),
+      el("td", { class: "number" }, write(panel.values[head], panel.unit)),
+    ),
   );
   return block("In the maps", "", el("table", { class: "data" }, el("tbody", {}, ...rows)));
 }
@@ -157,7 +207,12 @@ function writes(head, heads) {
       {},
       el("b", {}, write(share, "rate")),
       " of what it writes",
-      up.length > 0 && [": ", el("span", { class: "tokens" }, up.join(" \u00b7 ")), " against ", el("span", { class: "tokens" }, down.join(" \u00b7 "))],
+      up.length > 0 && [
+        ": ",
+        el("span", { class: "tokens" }, up.join(" \u00b7 ")),
+        " against ",
+        el("span", { class: "tokens" }, down.join(" \u00b7 ")),
+      ],
     ),
   );
   return block("What it writes", heads.writes_caption, el("ol", { class: "writes" }, ...items));
@@ -172,7 +227,11 @@ function sentences(head, attention, open) {
       {},
       el("span", { class: "why" }, `${why} ${write(score, "rate")}`),
       " ",
-      el("button", { type: "button", class: "sentence", onclick: () => open(example) }, ...marked(attention.examples[example])),
+      el(
+        "button",
+        { type: "button", class: "sentence", onclick: () => open(example) },
+        ...marked(attention.examples[example]),
+      ),
     ),
   );
   return block(
@@ -195,7 +254,13 @@ function marked(example) {
 }
 
 function block(title, caption, ...content) {
-  return el("section", { class: "block" }, el("h4", {}, title), caption && el("p", { class: "note" }, caption), ...content);
+  return el(
+    "section",
+    { class: "block" },
+    el("h4", {}, title),
+    caption && el("p", { class: "note" }, caption),
+    ...content,
+  );
 }
 
 function th(text) {

@@ -2,7 +2,18 @@
 
 import { el } from "./dom.js";
 
-const STYLED = ["fill", "stroke", "stroke-width", "stroke-dasharray", "font-size", "font-weight", "font-family", "opacity", "fill-opacity", "visibility"];
+const STYLED = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "font-size",
+  "font-weight",
+  "font-family",
+  "opacity",
+  "fill-opacity",
+  "visibility",
+];
 const SCALE = 2; // pixels of a PNG per unit of the picture
 
 /** Lets the browser save a file. */
@@ -19,8 +30,16 @@ export function saveButtons(picture, name) {
   return el(
     "p",
     { class: "save" },
-    el("button", { type: "button", "aria-label": `Save as SVG: ${short(name)}`, onclick: () => saveSvg(get(), name) }, "SVG"),
-    el("button", { type: "button", "aria-label": `Save as PNG: ${short(name)}`, onclick: () => savePng(get(), name) }, "PNG"),
+    el(
+      "button",
+      { type: "button", "aria-label": `Save as SVG: ${short(name)}`, onclick: () => saveSvg(get(), name) },
+      "SVG",
+    ),
+    el(
+      "button",
+      { type: "button", "aria-label": `Save as PNG: ${short(name)}`, onclick: () => savePng(get(), name) },
+      "PNG",
+    ),
   );
 }
 

@@ -37,12 +37,19 @@ export function drawGrid(grid) {
   );
   if (side >= LABELLED && !grid.shapes && !grid.breaks) picture.append(labels(grid, at, side));
   const chosen = svg("path", { class: "chosen" });
-  const mark = svg("rect", { class: "mark", width: inner + 3, height: inner + 3, rx: 2, visibility: "hidden" });
+  const mark = svg("rect", {
+    class: "mark",
+    width: inner + 3,
+    height: inner + 3,
+    rx: 2,
+    visibility: "hidden",
+  });
   picture.append(chosen, mark);
   return {
     picture,
     width,
-    cellAt: (event) => cellAt(event, picture, { xs, side, n: rows.length, columns: columns.length, width, height }),
+    cellAt: (event) =>
+      cellAt(event, picture, { xs, side, n: rows.length, columns: columns.length, width, height }),
     markAt(cell) {
       mark.setAttribute("visibility", cell === null ? "hidden" : "visible");
       if (cell === null) return;
@@ -107,7 +114,10 @@ function shapes(n, shapeOf, at, side) {
   for (let cell = 0; cell < n; cell++) {
     const name = shapeOf(cell);
     const [x, y] = at(cell);
-    paths.set(name, (paths.get(name) || "") + outline(name, x + side / 2 - 0.75, y + side / 2 - 0.75, side));
+    paths.set(
+      name,
+      (paths.get(name) || "") + outline(name, x + side / 2 - 0.75, y + side / 2 - 0.75, side),
+    );
   }
   return svg(
     "g",
@@ -143,10 +153,16 @@ function names(rows, columns, { xs, side, left, breaks }) {
     "g",
     { class: "names" },
     heads.map(([c, name]) =>
-      svg("text", { x: xs[c] + (breaks ? 0 : side / 2), y: TOP - 5, "text-anchor": breaks ? "start" : "middle" }, name),
+      svg(
+        "text",
+        { x: xs[c] + (breaks ? 0 : side / 2), y: TOP - 5, "text-anchor": breaks ? "start" : "middle" },
+        name,
+      ),
     ),
     rows.flatMap((name, r) =>
-      r % down ? [] : [svg("text", { x: left - 6, y: TOP + (r + 0.5) * side + 3, "text-anchor": "end" }, name)],
+      r % down
+        ? []
+        : [svg("text", { x: left - 6, y: TOP + (r + 0.5) * side + 3, "text-anchor": "end" }, name)],
     ),
   );
 }

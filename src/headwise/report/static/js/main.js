@@ -5,7 +5,8 @@ import { dataTable } from "./tables.js";
 import { el, refill } from "./dom.js";
 import { headCard } from "./card.js";
 import { headName, headOf, Selection } from "./selection.js";
-import { headPanel, matrixPanel, missingPanel, verdictPanel } from "./panels.js";
+import { headPanel, missingPanel, verdictPanel } from "./panels.js";
+import { matrixPanel } from "./matrix.js";
 import { saveButtons } from "./download.js";
 import { write } from "./format.js";
 import { unpack } from "./packed.js";
@@ -24,7 +25,9 @@ function places(kind) {
 function drawEvidence(root) {
   const { measures, verdicts } = page.heads;
   if (verdicts) verdictPanel(root, page, selection);
-  measures.forEach((measure, i) => headPanel(root, page, page.panels[i], selection, [el("p", { class: "rule" }, measure.rule)]));
+  measures.forEach((measure, i) =>
+    headPanel(root, page, page.panels[i], selection, [el("p", { class: "rule" }, measure.rule)]),
+  );
   const missing = KINDS.filter((kind) => !measures.some((measure) => measure.kind === kind));
   if (missing.length) missingPanel(root, missing);
 }
@@ -41,17 +44,28 @@ function readout(root) {
     refill(
       root,
       el("b", {}, headName(head, page.n_heads)),
-      shown.map((panel) => el("span", {}, ` ${panel.title.toLowerCase()} `, el("b", {}, write(panel.values[head], panel.unit)))),
+      shown.map((panel) =>
+        el(
+          "span",
+          {},
+          ` ${panel.title.toLowerCase()} `,
+          el("b", {}, write(panel.values[head], panel.unit)),
+        ),
+      ),
     );
   });
 }
 
 /** The head worth a first look: of the firmest verdict that there is, and with the largest effect. */
 function firstHead() {
-  if (!page.panels.length) return page.attention && page.attention.examples.length ? page.attention.examples[0].heads[0] : null;
+  if (!page.panels.length)
+    return page.attention && page.attention.examples.length ? page.attention.examples[0].heads[0] : null;
   const values = unpack(page.panels[0].values);
   const letters = page.heads ? page.heads.verdicts : "";
-  const rank = (head) => [ORDER.indexOf(letters[head]), Number.isNaN(values[head]) ? -Infinity : values[head]];
+  const rank = (head) => [
+    ORDER.indexOf(letters[head]),
+    Number.isNaN(values[head]) ? -Infinity : values[head],
+  ];
   let best = 0;
   for (let head = 1; head < page.n_layers * page.n_heads; head++) {
     const [a, b] = [rank(head), rank(best)];
@@ -62,7 +76,9 @@ function firstHead() {
 
 /** Makes the columns of a group as wide as its widest picture, so that pictures stand in rows. */
 function align(group) {
-  const widths = [...group.querySelectorAll(".panel")].map((panel) => parseFloat(panel.style.getPropertyValue("--width")) || 0);
+  const widths = [...group.querySelectorAll(".panel")].map(
+    (panel) => parseFloat(panel.style.getPropertyValue("--width")) || 0,
+  );
   group.style.setProperty("--panel", `max(17rem, ${Math.max(0, ...widths)}px)`);
 }
 
@@ -104,7 +120,8 @@ function start() {
   selection.listen(() => {
     if (selection.current === last || selection.current === null) return;
     last = selection.current;
-    if (!location.protocol.startsWith("about")) history.replaceState(null, "", `#${headName(last, page.n_heads)}`);
+    if (!location.protocol.startsWith("about"))
+      history.replaceState(null, "", `#${headName(last, page.n_heads)}`);
   });
   // A link to the head that the address names already changes nothing there.
   document.addEventListener("click", (event) => {

@@ -6,8 +6,7 @@ import { write } from "./format.js";
 import { headName } from "./selection.js";
 import { unpack } from "./packed.js";
 import { saveButtons } from "./download.js";
-
-const SPOKEN = 512; // cells of a picture that are also a table
+import { behind, roam, stage } from "./roam.js";
 
 export const VERDICTS = {
   s: "supported",
@@ -33,13 +32,22 @@ export function verdictPanel(root, page, selection) {
       svg(
         "svg",
         { viewBox: "0 0 16 16", width: 14, height: 14, "aria-hidden": "true" },
-        svg("path", { d: outline(name.replaceAll(" ", "-"), 8, 8, 16), class: `verdict-shape ${name.replaceAll(" ", "-")}` }),
+        svg("path", {
+          d: outline(name.replaceAll(" ", "-"), 8, 8, 16),
+          class: `verdict-shape ${name.replaceAll(" ", "-")}`,
+        }),
       ),
       ` ${name} `,
       el("b", {}, String(count(letter))),
     ),
   );
-  const panel = framed("Verdict", page.heads.rules, grid, `${page.slug}-verdict`, el("p", { class: "legend verdicts" }, ...keys));
+  const panel = framed(
+    "Verdict",
+    page.heads.rules,
+    grid,
+    `${page.slug}-verdict`,
+    el("p", { class: "legend verdicts" }, ...keys),
+  );
   panel.append(behind("Verdict", layersByHeads(page), (head) => VERDICTS[letters[head]]) || "");
   root.append(panel);
   follow(panel, grid, page, selection, "Verdict", (head) => VERDICTS[letters[head]]);
@@ -62,14 +70,28 @@ export function headPanel(root, page, panel, selection, notes = []) {
   });
   const ends = [endOf(panel.low, panel.unit, " or less"), endOf(panel.high, panel.unit, "")];
   const baseline = panel.baseline
-    ? el("span", { class: "baseline" }, `${panel.baseline}: `, el("b", {}, write(panel.baseline_value, panel.unit)))
+    ? el(
+        "span",
+        { class: "baseline" },
+        `${panel.baseline}: `,
+        el("b", {}, write(panel.baseline_value, panel.unit)),
+      )
     : null;
   const yes = panel.said
     ? el("span", { class: "key" }, el("span", { class: "outline-key", "aria-hidden": "true" }), " yes")
     : null;
-  const figure = framed(panel.title, panel.caption, grid, `${page.slug}-${panel.title}`, legend(...ends, yes, baseline), notes);
+  const figure = framed(
+    panel.title,
+    panel.caption,
+    grid,
+    `${page.slug}-${panel.title}`,
+    legend(...ends, yes, baseline),
+    notes,
+  );
   figure.append(
-    behind(panel.title, layersByHeads({ n_layers: nLayers, n_heads: nHeads }), (head) => write(values[head], panel.unit)) || "",
+    behind(panel.title, layersByHeads({ n_layers: nLayers, n_heads: nHeads }), (head) =>
+      write(values[head], panel.unit),
+    ) || "",
   );
   root.append(figure);
   const linked = nLayers === page.n_layers && nHeads === page.n_heads;
@@ -90,54 +112,6 @@ export function missingPanel(root, kinds) {
       el("p", {}, el("b", {}, kinds.join(", ")), ". What is said of heads here is said without."),
     ),
   );
-}
-
-/** Questions by heads. */
-export function matrixPanel(root, page, matrix, selection) {
-  const values = unpack(matrix.values);
-  const longest = Math.min(40, Math.max(...matrix.rows.map((row) => row.length), 4));
-  const grid = drawGrid({
-    rows: matrix.rows.map((row) => (row.length > 40 ? `${row.slice(0, 39)}\u2026` : row)),
-    columns: matrix.columns,
-    breaks: matrix.breaks,
-    values,
-    low: 0,
-    high: matrix.limit,
-    unit: "difference",
-    outlined: new Set(matrix.marked),
-    left: 12 + 5.6 * longest,
-  });
-  const marks = matrix.marks
-    ? el("span", { class: "key" }, el("span", { class: "outline-key", "aria-hidden": "true" }), ` ${matrix.marks}`)
-    : null;
-  const readout = el("p", { class: "readout", "aria-live": "polite" });
-  const view = stage(grid, `${matrix.title}: arrow keys move between cells`);
-  root.append(
-    view,
-    legend("0 or less", `${write(matrix.limit, "difference")} points`, marks),
-    readout,
-    behind(matrix.title, matrix, (cell) => write(values[cell], "difference")) || "",
-    saveButtons(grid.picture, `${page.slug}-${matrix.title}`),
-  );
-  const n = matrix.columns.length;
-  roam(view, grid, n, values.length, {
-    hover(cell) {
-      grid.markAt(cell);
-      readout.textContent =
-        cell === null
-          ? ""
-          : `${matrix.rows[Math.floor(cell / n)]}, ${matrix.columns[cell % n]}: ${write(values[cell], "difference")} points`;
-    },
-    choose(cell, beside) {
-      const name = matrix.columns[cell % n];
-      if (/^L\d+H\d+$/.test(name)) selection.pick(headNumber(name, page), beside);
-    },
-  });
-}
-
-function headNumber(name, page) {
-  const [, layer, head] = /^L(\d+)H(\d+)$/.exec(name).map(Number);
-  return layer * page.n_heads + head;
 }
 
 function layersByHeads(page) {
@@ -166,31 +140,6 @@ function framed(title, caption, grid, name, key, notes = []) {
   return figure;
 }
 
-// The numbers of a picture for those who do not see it; of a large model the tables below hold them.
-function behind(title, { rows, columns }, say) {
-  if (rows.length * columns.length > SPOKEN) return null;
-  const cells = (r) => columns.map((_, c) => el("td", {}, say(r * columns.length + c)));
-  return el(
-    "div",
-    { class: "sr-only" },
-    el(
-      "table",
-      {},
-      el("caption", {}, title),
-      el("thead", {}, el("tr", {}, el("td"), columns.map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, rows.map((name, r) => el("tr", {}, el("th", { scope: "row" }, name), cells(r)))),
-    ),
-  );
-}
-
-function stage(grid, label) {
-  return el(
-    "div",
-    { class: "stage", role: "application", "aria-roledescription": "grid of heads", "aria-label": label, tabindex: 0 },
-    grid.picture,
-  );
-}
-
 /** Shows what every other grid shows, and tells them what happens here. */
 function follow(panel, grid, page, selection, title, say) {
   const view = panel.querySelector(".stage");
@@ -211,37 +160,5 @@ function follow(panel, grid, page, selection, title, say) {
     grid.choose(selection.heads);
     if (mine && selection.hovered !== null && document.activeElement === view)
       refill(spoken, `${headName(selection.hovered, page.n_heads)}: ${title} ${say(selection.hovered)}`);
-  });
-}
-
-/** Pointer and keyboard on a grid of `n` columns and `size` cells. */
-function roam(view, grid, n, size, { hover, choose, start = () => 0 }) {
-  let cell = null;
-  const go = (to) => {
-    if (to === cell) return;
-    cell = to;
-    hover(cell);
-  };
-  view.addEventListener("pointermove", (event) => go(grid.cellAt(event)));
-  view.addEventListener("pointerleave", () => go(null));
-  view.addEventListener("blur", () => go(null));
-  view.addEventListener("click", (event) => {
-    const at = grid.cellAt(event);
-    if (at !== null) choose(at, event.shiftKey || event.ctrlKey || event.metaKey);
-  });
-  const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: n, ArrowUp: -n };
-  view.addEventListener("keydown", (event) => {
-    if (event.key in steps) {
-      const to = cell === null ? start() : cell + steps[event.key];
-      const wraps = Math.abs(steps[event.key]) === 1 && cell !== null && Math.floor(to / n) !== Math.floor(cell / n);
-      if (to >= 0 && to < size && !wraps) go(to);
-    } else if ((event.key === "Enter" || event.key === " ") && cell !== null) {
-      choose(cell, event.shiftKey);
-    } else if (event.key === "Escape") {
-      go(null);
-    } else {
-      return;
-    }
-    event.preventDefault();
   });
 }

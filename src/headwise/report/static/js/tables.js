@@ -31,7 +31,11 @@ export function dataTable(root, table, page, title) {
     found,
     el(
       "button",
-      { type: "button", "aria-label": `Save as CSV: ${title}`, onclick: () => saveCsv(rowsOf(columns, shown()), `${page.slug}-${table.name}`) },
+      {
+        type: "button",
+        "aria-label": `Save as CSV: ${title}`,
+        onclick: () => saveCsv(rowsOf(columns, shown()), `${page.slug}-${table.name}`),
+      },
       "CSV",
     ),
   );
@@ -41,7 +45,9 @@ export function dataTable(root, table, page, title) {
 
   function sort(i) {
     const down = state.order === i ? !state.down : columns[i].isNumber;
-    headings.forEach((th, other) => th.setAttribute("aria-sort", other === i ? (down ? "descending" : "ascending") : "none"));
+    headings.forEach((th, other) =>
+      th.setAttribute("aria-sort", other === i ? (down ? "descending" : "ascending") : "none"),
+    );
     update({ order: i, down });
   }
 
@@ -52,7 +58,10 @@ export function dataTable(root, table, page, title) {
 
   function shown() {
     let rows = Array.from({ length: table.n_rows }, (_, row) => row);
-    if (state.words) rows = rows.filter((row) => columns.some((column) => column.text(row).toLowerCase().includes(state.words)));
+    if (state.words)
+      rows = rows.filter((row) =>
+        columns.some((column) => column.text(row).toLowerCase().includes(state.words)),
+      );
     if (state.order !== null) rows.sort(by(columns[state.order], state.down));
     return rows;
   }
@@ -64,8 +73,17 @@ export function dataTable(root, table, page, title) {
       body,
       visible.map((row) => el("tr", {}, ...columns.map((column) => cell(column, row, page)))),
     );
-    if (!rows.length) body.append(el("tr", {}, el("td", { colspan: columns.length, class: "none" }, table.n_rows ? "No row fits." : "No rows.")));
-    found.textContent = state.words ? `${rows.length} of ${table.n_rows} rows` : `${table.n_rows} ${table.n_rows === 1 ? "row" : "rows"}`;
+    if (!rows.length)
+      body.append(
+        el(
+          "tr",
+          {},
+          el("td", { colspan: columns.length, class: "none" }, table.n_rows ? "No row fits." : "No rows."),
+        ),
+      );
+    found.textContent = state.words
+      ? `${rows.length} of ${table.n_rows} rows`
+      : `${table.n_rows} ${table.n_rows === 1 ? "row" : "rows"}`;
     more.hidden = visible.length === rows.length;
     more.textContent = `Show all ${rows.length} rows`;
   }
@@ -83,7 +101,11 @@ function readable(column) {
 }
 
 function heading(column, sort) {
-  const button = el("button", { type: "button", onclick: sort, title: column.note || undefined }, column.title);
+  const button = el(
+    "button",
+    { type: "button", onclick: sort, title: column.note || undefined },
+    column.title,
+  );
   return el("th", { scope: "col", class: column.class, "aria-sort": "none" }, button);
 }
 
@@ -105,5 +127,8 @@ function by(column, down) {
 }
 
 function rowsOf(columns, rows) {
-  return [columns.map((column) => column.name), ...rows.map((row) => columns.map((column) => column.raw(row)))];
+  return [
+    columns.map((column) => column.name),
+    ...rows.map((row) => columns.map((column) => column.raw(row))),
+  ];
 }
