@@ -24,7 +24,7 @@ from typing import Any
 import pandas as pd
 
 import headwise
-from headwise import evidence
+from headwise import cues, evidence
 from headwise.comparison import LEVEL, SCOPES, Scope
 from headwise.directions.collecting import test_collecting
 from headwise.exhibits import cards, details, probes
@@ -122,7 +122,7 @@ def analyse(
     )
     verdict = verdict_over_heads(result, "governor->dependent")
     known = [evidence.looks(result, "governor->dependent")]
-    told = evidence.described_or_bare(suite, labels[0])
+    told = cues.described_or_bare(suite, labels[0])
     if len(told.groups) >= MIN_GROUPS:
         read = headwise.probe(model, told, sites=["z"], folds=3 if smoke else 5, seed=seed)
         known.append(evidence.carries(read, probes.HEADLINE, probes.BAG))
@@ -133,7 +133,7 @@ def analyse(
     collected, why = None, ""
     if pairs and pairs.pairs:
         try:
-            collected = test_collecting(model, evidence.cues(pairs), "cue", seed)
+            collected = test_collecting(model, cues.cues(pairs), "cue", seed)
             known.append(evidence.collects(collected))
         except headwise.HeadwiseError as error:
             why = f"Whether heads move nouns along their adjectives was not asked: {error}"

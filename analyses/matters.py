@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 import headwise
-from headwise import evidence, workspace
+from headwise import cues, evidence, workspace
 from headwise.exhibits import cards, details
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits.attention import examples_shown
@@ -120,7 +120,7 @@ def analyse(
     alone = headwise.direct_effects(model, suite, [metric], heads=chosen or None, seed=seed)
     verdict = _verdict(found)
     needed = evidence.matters(cut, side=cards.side_shown(model))
-    linked = evidence.cues(suite)
+    linked = cues.cues(suite)
     return Report(
         analysis="matters",
         model=model.name,

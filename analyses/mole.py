@@ -20,7 +20,7 @@ Caveats: that a sense can be read does not show that the model uses it.
 """
 
 import headwise
-from headwise import erasure, evidence, workspace
+from headwise import cues, erasure, evidence, workspace
 from headwise.directions.pushes import DirectionResult
 from headwise.directions.several import steer_between, towards_each
 from headwise.directions.steering import read_label
@@ -91,7 +91,7 @@ def analyse(
     if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("sense", 0):
         cut = headwise.ablate(model, pairs, seed=seed)
         looked = headwise.test_relation(
-            model, evidence.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=0
+            model, cues.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=0
         )
         known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
     pushed, steered = [], []
@@ -150,7 +150,7 @@ def analyse(
         heads=cards.heads_section(model, heads, _details(model, result, cut, looked, pushed)),
         attention=examples_shown(
             model,
-            evidence.cues(pairs) if looked and pairs else suite,
+            cues.cues(pairs) if looked and pairs else suite,
             [("cue", LOOKS)] if looked else [],
             heads_first=cards.first(heads),
             seed=seed,

@@ -7,7 +7,7 @@ import torch
 from test_planted import D_HEAD, FILLERS, N_IDS, draw, make, word_level
 
 import headwise
-from headwise import HeadwiseError, ablate, ablate_set, evidence
+from headwise import HeadwiseError, ablate, ablate_set, cues, evidence
 from headwise.directions.collecting import CollectResult
 from headwise.directions.parts import Component
 from headwise.directions.pushes import DirectionResult
@@ -145,7 +145,7 @@ def test_nouns_without_their_adjectives():
             sentence("The car was old.", 1, (3,)),  # not before the noun
         ),
     )
-    told = evidence.described_or_bare(suite)
+    told = cues.described_or_bare(suite)
     assert [s.text for s in told.sentences] == [
         "An old blue car stopped.", "A car stopped.", "She saw a blue apple.", "She saw an apple.",
         "Blue cars stopped.", "Cars stopped.",
@@ -158,12 +158,12 @@ def test_nouns_without_their_adjectives():
 
 def test_what_decides_is_linked_to_what_needs_it():
     mole = headwise.burrow_pairs("mole", 10)
-    linked = evidence.cues(mole)
+    linked = cues.cues(mole)
     assert len(linked.sentences) == 20 and linked.relations.keys() == {"cue"}
     plain = Suite(
         "s", "?", (), pairs=(Pair(Sentence.of("the red mole"), Sentence.of("the blue mole")),)
     )
-    assert [s.links for s in evidence.cues(plain).sentences] == [(Link(1, 2, "cue"),)] * 2
+    assert [s.links for s in cues.cues(plain).sentences] == [(Link(1, 2, "cue"),)] * 2
 
 
 def made(kind, **values):

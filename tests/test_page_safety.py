@@ -119,3 +119,11 @@ def test_only_the_own_script_may_run(visitor):
     assert visit.page.evaluate("window.pwned") is None
     assert any("Content Security Policy" in line for line in visit.complaints)
     visit.complaints.clear()
+
+
+@pytest.mark.parametrize("width", [400, 1200])
+def test_long_words_do_not_push_the_page_apart(visitor, width):
+    visit = visitor.open(
+        pages.whole("W" * 10_000, model="tiny"), viewport={"width": width, "height": 800}
+    )
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
