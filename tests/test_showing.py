@@ -104,7 +104,10 @@ def test_look(visitor, tiny_bert):
     visit.page.get_by_role("radio", name="Tokens").check()
     shown = visit.page.locator("[data-attention]").inner_text()
     assert "fluffy" in visit.page.locator("[data-attention] select").first.inner_text()
-    assert "L0H1" in shown
+    assert "L0H1" in shown and "L1H3" in shown  # few heads are shown together
+    assert visit.page.locator("[data-card]").count() == 0
+    visit.page.locator("[data-panel] .stage").focus()
+    visit.page.keyboard.press("ArrowLeft")
     assert "MB" in repr(view)
 
 

@@ -7,6 +7,9 @@ To look at one head on many sentences of a suite, and at those that tell most of
 """
 
 from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
 
 from . import heads as naming
 from .anatomy import Side
@@ -15,7 +18,7 @@ from .errors import HeadwiseError
 from .exhibits.holding import SITES, example_of, text_of
 from .heads import AnyHead
 from .models import Model
-from .results import Attention, Report
+from .results import Attention, Example, Heatmap, Report
 from .showing import View
 from .streaming import align_whole
 from .suites import Sentence
@@ -85,13 +88,26 @@ def look(
             question=f"Where do heads of {model.name} look?",
             verdict="description",
             answer="",
-            figures=[],
+            figures=[_sinks(examples, shape)],
             tables=[],
             not_found=[],
             method=[],
             references=[],
             attention=shown,
         )
+    )
+
+
+def _sinks(examples: Sequence[Example], shape: tuple[int, int]) -> Heatmap:
+    """A map to choose heads by: those that look at something, and those that rest."""
+    shares = np.full(shape, np.nan)
+    rows = [(e.pattern.array() / 255.0) ** 2 for e in examples]
+    sums = sum(row[:, :, e.sinks].sum(-1).sum(-1) for row, e in zip(rows, examples, strict=True))
+    shares.ravel()[examples[0].heads] = sums / sum(row.shape[1] for row in rows)
+    return Heatmap(
+        title="Attention on sinks",
+        caption="Share of all attention that goes to the first token and to special tokens, which take it whatever they mean. Choose a head to see where it looks.",
+        values=cast(Any, shares),
     )
 
 

@@ -12,6 +12,7 @@ import { write } from "./format.js";
 import { unpack } from "./packed.js";
 
 const ORDER = ["-", "r", "i", "a", "m", "s"]; // verdicts, the one to look at first last
+const FEW = 6; // heads that are told apart by colour
 const KINDS = ["looks", "carries", "matters", "moves"];
 
 const page = JSON.parse(document.getElementById("data").textContent);
@@ -82,6 +83,11 @@ function align(group) {
   group.style.setProperty("--panel", `max(17rem, ${Math.max(0, ...widths)}px)`);
 }
 
+/** Whether the page is about the attention of a few heads: all are shown then. */
+function areFew() {
+  return !page.heads && page.attention && page.attention.examples[0].heads.length <= FEW;
+}
+
 function fromAddress() {
   return page.n_layers ? headOf(location.hash.slice(1), page.n_layers, page.n_heads) : null;
 }
@@ -114,7 +120,9 @@ function start() {
   for (const [root] of places("card")) headCard(root, page, selection, open);
 
   const asked = fromAddress();
-  selection.choose(asked ?? firstHead());
+  if (asked === null && areFew())
+    [...page.attention.examples[0].heads].forEach((head) => selection.toggle(head));
+  else selection.choose(asked ?? firstHead());
   if (asked !== null) showHead();
   let last = selection.current;
   selection.listen(() => {
