@@ -93,10 +93,10 @@ def opened(browser, html, runs):
             page = browser.new_page()
             page.goto(path.as_uri())
             page.wait_for_selector("html[data-ready]", state="attached")
-            page.wait_for_function("performance.getEntriesByType('paint').length > 1")
-            paint.append(
-                page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-            )
+            first = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+            while (painted := page.evaluate(first)) is None:
+                page.wait_for_timeout(5)
+            paint.append(painted)
             ready.append(
                 page.evaluate("performance.getEntriesByType('navigation')[0].domInteractive")
             )

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -56,6 +57,13 @@ class Visit:
     def _see(self, request):
         if not request.url.startswith((self.address, "blob:")):
             self.requests.append(request.url)
+
+    def until(self, expression, argument=None):
+        """Waits for something to become true; Playwright's own way needs an eval, which the page forbids."""
+        end = time.monotonic() + 10
+        while not self.page.evaluate(expression, argument):
+            assert time.monotonic() < end, f"never came true: {expression}"
+            self.page.wait_for_timeout(20)
 
     def text(self, selector):
         return self.page.inner_text(selector)

@@ -86,7 +86,7 @@ def test_a_link_leads_to_a_head(visitor):
         "e => e.getBoundingClientRect().top >= 0 && e.getBoundingClientRect().bottom < innerHeight"
     )
     visit.page.evaluate("location.hash = '#L0H2'")
-    visit.page.wait_for_function("document.getElementById('head').textContent === 'L0H2'")
+    visit.until("document.getElementById('head').textContent === 'L0H2'")
     visit.page.evaluate("location.hash = '#L9H9'")  # no such head
     assert visit.text("#head") == "L0H2"
 
@@ -94,7 +94,7 @@ def test_a_link_leads_to_a_head(visitor):
 def test_a_head_in_a_table_leads_to_its_card(visitor):
     visit = visitor.open(pages.whole())
     visit.page.locator("[data-table='0'] a", has_text="L2H3").click()
-    visit.page.wait_for_function("document.getElementById('head').textContent === 'L2H3'")
+    visit.until("document.getElementById('head').textContent === 'L2H3'")
 
 
 def column(visit, i):
@@ -294,7 +294,7 @@ def active(visit, key):
     picture.focus()
     visit.page.keyboard.press(key)
     say = "before => document.querySelector('[data-attention] [aria-live=polite]').innerText !== before"
-    visit.page.wait_for_function(say, arg=before)
+    visit.until(say, before)
     return status.inner_text()
 
 
