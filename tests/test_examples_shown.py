@@ -145,6 +145,13 @@ def test_each_head_by_its_own_relation(tiny_bert):
 
     assert of(both, 6) == pytest.approx(of(back, 6)) and of(both, 5) == pytest.approx(of(there, 5))
     assert "by the relation along which it does best" in both.caption
+    assert {tuple(t.links) for t in there.telling} == {()}  # all
+    for head in (5, 6):
+        for t in (t for t in both.telling if t.head == head):
+            own = both.examples[t.example].links
+            rest = [k for k in range(len(own)) if k not in t.links]
+            turned = {(own[k].key, own[k].query) for k in rest}
+            assert {(own[k].query, own[k].key) for k in t.links} == turned
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pages
 import pytest
 
-from headwise.results import head_name
+from headwise.results import Linked, Telling, head_name
 
 
 def cell(visit, panel, head, n_layers=3, n_heads=4):
@@ -315,6 +315,22 @@ def test_two_different_sides(visitor, view):
     visit.page.get_by_role("radio", name=view).check()
     said = " ".join(active(visit, VIEWS[view]) for _ in range(2))
     assert "looks at" in said and "Maulwurf" in said
+
+
+def test_words_that_a_head_is_judged_by_are_set_off(visitor):
+    links = [Linked(query=4, key=1, relation="a"), Linked(query=2, key=3, relation="b")]
+    shown = pages.example().model_copy(update={"links": links})
+    told = [
+        Telling(head=0, example=0, score=0.5, why="clearest", links=[1]),
+        Telling(head=1, example=0, score=0.5, why="clearest"),
+    ]
+    held = pages.attention(examples=[shown]).model_copy(update={"telling": told})
+    visit = visitor.open(pages.whole(attention=held), "#L0H0")
+    sentence = visit.page.locator(".sentence").first
+    assert sentence.locator("u").all_inner_texts() == ["dug"]
+    assert sentence.locator("b").all_inner_texts() == ["a"]
+    visit.page.evaluate("location.hash = '#L0H1'")
+    visit.until("document.querySelectorAll('.sentence u').length === 2")
 
 
 def test_telling_sentences_lead_to_their_picture(visitor):

@@ -85,11 +85,26 @@ def examples_shown(
         caption=_caption(suite, found, choice, scores, _whom(asked, judged_by), is_causal, shape),
         examples=list(_examples(model, found, choice.heads, side, is_causal)),
         telling=[
-            Telling(head=head, example=places[i], score=float(scores[head, i]), why=why)
+            Telling(
+                head=head,
+                example=places[i],
+                score=float(scores[head, i]),
+                why=why,
+                links=_judged(found[i], judged_by, divmod(head, shape[1])),
+            )
             for head, own in sorted(choice.telling.items())
             for i, why in own
         ],
     )
+
+
+def _judged(
+    candidate: Candidate, judged_by: Mapping[tuple[int, int], int] | None, head: tuple[int, int]
+) -> list[int]:
+    """The links that a head is judged by, where heads are judged by different ones."""
+    if judged_by is None:
+        return []
+    return [i for i, asked in enumerate(candidate.asked) if asked == judged_by.get(head, 0)]
 
 
 def _scores(

@@ -86,12 +86,14 @@ class Telling(Frozen):
         example: Which one.
         score: Mean attention from the words that should look to those they should look at, 0 to 1.
         why: Where it does so most clearly, as usually (the median sentence), or least.
+        links: Which of the example's links the head is judged by; all if empty.
     """
 
     head: int
     example: int
     score: float
     why: Why
+    links: list[int] = []
 
 
 class Attention(Frozen):

@@ -221,7 +221,7 @@ function writes(head, heads) {
 function sentences(head, attention, open) {
   const own = attention ? attention.telling.filter((entry) => entry.head === head) : [];
   if (!own.length) return null;
-  const items = own.map(({ example, score, why }) =>
+  const items = own.map(({ example, score, why, links }) =>
     el(
       "li",
       {},
@@ -230,7 +230,7 @@ function sentences(head, attention, open) {
       el(
         "button",
         { type: "button", class: "sentence", onclick: () => open(example) },
-        ...marked(attention.examples[example]),
+        ...marked(attention.examples[example], links),
       ),
     ),
   );
@@ -241,10 +241,11 @@ function sentences(head, attention, open) {
   );
 }
 
-/** The words of a sentence with those of its links set off. */
-function marked(example) {
-  const keys = new Set(example.links.map((link) => link.key));
-  const queries = new Set(example.links.map((link) => link.query));
+/** The words of a sentence with those of its links set off, of all or of some. */
+function marked(example, some) {
+  const links = some.length ? some.map((i) => example.links[i]) : example.links;
+  const keys = new Set(links.map((link) => link.key));
+  const queries = new Set(links.map((link) => link.query));
   const isSame = example.keys === null;
   return example.queries.words.flatMap((word, i) => {
     const text = word.length > 60 ? `${word.slice(0, 59)}\u2026` : word;
