@@ -21,20 +21,18 @@ Caveats: attention is not use; and that the model can do without a head does not
 
 from typing import Any
 
-import pandas as pd
-
 import headwise
 from headwise import cues, evidence
-from headwise.comparison import LEVEL, SCOPES, Scope
+from headwise.comparison import LEVEL, SCOPES
 from headwise.directions.collecting import test_collecting
-from headwise.exhibits import cards, details, probes
+from headwise.exhibits import asked, cards, details, probes
 from headwise.exhibits import heads as exhibits
+from headwise.exhibits.asked import WHICH
 from headwise.exhibits.attention import examples_shown
 from headwise.prompts import that_fit
 from headwise.questions import DIRECTIONS, Direction
 from headwise.relations import RelationResult
 from headwise.results import (
-    Column,
     Heatmap,
     Report,
     Table,
@@ -72,35 +70,6 @@ PHRASES: dict[Direction, str] = {
     "governor->dependent": "the noun attends most to one of its adjectives",
     "column": "of all words, the noun attends most to the adjective",
 }
-WHICH: dict[Scope, str] = {
-    "all": "all pairs",
-    "apart": "words between",
-    "distractor": "with a distractor",
-}
-
-COLUMNS = [
-    Column(name="direction", title="Direction"),
-    Column(name="pairs", title="Counted", kind="integer", note="Pairs reported on; governors for governor->dependent"),
-    Column(name="hit_rate", title="Hit rate", kind="rate", note="Share of pairs whose most attended other word is the right one"),
-    Column(name="baseline", title="Best rule", note="The rule without a model that was right most often on the choosing half"),
-    Column(name="baseline_hit_rate", title="Its hit rate", kind="rate", note="Share of pairs for which that rule is right"),
-    Column(name="effect", title="Effect, points", kind="difference", note="Hit rate minus that of the rule"),
-    Column(name="effect_low", title="from", kind="difference", note="Lower end of the 95% interval over groups"),
-    Column(name="effect_high", title="to", kind="difference", note="Upper end of the 95% interval over groups"),
-    Column(name="p_family", title="p", kind="number", note="Family-wise over all heads and directions, sign flips of whole groups"),
-]  # fmt: skip
-MORE = [
-    Column(name="verdict", title="Verdict"),
-    Column(name="effect_apart", title="Effect, words between", kind="difference"),
-    Column(name="p_family_apart", title="p", kind="number", note="Family-wise, pairs with words between"),
-    Column(name="effect_distractor", title="Effect, distractor", kind="difference"),
-    Column(name="q", title="q", kind="number", note="Benjamini-Hochberg"),
-    Column(name="norm_hit_rate", title="By norm", kind="rate", note="Hit rate of attention weighted by the length of what it moves"),
-    Column(name="mass", title="Mass", kind="rate", note="Mean attention on the right words"),
-    Column(name="sink", title="Sink", kind="rate", note="Mean attention on the first token and on special tokens"),
-    Column(name="control_best", title="Random model", kind="rate", note="Hit rate of the best head of models with random weights"),
-]  # fmt: skip
-
 CAUSAL = (
     "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. A noun can look back at its "
     "adjectives; an adjective in front of its noun sees nothing of it."
@@ -147,17 +116,17 @@ def analyse(
         answer=f"{_answer(result)} {summary(heads)}".rstrip(),
         figures=_figures(result),
         tables=[
-            _best_heads(result),
+            asked.best_heads(result, list(TITLES)),
             *([exhibits.heads_table(heads)] if len(known) > 1 else []),
             Table.of(
                 "heads",
                 "Every head, on the reporting half",
                 result.table,
-                [*HEAD_COLUMNS, *COLUMNS, *MORE],
+                [*asked.HEAD_COLUMNS, *asked.COLUMNS, *asked.MORE],
                 caption="p and q are over all heads and directions; intervals are for each head alone.",
                 folded=True,
             ),
-            _on_all_pairs(result),
+            asked.on_all_pairs(result),
         ],
         not_found=[
             *_not_found(result),
@@ -193,12 +162,6 @@ def analyse(
             seed=seed,
         ),
     )
-
-
-HEAD_COLUMNS = [
-    Column(name="layer", title="Layer", kind="integer"),
-    Column(name="head", title="Head", kind="integer"),
-]
 
 
 def verdict_over_heads(result: RelationResult, direction: Direction) -> Verdict:
@@ -295,54 +258,6 @@ def _figures(result: RelationResult) -> list[Heatmap]:
                 )
             )
     return figures
-
-
-def _best_heads(result: RelationResult) -> Table:
-    """The most promising head in each direction, on every kind of pairs."""
-    rows: list[dict[str, object]] = []
-    for direction in TITLES:
-        best = result.best(direction)
-        if best is None:
-            continue
-        for scope, which in WHICH.items():
-            suffix = "" if scope == "all" else f"_{scope}"
-            row = {
-                column.name: best[f"{column.name}{suffix}"]
-                for column in COLUMNS
-                if column.name != "direction"
-            }
-            if row["pairs"]:
-                rows.append(row | {"direction": direction, "name": _name(best), "scope": which})
-    columns = [
-        Column(name="name", title="Head"),
-        Column(name="scope", title="Which pairs"),
-        *COLUMNS,
-    ]
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
-    return Table.of(
-        "best_heads",
-        "The most promising head in each direction",
-        frame,
-        columns,
-        caption="The head whose effect over the best rule is largest where it is smaller, on all pairs or on those with "
-        "words between. Rules are chosen anew for each kind of pairs. A distractor is a wrong word of the right part of "
-        "speech that is as near.",
-    )
-
-
-def _on_all_pairs(result: RelationResult) -> Table:
-    frame = result.table[["layer", "head", "direction"]].copy()
-    frame["hit_rate"] = [
-        rate for d in DIRECTIONS for rate in result.hit_rates_on_everything(d).ravel()
-    ]
-    return Table.of(
-        "heads_all_pairs",
-        "Every head, on all pairs",
-        frame,
-        [*HEAD_COLUMNS, COLUMNS[0], COLUMNS[2]],
-        caption="Nothing is set aside here: to compare with published figures, not to choose a head.",
-        folded=True,
-    )
 
 
 def _not_found(result: RelationResult) -> list[str]:

@@ -35,7 +35,11 @@ PAINTED = """async (act) => {
   const stage = document.querySelector("[data-attention] [role=application]");
   const start = performance.now();
   if (act.key) stage.dispatchEvent(new KeyboardEvent("keydown", { key: act.key, bubbles: true }));
-  else if (act.click) document.querySelector(act.click).click();
+  else if (act.weight) {
+    const weight = document.querySelector(`[data-attention] option[value="${act.weight}"]`).parentElement;
+    weight.value = act.weight;
+    weight.dispatchEvent(new Event("change"));
+  } else if (act.click) document.querySelector(act.click).click();
   else stage.dispatchEvent(new PointerEvent("pointermove", { clientX: x, clientY: y, bubbles: true }));
   stage.getBoundingClientRect();
   const worked = performance.now() - start;
@@ -134,6 +138,30 @@ def answers(browser, n_tokens, view, runs):
     return followed, switched
 
 
+def first_weights(browser, view, runs):
+    """Milliseconds of work and until painted when the weight is changed for the first time, 12 heads of 512 tokens chosen."""
+    words = [f"word{i}" for i in range(511)]
+    example = pages.example(words, range(12)).model_copy(update={"causal": True})
+    html = render_report(pages.whole(attention=pages.attention(examples=[example])))
+    times = []
+    for _ in range(runs):
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.set_content(html)
+        page.wait_for_selector("html[data-ready]", state="attached")
+        page.get_by_role("radio", name=view).check()
+        page.get_by_label("look at several heads at once").check()
+        first = int(page.inner_text("#head")[1]) * 4 + int(page.inner_text("#head")[3])
+        grid = page.locator("[data-evidence] .stage svg").first
+        for head in set(range(12)) - {first}:
+            row, column = divmod(head, 4)
+            grid.click(position={"x": 26 + 23 * (column + 0.5), "y": 16 + 23 * (row + 0.5)})
+        chosen = page.locator("[data-evidence] .chosen").first.get_attribute("d").count("M")
+        assert chosen == 12, chosen
+        times.append(page.evaluate(PAINTED, {"weight": "norms"}))
+        page.close()
+    return times
+
+
 def main(
     reports: Annotated[list[Path] | None, typer.Argument(help="Folders of real reports.")] = None,
     runs: int = 7,
@@ -184,6 +212,18 @@ def main(
                         f"{max(painted):.0f}",
                     ]
                 table.add_row(str(n_tokens), view, *cells)
+        console.print()
+        console.print(table)
+        table = Table(
+            "512 tokens, 12 heads", "first change of weight: work, ms", "painted", box=None
+        )
+        for view in ("Dots", "Lines", "Text"):
+            work, painted = zip(*first_weights(browser, view, runs), strict=True)
+            table.add_row(
+                view,
+                f"{statistics.median(work):.0f} (slowest {max(work):.0f})",
+                f"{statistics.median(painted):.0f} (slowest {max(painted):.0f})",
+            )
         console.print()
         console.print(table)
         browser.close()

@@ -64,8 +64,10 @@ def look(
         )
     sites = [f"{side}.{name}" if side else name for name in SITES]
     cache = capture(model, given, sites, targets=targets)
-    texts = [Sentence.of(one) if isinstance(one, str) else one for one in given]
-    answers = [Sentence.of(one) if isinstance(one, str) else one for one in targets or ()]
+    texts, answers = (
+        [Sentence.of(one) if isinstance(one, str) else one for one in some]
+        for some in (given, targets or ())
+    )
     first = answers if side in ("decoder", "cross") else texts
     examples = [
         example_of(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..ablation import AblationResult
-from ..comparison import SCOPES, Scope
+from ..comparison import SCOPES
 from ..directions.collecting import CollectResult
 from ..directions.pushes import DirectionResult
 from ..evidence import pushing_p
@@ -18,16 +18,12 @@ from ..probing import ProbeResult
 from ..questions import DIRECTIONS
 from ..relations import RelationResult
 from ..results import Detail, Kind, Packed
+from .asked import WHICH
 
 WAYS = {
     "zero": "cut to zero",
     "mean": "replaced by its mean",
     "resample": "taken from another sentence",
-}
-WHICH: dict[Scope, str] = {
-    "all": "all pairs",
-    "apart": "words between",
-    "distractor": "with a distractor",
 }
 READ = {"z": "output z", "update": "update", "k": "key", "v": "value"}
 NUMBERS = ("effect", "low", "high", "p")
