@@ -1,17 +1,17 @@
 """Do some heads let nouns collect their adjectives?
 
-Question: is there a head in which a noun attends to its adjectives more reliably than any rule that
-knows no model could? And the other way round, an adjective to its noun?
+Question: is there a head in which a noun attends to its adjectives, more often than chance, and than anything that
+position and plain text tell? Does it hold which adjective is its own, is it needed, and does it move the noun?
 
-Method: for every head and three directions, the share of adjective-noun pairs in which the most
-attended other word is the right one. Rules (fixed offsets, the nearest adjective, the last noun of
-the next noun run, the head's own positions) are chosen on one half of the groups; heads and rules
-are compared on the other. Pairs with words between, and pairs with a distractor, stand apart,
-because there "the next word" no longer explains anything. The hypothesis is that the noun looks
-(governor->dependent); the other directions are shown, and said to be others.
+Method: for every head and every linked pair, which other word gets most attention? Every head is compared with uniform
+attention, permuted links and never-trained models (does it attend there at all?), with rules and a learned ranking of plain
+text (is it more than position?), and with the same that also read gold parts of speech (is it more than a tagger and a rule?). Each
+baseline is chosen on other groups than it is counted on. The hypothesis is that the noun attends (governor->dependent);
+the other directions are shown, and said to be others.
 
-Last, it is read from each head whether a noun has an adjective, and in minimal pairs that differ in
-one adjective each head is cut; and what heads add to the noun is held against where its own adjective points.
+Then: which of two adjectives of opposite kinds in a sentence is the noun's own is read from every head at the noun; in
+minimal pairs that differ in one adjective each head is ablated; and what each head adds to the noun is compared with where its
+own adjective points.
 
     uv run analyses/adjective_noun.py --model minilm
     headwise run adjective_noun --model minilm --data en_ewt-ud-dev.conllu
@@ -22,8 +22,9 @@ Caveats: attention is not use; and that the model can do without a head does not
 from typing import Any
 
 import headwise
-from headwise import cues, evidence
-from headwise.comparison import LEVEL, SCOPES
+from headwise import cues, evidence, workspace
+from headwise.comparison import SCOPES
+from headwise.deciding import N_RANDOM
 from headwise.directions.collecting import test_collecting
 from headwise.exhibits import asked, cards, details, probes
 from headwise.exhibits import heads as exhibits
@@ -46,12 +47,10 @@ from headwise.verdicts import judge_all, summary
 SUITE = "adjective_noun"
 PAIRS = "adjective_pairs"
 BURROW = "adjectives"
-MIN_GROUPS = 10  # below, nothing can be fitted on some and scored on others
 COSTS = " In sentences that go on as an adjective demands."
 CARRIES = (
-    "Carries: sentences with an adjective right before its noun stand beside the same sentences without it, and from every head's "
-    "output z at the noun it is read which of the two it is, by logistic regression fitted on other groups, against a bag of the "
-    "sentence's words."
+    "Carries: in every sentence of a further suite ({name}, {n} sentences, {groups} groups) two nouns have adjectives of opposite kinds, and from every head's output z at one of the nouns it is "
+    "read which kind is its own. Both kinds stand in every sentence, at balanced places, so that no word of it, and no mean of its words, tells the answer."
 )
 MOVES = (
     "Moves: each head has a direction for every adjective, what it would write if it attended to the bare word alone (its value-up image). In the sentences "
@@ -87,14 +86,22 @@ def analyse(
     """Tests adjectives and nouns in every head of a model, and cuts heads to see what that costs."""
     labels = [name for name in LABELS if name in suite.relations] or ["amod"]
     result = headwise.test_relation(
-        model, suite, ", ".join(labels), seed=seed, controls=1 if smoke else 3
+        model, suite, ", ".join(labels), seed=seed, controls=1 if smoke else N_RANDOM
     )
-    verdict = verdict_over_heads(result, "governor->dependent")
+    verdict = _verdict(result, "governor->dependent")
     known = [evidence.looks(result, "governor->dependent")]
-    told = cues.described_or_bare(suite, labels[0])
-    if len(told.groups) >= MIN_GROUPS:
-        read = headwise.probe(model, told, sites=["z"], folds=3 if smoke else 5, seed=seed)
-        known.append(evidence.carries(read, probes.HEADLINE, probes.BAG))
+    told = workspace.bindings(model, smoke=smoke)
+    read = headwise.probe(
+        model,
+        told,
+        sites=["z"],
+        labels=[name for name in told.labels if name != "adj"],
+        classifiers=[probes.HEADLINE],
+        folds=3 if smoke else 5,
+        seed=seed,
+        n_random=1 if smoke else N_RANDOM,
+    )
+    known.append(evidence.carries(read, probes.HEADLINE))
     pairs = pairs and that_fit(model, pairs)
     cut = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
     if cut:
@@ -102,7 +109,9 @@ def analyse(
     collected, why = None, ""
     if pairs and pairs.pairs:
         try:
-            collected = test_collecting(model, cues.cues(pairs), "cue", seed)
+            collected = test_collecting(
+                model, cues.cues(pairs), "cue", seed, n_controls=1 if smoke else N_RANDOM
+            )
             known.append(evidence.collects(collected))
         except headwise.HeadwiseError as error:
             why = f"Whether heads move nouns along their adjectives was not asked: {error}"
@@ -114,28 +123,30 @@ def analyse(
         question=QUESTION,
         verdict=verdict,
         answer=f"{_answer(result)} {summary(heads)}".rstrip(),
+        controls=evidence.controls_line(heads),
         figures=_figures(result),
         tables=[
             asked.best_heads(result, list(TITLES)),
             *([exhibits.heads_table(heads)] if len(known) > 1 else []),
             Table.of(
                 "heads",
-                "Every head, on the reporting half",
+                "Every head",
                 result.table,
                 [*asked.HEAD_COLUMNS, *asked.COLUMNS, *asked.MORE],
                 caption="p and q are over all heads and directions; intervals are for each head alone.",
                 folded=True,
             ),
-            asked.on_all_pairs(result),
         ],
         not_found=[
             *_not_found(result),
+            read.baseline_sentence(),
+            *read.warnings,
             *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
             *([why] if why else []),
         ],
         method=[
             *_method(model, suite, result),
-            *([CARRIES] if "carries" in heads else []),
+            CARRIES.format(name=told.name, n=len(told), groups=len(told.groups)),
             *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
             *([MOVES] if collected else []),
         ],
@@ -164,12 +175,8 @@ def analyse(
     )
 
 
-def verdict_over_heads(result: RelationResult, direction: Direction) -> Verdict:
-    """Supported if some head is; not supported if every head is refused; else inconclusive."""
-    verdicts = set(result.table.loc[result.table["direction"] == direction, "verdict"])
-    if "supported" in verdicts:
-        return "supported"
-    return "not supported" if verdicts == {"not supported"} else "inconclusive"
+def _verdict(result: RelationResult, direction: Direction) -> Verdict:
+    return evidence.verdict_over(evidence.looks(result, direction)["looks"])
 
 
 def _answer(result: RelationResult) -> str:
@@ -177,37 +184,31 @@ def _answer(result: RelationResult) -> str:
     best = result.best("governor->dependent")
     if best is None:
         return "There was nothing to count: no noun with an adjective that it can see."
-    verdict = verdict_over_heads(result, "governor->dependent")
+    verdict = _verdict(result, "governor->dependent")
     if verdict == "supported":
         heads = result.supported
         heads = heads[heads["direction"] == "governor->dependent"]
-        best = heads.iloc[0]
-        others = len(heads) - 1
+        best, others = heads.iloc[0], len(heads) - 1
         more = {0: "", 1: " and one more head"}.get(others, f" and {others} more heads")
         opening = (
-            f"In {_name(best)}{more} of {model} nouns look at their adjectives, and more reliably than any rule that knows "
-            f"no model: in {_name(best)}"
+            f"In {_name(best)}{more} of {model} nouns attend to their adjectives, more often than chance, never-trained models and every "
+            f"baseline of plain text: in {_name(best)}"
         )
     elif verdict == "not supported":
         opening = (
-            f"No head of {model} in which nouns look at their adjectives beats the best rule that knows no model, "
-            f"{_quoted(best['baseline'])}: in the most promising, {_name(best)},"
-        )
-    elif best["p_family_apart"] < LEVEL and best["effect_high"] <= 0:
-        opening = (
-            f"Where words stand between, {_name(best)} of {model} finds a noun's adjectives more often than any rule that "
-            f"knows no model; on all pairs the rule {_quoted(best['baseline'])} is right more often:"
+            f"In no head of {model} do nouns attend to their adjectives more often than chance (an effect of {percent(evidence.SMALLEST)} is ruled out in all): in the most "
+            f"promising, {_name(best)},"
         )
     else:
         opening = (
-            f"Whether nouns look at their adjectives in a head of {model} more reliably than the rule "
-            f"{_quoted(best['baseline'])} cannot be told from these data: in the most promising, {_name(best)},"
+            f"Whether nouns attend to their adjectives in a head of {model} more often than the baselines is inconclusive (an effect of "
+            f"{100 * best['detectable']:.0f} points would have been found in 80% of samples like this): in the most promising, {_name(best)},"
         )
     answer = f"{opening} {_numbers(best)}."
-    if verdict_over_heads(result, "dependent->governor") == "supported":
+    if _verdict(result, "dependent->governor") == "supported":
         reverse = result.supported
         reverse = reverse[reverse["direction"] == "dependent->governor"].iloc[0]
-        answer += f" The other way round, adjectives look at their nouns in {_name(reverse)}: {_numbers(reverse)}."
+        answer += f" The other way round, adjectives attend to their nouns in {_name(reverse)}: {_numbers(reverse)}."
     return answer
 
 
@@ -220,19 +221,20 @@ def _quoted(rule: Any) -> str:
 
 
 def _numbers(row: Any) -> str:
-    """Hits, rule and effect on all pairs and on those with words between."""
+    """Hits, baseline and effect on all pairs and on non-adjacent ones, and beyond parts of speech."""
     text = (
-        f"{PHRASES[row['direction']]} in {percent(row['hit_rate'])} of {int(row['pairs'])} held-out cases, against "
+        f"{PHRASES[row['direction']]} in {percent(row['hit_rate'])} of {int(row['pairs'])} cases, against "
         f"{percent(row['baseline_hit_rate'])} for {_quoted(row['baseline'])} "
         f"({points(row['effect'], row['effect_low'], row['effect_high'])})"
     )
-    if row["pairs_apart"]:
+    if row["pairs_non_adjacent"]:
         text += (
-            f"; with words between it is {percent(row['hit_rate_apart'])} of {int(row['pairs_apart'])} against "
-            f"{percent(row['baseline_hit_rate_apart'])} for {_quoted(row['baseline_apart'])} "
-            f"({points(row['effect_apart'], row['effect_low_apart'], row['effect_high_apart'])})"
+            f"; where pairs are non-adjacent it is {percent(row['hit_rate_non_adjacent'])} of {int(row['pairs_non_adjacent'])} against "
+            f"{percent(row['baseline_hit_rate_non_adjacent'])} for {_quoted(row['baseline_non_adjacent'])} "
+            f"({points(row['effect_non_adjacent'], row['effect_low_non_adjacent'], row['effect_high_non_adjacent'])})"
         )
-    return text
+    tags = points(row["effect_tags"], row["effect_low_tags"], row["effect_high_tags"])
+    return f"{text}; against the best baseline that reads gold parts of speech, {_quoted(row['baseline_tags'])}, it is {tags}"
 
 
 def _figures(result: RelationResult) -> list[Heatmap]:
@@ -248,10 +250,10 @@ def _figures(result: RelationResult) -> list[Heatmap]:
             figures.append(
                 Heatmap(
                     title=f"{title}: {WHICH[scope]}",
-                    caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: largest effect over its rule.",
+                    caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: largest effect over its baseline.",
                     values=result.hit_rates(direction, scope=scope),
                     baseline=(
-                        f"rule: {best[f'baseline{suffix}']}",
+                        f"baseline: {best[f'baseline{suffix}']}",
                         best[f"baseline_hit_rate{suffix}"],
                     ),
                     marked=[(int(best["layer"]), int(best["head"]))],
@@ -262,9 +264,11 @@ def _figures(result: RelationResult) -> list[Heatmap]:
 
 def _not_found(result: RelationResult) -> list[str]:
     lines: list[str] = []
-    if verdict_over_heads(result, "dependent->governor") != "supported":
-        word = verdict_over_heads(result, "dependent->governor")
-        lines.append(f"That adjectives look at their nouns instead is {word}, by the same rule.")
+    reverse = _verdict(result, "dependent->governor")
+    if reverse != "supported":
+        lines.append(
+            f"That adjectives attend to their nouns instead is {reverse}, by the same rule."
+        )
     for direction in DIRECTIONS:
         impossible = sum(n for (_, asked), n in result.impossible.items() if asked == direction)
         if impossible:
@@ -276,12 +280,12 @@ def _not_found(result: RelationResult) -> list[str]:
         if not rows["pairs"].sum():
             lines.append(f"{direction}: nothing could be counted.")
             continue
-        above = int((rows["verdict"] == "supported").sum())
+        said = rows["verdict"].value_counts()
         lines.append(
-            f"{direction}: {above or 'none'} of {len(rows)} heads {'beats' if above == 1 else 'beat'} the best rule on all "
-            "pairs and on those with words between, at 5% over everything that was asked."
+            f"{direction}: {said.get('supported', 0)} of {len(rows)} heads are supported, {said.get('not supported', 0)} are not supported, the evidence is inconclusive for "
+            f"{said.get('inconclusive', 0)}."
         )
-    lines += result.too_little
+    lines += result.limits
     if result.missing:
         lines.append(
             f"{result.missing} pairs were left out: a word is cut off or has no token of its own."
@@ -294,31 +298,17 @@ def _method(model: headwise.Model, suite: headwise.Suite, result: RelationResult
     return [
         *([CAUSAL] if model.is_causal else []),
         "For each adjective-noun pair and each head we ask which other word gets most attention. "
-        "dependent->governor: the adjective looks, and its noun should be the word. governor->dependent: the "
-        "noun looks, and any of its adjectives is right. column: among all words that look at the adjective, "
-        "the noun should look hardest.",
+        "dependent->governor: the adjective attends, and its noun should be the word. governor->dependent: the "
+        "noun attends, and any of its adjectives is right. column: among all words that attend to the adjective, "
+        "the noun should attend most.",
         "Attention is between words: to a word it is summed over the word's pieces, from a word averaged over "
         "them. Special tokens are left out and a word's attention to itself does not count. "
         f"Of {cover.words:,} words {cover.split:,} have several pieces, {cover.unaligned:,} could not be aligned "
         f"and {cover.cut:,} lie beyond the model's context.",
         *([suite.about] if suite.about else []),
-        "Rules that know no model: every fixed distance up to 20 words; the nearest word of the right part of speech "
-        "before, after or on either side; the last of the next run of such words and the first of the previous one; and "
-        "for each head the distance at which it looks most on average, whatever the words. "
-        + (
-            "The suite has no parts of speech; its marks stand in for them. "
-            if not any(sentence.tags for sentence in suite.sentences)
-            else ""
-        )
-        + f"They are chosen on half of the {len(suite.groups):,} groups of sentences, and every figure is of the other half.",
-        "Intervals come from drawing whole groups again 2,000 times. p: the signs of whole groups are flipped 5,000 times, "
-        "and each head's effect, in units of its spread, is compared with the largest of all heads and directions "
-        "at each flip. A random model is of the same shape and was never trained.",
-        "The hypothesis is that the noun looks: governor->dependent. A head is supported if its effect is above zero on all "
-        "pairs and on those with words between, both with p below 5% over everything asked. Verdict: 'supported' if a "
-        "head is; 'not supported' if for every head one of the two intervals lies at or below zero and nothing is found on "
-        "the other; otherwise 'inconclusive'. dependent->governor is judged by the same rule and said to be the other way round; it does not "
-        "change the verdict.",
+        *asked.method(result, len(suite.groups)),
+        "The hypothesis is that the noun attends: governor->dependent. Verdict: 'supported' if a head is; 'not supported' if every head is not; otherwise "
+        "'inconclusive'. dependent->governor is judged by the same rule and said to be the other way round; it does not change the verdict.",
     ]
 
 

@@ -4,31 +4,34 @@ Question: one word, *tower*, is told bare, after *Eiffel* and after *miniature E
 towards Paris in the second, and from tall towards small in the third?
 
 Method: two directions are fitted on sentences without any tower: from things elsewhere to things in Paris, and from small
-things to tall ones (differences of class means at the end of the residual stream). Whether they are good for anything is
-seen on groups they were not fitted on. Then the same frames, told three ways, are measured along them, whole and head by
+things to tall ones (differences of class means at the end of the residual stream), without the words that tell of the towers. Whether they
+are good for anything is seen on groups they were not fitted on. Then the same frames, told three ways, are measured along them, whole and head by
 head. burrow is asked in its own English for what it says next (*The tower was in*), along differences of its unembedding.
 
     uv run analyses/eiffel_tower.py --model minilm
     headwise run eiffel_tower --model gpt2
 
-Caveats: a word that moves along a direction moves along others, too; so the step is compared with random directions.
+Caveats: a word that moves along a direction moves along others, too; so the step is compared with random directions, with models that were
+never trained, and with the same model under uniform attention.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pandas as pd
 
 import headwise
 from headwise import evidence
-from headwise.directions.pushes import DirectionResult
+from headwise.deciding import LEVEL, NO, SMALLEST, YES
+from headwise.directions.pushes import DirectionResult, test_directions
+from headwise.directions.unseen import apart, enough
 from headwise.exhibits import cards, details, moves
 from headwise.exhibits.attention import examples_shown
 from headwise.results import MINUS, Column, Report, Table, Verdict, percent
 
 SUITE = "eiffel_tower"
 BURROW = "towers"
-LEVEL = 0.05
+N_CONTROLS = 5  # models with random weights
 QUESTION = "Does tower become the one in Paris after Eiffel, and shrink after miniature?"
 # What is asked: the groups that are fitted, both ends of the direction, and which tower should lie ahead of which.
 ASKED = {
@@ -57,6 +60,10 @@ TESTS = [
     Column(name="cosine", title="Cosine", kind="number", note="Between the whole step and the direction"),
     Column(name="p", title="p", kind="number", note="Against shuffled labels"),
     Column(name="p_random", title="p random", kind="number", note="Against random directions that vary as the words do"),
+    Column(name="t", title="t", kind="number"),
+    Column(name="control_t", title="Control t", kind="number", note="The largest t of a model with random weights, along a direction of its own"),
+    Column(name="uniform", title="Uniform", kind="number", note="The step in the same model with uniform attention"),
+    Column(name="excess_p", title="p excess", kind="number", note="Of the excess over uniform attention, against shuffled labels"),
 ]  # fmt: skip
 
 
@@ -72,41 +79,44 @@ def analyse(
     spoken = any(group.startswith("place ") for group in suite.groups)
     found: dict[str, DirectionResult] = {}
     others: list[DirectionResult] = []
-    held_out: dict[str, DirectionResult] = {}
-    for name, ((ahead, behind), (first, second)) in ASKED.items():
-        if spoken:
-            right, wrong = SPOKEN[name]
-            direction = headwise.Direction.of_unembedding(
-                model, right, wrong, inner="plain", first_token=True
+    held_out: dict[str, DirectionResult | None] = {}
+    n_controls = 1 if smoke else N_CONTROLS
+    for name, (ends, asked) in ASKED.items():
+        towers = _told(_part(suite, f"{name} " if spoken else "tower-"), asked)
+        third = (asked[0], next(told for told in TOLD if told not in asked))
+        fitted, left_out = None, 0
+        if not spoken:
+            whole = _part(suite, f"{name}-")
+            fitted, left_out = apart(whole, towers)
+            held_out[name] = _held_out(model, whole, ends, seed)
+        fit = _fit(name, fitted, ends)
+        (direction,) = fit(model)
+        (found[name],) = test_directions(
+            model, towers, [([direction], asked)], refit=fit, n_controls=n_controls, left_out=left_out, seed=seed
+        )  # fmt: skip
+        rest = _told(_part(suite, f"{name} " if spoken else "tower-"), third)
+        if all(direction.unseen(rest)):
+            others.append(
+                headwise.test_direction(model, rest, direction, third, n_traced=0, seed=seed)
             )
-            towers = _part(suite, f"{name} ")
-        else:
-            fitted, towers = _part(suite, f"{name}-"), _part(suite, "tower-")
-            half, rest = fitted.halves(seed)
-            on_half = headwise.Direction.of_classes(
-                model, half, ahead, behind, layer=model.n_layers
-            )
-            held_out[name] = headwise.test_direction(model, rest, on_half, n_traced=0, seed=seed)
-            direction = headwise.Direction.of_classes(
-                model, fitted, ahead, behind, layer=model.n_layers
-            )
-        found[name] = headwise.test_direction(model, towers, direction, (first, second), seed=seed)
-        third = next(told for told in TOLD if told not in (first, second))
-        others.append(
-            headwise.test_direction(model, towers, direction, (first, third), n_traced=0, seed=seed)
-        )
     results = [found["place"], found["size"]]
-    verdict = _verdict(results)
-    tests = [*results, *others, *held_out.values()]
+    said = evidence.whole_moves(results)
+    verdict: Verdict = "inconclusive"
+    if NO in said:
+        verdict = "not supported"
+    elif said == [YES, YES]:
+        verdict = "supported"
+    tests = [*results, *others, *(r for r in held_out.values() if r)]
     heads = evidence.moves(results)
     along = details.pushed_along(results, cards.shape_shown(model))
-    towers = _told(suite)
+    towers = _told(suite, TOLD)
     return Report(
         analysis="eiffel_tower",
         model=model.name,
         question=QUESTION,
         verdict=verdict,
         answer=_answer(model.name, verdict, found),
+        controls=f"{evidence.controls_line(heads)} {_controls(results)}",
         figures=[
             moves.trajectories(results, "How the towers come apart", "towers told one way from those told the other"),
             *(
@@ -125,8 +135,9 @@ def analyse(
             *([suite.about] if suite.about else []),
             *([] if spoken else ["Directions are fitted on groups about other things, told as tall and as small, and as in Paris and elsewhere, with the same frames and nouns on both sides; no tower among them."]),
             *moves.method(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
-            "Verdict: 'supported' if along both directions the step's interval lies above zero, p against shuffled labels is below 5% and p against random "
-            "directions is, too; 'not supported' if one interval lies at or below zero; otherwise 'inconclusive'.",
+            f"Verdict: 'supported' if along both directions the step is at least {percent(SMALLEST)} of one of the direction, and further by as much than in the same model with uniform attention, with p below 5% (times two) "
+            "against shuffled labels, against random directions and of that excess, and a t larger than in every model with random weights; 'not supported' if one step lies within that much of zero (90% interval) or its interval ends "
+            "below zero; otherwise, and with fewer than 20 cases or 10 groups, 'inconclusive'.",
         ],
         references=[
             "Kim et al. 2018, Interpretability beyond feature attribution: testing with concept activation vectors.",
@@ -138,10 +149,45 @@ def analyse(
     )  # fmt: skip
 
 
-def _told(suite: headwise.Suite) -> headwise.Suite:
-    """The sentences with a tower in them."""
-    kept = tuple(s for s in suite.sentences if any(mark.label in TOLD for mark in s.marks))
+def _fit(
+    name: str, fitted: headwise.Suite | None, ends: tuple[str, str]
+) -> Callable[[headwise.Model], list[headwise.Direction]]:
+    """Fits a direction on a model; without sentences, of its unembedding."""
+
+    def fit(model: headwise.Model) -> list[headwise.Direction]:
+        if fitted is None:
+            right, wrong = SPOKEN[name]
+            return [headwise.Direction.of_unembedding(model, right, wrong, inner="plain", first_token=True)]  # fmt: skip
+        return [headwise.Direction.of_classes(model, fitted, *ends, layer=model.n_layers)]
+
+    return fit
+
+
+def _held_out(
+    model: headwise.Model, suite: headwise.Suite, ends: tuple[str, str], seed: int
+) -> DirectionResult | None:
+    """Whether a direction sets other things apart, told by other words than it was fitted on; None if too few are."""
+    half, rest = suite.halves(seed)
+    half, _ = apart(half, rest)
+    if not enough(half, ends):
+        return None
+    direction = headwise.Direction.of_classes(model, half, *ends, layer=model.n_layers)
+    return headwise.test_direction(model, rest, direction, n_traced=0, seed=seed)
+
+
+def _told(suite: headwise.Suite, ways: Sequence[str]) -> headwise.Suite:
+    """The sentences in which a tower is told in some ways."""
+    kept = tuple(s for s in suite.sentences if any(mark.label in ways for mark in s.marks))
     return replace(suite, sentences=kept)
+
+
+def _controls(results: Sequence[DirectionResult]) -> str:
+    """What never-trained models and uniform attention come to."""
+    said = [
+        f"along {r.direction.name} t {r.whole['t']:.1f}, of {r.control.n_models} models with random weights at most {r.whole['control_t']:.1f}, step {r.whole['effect']:.2g}, under uniform attention {r.whole['uniform']:.2g}"
+        for r in results
+    ]
+    return f"Whole steps: {'; '.join(said)}.".replace("-", MINUS)
 
 
 def _part(suite: headwise.Suite, prefix: str) -> headwise.Suite:
@@ -152,14 +198,6 @@ def _part(suite: headwise.Suite, prefix: str) -> headwise.Suite:
             "probes/eiffel_tower.toml shows how it is written."
         )
     return replace(suite, sentences=kept)
-
-
-def _verdict(results: Sequence[DirectionResult]) -> Verdict:
-    wholes = [result.whole for result in results]
-    if any(whole["high"] <= 0 for whole in wholes):
-        return "not supported"
-    sure = all(w["low"] > 0 and w["p"] < LEVEL and w["p_random"] < LEVEL for w in wholes)
-    return "supported" if sure else "inconclusive"
 
 
 def _answer(model: str, verdict: Verdict, found: dict[str, DirectionResult]) -> str:
@@ -209,10 +247,10 @@ def _projections(results: Sequence[DirectionResult]) -> pd.DataFrame:
 
 
 def _not_found(
-    results: Sequence[DirectionResult], held_out: dict[str, DirectionResult]
+    results: Sequence[DirectionResult], held_out: dict[str, DirectionResult | None]
 ) -> list[str]:
     lines = [
-        f"Along {result.direction.name}, heads that push {result.between[0]} ahead of {result.between[1]} by both tests: {', '.join(result.pushing) or 'none'}."
+        f"Along {result.direction.name}, heads that push {result.between[0]} ahead of {result.between[1]} by every test and beyond every control: {', '.join(result.pushing) or 'none'}."
         for result in results
     ]
     for result in results:
@@ -222,7 +260,11 @@ def _not_found(
                 f"{result.whole['p_random']:.2g}): the word moves, and not along this direction above all."
             )
     for name, result in held_out.items():
-        if result.whole["p"] >= LEVEL or result.whole["low"] <= 0:
+        if result is None:
+            lines.append(
+                f"Whether the direction of {name} sets other things apart could not be tested: half of its groups is told by the words of the other half."
+            )
+        elif result.whole["p"] >= LEVEL or result.whole["low"] <= 0:
             lines.append(
                 f"The direction of {name} does not set other things apart on which it was not fitted, so little can be said with it."
             )

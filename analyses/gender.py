@@ -15,27 +15,28 @@ it is seen whether another pronoun follows.
 Caveats: a direction that sets words apart is not thereby used; and what is called male or female here is a word's form, not a person.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 import headwise
 from headwise import evidence, workspace
+from headwise.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
 from headwise.directions.pushes import DirectionResult
 from headwise.directions.steering import SteerResult
 from headwise.directions.transfer import TransferResult, test_transfer
 from headwise.exhibits import cards, details, moves
 from headwise.exhibits.attention import examples_shown
 from headwise.prompts import how_it_speaks, that_fit
-from headwise.results import MINUS, Column, Lines, Report, Series, Table, percent, verdict_of
-from headwise.stats import MIN_CLUSTERS
+from headwise.results import MINUS, Column, Lines, Report, Series, Table, Verdict, percent
 from headwise.suites import Mark, Pair, Sentence
 
 SUITE = "gender_steps"
 BURROW_PAIRS = "gender"
 QUESTION = "Is the step from man to woman one direction, from king to queen as from uncle to aunt?"
 SOURCE = "royalty"
+N_CONTROLS = 5  # models with random weights
 HE = ("he", "him", "his", "himself")
 # Of burrow's English: what field a noun is of; names are a field of their own, and all else is work.
 ROYAL = ("king", "queen", "prince", "princess", "duke", "duchess", "emperor", "empress", "count", "countess", "baron", "baroness", "lord", "lady")  # fmt: skip
@@ -52,7 +53,11 @@ COLUMNS = [
     Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over word pairs"),
     Column(name="high", title="to", kind="number"),
     Column(name="cosine", title="Cosine", kind="number", note="Mean, to the royal step"),
-    Column(name="p_family", title="p", kind="number", note="Signs of word pairs flipped; over all layers and fields"),
+    Column(name="p_fwer", title="p", kind="number", note="Sign-flip test over word pairs; over all layers and fields"),
+    Column(name="t", title="t", kind="number"),
+    Column(name="control_t", title="Control t", kind="number", note="The largest t of any field at any layer of models with random weights"),
+    Column(name="uniform", title="Uniform", kind="number", note="Step in the same model with uniform attention"),
+    Column(name="excess_p_fwer", title="p excess", kind="number", note="Of what the step has beyond that, as p"),
     Column(name="p_random", title="p random", kind="number", note="Share of random directions along which the mean step is as long"),
 ]  # fmt: skip
 
@@ -79,24 +84,28 @@ def analyse(
     others = _of_fields(suite, lambda field: field != SOURCE)
     pushed = None
     if found.layer:
+        royal = _of_fields(suite, lambda field: field == SOURCE)
         pushed = headwise.test_direction(
-            model, others, found.direction, ("male", "female"), seed=seed
-        )
+            model, others, found.direction, ("male", "female"), n_controls=1 if smoke else N_CONTROLS, seed=seed,
+            refit=lambda twin: [headwise.Direction.of_pairs(twin, royal, layer=found.layer)],
+        )  # fmt: skip
     steered = _steered(model, suite, found, smoke=smoke, seed=seed)
     heads = evidence.moves([pushed]) if pushed else None
     along = [details.pushed_along([pushed], cards.shape_shown(model))] if pushed else []
     first = [] if heads is None else cards.first(heads)
-    asked = [field for field in found.fields[1:] if found.n_pairs[field] >= MIN_CLUSTERS]
-    rows = [found.row(field) for field in asked]
-    verdict = verdict_of([(row["low"], row["high"]) for row in rows]) if rows else "inconclusive"
-    if verdict == "supported" and any(row["p_random"] >= LEVEL for row in rows):
-        verdict = "inconclusive"
+    said = [found.said(field) for field in found.fields[1:]]
+    verdict: Verdict = "inconclusive"
+    if NO in said:
+        verdict = "not supported"
+    elif set(said) == {YES}:
+        verdict = "supported"
     return Report(
         analysis="gender",
         model=model.name,
         question=QUESTION,
         verdict=verdict,
-        answer=_answer(found, verdict, asked),
+        answer=_answer(found, verdict),
+        controls=" ".join([*([evidence.controls_line(heads)] if heads is not None else []), _controls(found)]),
         figures=[
             _lines(found),
             *([moves.push_map([pushed], "Who adds to the step")] if pushed else []),
@@ -108,16 +117,17 @@ def analyse(
             *moves.steering_tables([steered] if steered else []),
             *([moves.pushes_table([pushed]), moves.sources_table([pushed])] if pushed else []),
         ],
-        not_found=_not_found(found, pushed, steered),
+        not_found=_not_found(found, pushed, steered, seed),
         method=[
             *([suite.about] if suite.about else []),
             f"Words of a pair stand in the same sentence. A step is the difference of their vectors (means over pieces) in the residual stream; the direction is the mean step of "
             f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
-            "Intervals draw word pairs again; p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women.",
+            f"Intervals are t intervals over word pairs (of shares, Wilson's); p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women. "
+            f"{found.n_controls} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
             *(moves.method([pushed], f"{SOURCE} pairs") if pushed else []),
             *(moves.steering_method([steered]) if steered else []),
-            "Verdict: 'supported' if in every other field (of five word pairs or more) the mean step along the direction lies above zero by its interval, and no more than 5% of random directions do as much; 'not supported' if one interval lies at or "
-            "below zero; otherwise 'inconclusive'.",
+            f"Verdict: 'supported' if in every other field the mean step along the direction is at least {percent(SMALLEST)} of a royal step, and by as much longer than with uniform attention; p of both is below 5%, no more than 5% of random directions do as much, and its t "
+            f"is larger than that of any field in the models with random weights. 'not supported' if one step lies within {percent(SMALLEST)} of zero; otherwise, and with fewer than {MIN_CASES} pairs of sentences or {MIN_CLUSTERS} word pairs of a field, 'inconclusive'.",
         ],
         references=[
             "Mikolov, Yih and Zweig 2013, Linguistic regularities in continuous space word representations.",
@@ -127,9 +137,6 @@ def analyse(
         heads=cards.heads_section(model, heads, along),
         attention=examples_shown(model, suite, heads_first=first, seed=seed),
     )  # fmt: skip
-
-
-LEVEL = 0.05
 
 
 def _of_burrow(suite: headwise.Suite) -> headwise.Suite:
@@ -183,16 +190,30 @@ def _steered(
     )
 
 
-def _answer(found: TransferResult, verdict: str, asked: Sequence[str]) -> str:
+def _controls(found: TransferResult) -> str:
+    """What never-trained models and uniform attention come to."""
+    if not found.n_controls:
+        return f"Steps: no model with random weights could be measured ({found.why_not})."
+    rows = [found.row(field) for field in found.fields[1:]]
+    said = ", ".join(f"{r['field']} {r['uniform']:.2f} ({r['step']:.2f} as it is)" for r in rows)
+    ts = ", ".join(f"{r['t']:.1f}" for r in rows)
+    return (
+        f"Steps: t of the other fields is {ts}, in {found.n_controls} models with random weights at most {rows[0]['control_t']:.1f}; "
+        f"with uniform attention steps are {said}."
+    ).replace("-", MINUS)
+
+
+def _answer(found: TransferResult, verdict: str) -> str:
     opening = {
-        "supported": "The step between man and woman of royal pairs is one that other pairs take, too",
+        "supported": "The step between man and woman of royal pairs is one that other pairs take, too, further than their embeddings do",
         "not supported": "The step between man and woman of royal pairs is not one that all other pairs take",
         "inconclusive": "Whether other pairs take the step between man and woman of royal ones cannot be told",
     }[verdict]
     said = [
         f"{percent(row['right'])} of {field} [{percent(row['right_low'])}, {percent(row['right_high'])}] ({row['step']:.2f} royal steps [{row['low']:.2f}, {row['high']:.2f}], "
         f"cosine {row['cosine']:.2f})"
-        for field in (found.source, *asked)
+        for field in found.fields
+        if field == found.source or found.n_pairs[field] >= MIN_CLUSTERS
         for row in [found.row(field)]
     ]
     return (
@@ -225,12 +246,12 @@ def _lines(found: TransferResult) -> Lines:
 
 
 def _not_found(
-    found: TransferResult, pushed: DirectionResult | None, steered: SteerResult | None
+    found: TransferResult, pushed: DirectionResult | None, steered: SteerResult | None, seed: int
 ) -> list[str]:
     lines: list[str] = []
     if few := [f for f in found.fields if found.n_pairs[f] < MIN_CLUSTERS]:
         lines.append(
-            f"Of {', '.join(few)} there are fewer than {MIN_CLUSTERS} word pairs, so they have no interval and no part in the verdict."
+            f"Of {', '.join(few)} there are fewer than {MIN_CLUSTERS} word pairs, so nothing is said of them."
         )
     for field in found.fields[1:]:
         row = found.row(field)
@@ -247,11 +268,11 @@ def _not_found(
     if pushed is not None:
         start = pushed.table[~pushed.table["kind"].isin(["head", "mlp"])]["share"].sum()
         lines.append(
-            f"Of the step in other fields {percent(start)} is there before any block, in the words' embeddings; heads that add to it by both tests: "
+            f"Of the step in other fields {percent(start)} is there before any block, in the words' embeddings; heads that add to it by every test and beyond every control: "
             f"{', '.join(pushed.pushing[:12]) or 'none'}."
         )
     if steered is not None:
-        lines.append(moves.steering_sentence([steered]))
+        lines.append(moves.steering_sentence([steered], seed))
     else:
         lines.append(
             "Nothing was steered: the model, or the sentences, do not say what comes next."

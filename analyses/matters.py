@@ -3,12 +3,11 @@
 Question: in minimal pairs, where one word decides what comes next, which heads must a model have to go
 on rightly, and where in the model does the difference between the two sentences pass?
 
-Method: every head is cut, one at a time, by zero, by its mean and by what it was in another sentence. The
-heads that cost something in every way on one half of the groups are taken as a set; on the other half
-the set is cut as a whole, beside random sets of as many heads from the same layers, and kept as the only one.
-Then activations are exchanged between the two sentences of each pair: the stream by layer and position, and
-each head's output, in both directions. Last, each head's effect is taken apart into what it does by itself and
-what the rest of the model makes of it.
+Method: every head is ablated, one at a time, by zero, by the mean of reference tokens and by one of them. The heads that cost
+at least 5% of the metric in every way on one half of the groups, more surely than any head of models that cannot need it, are taken as a set; on
+the other half the set is ablated as a whole, in every way, beside 200 random sets of as many heads from the same layers, and kept
+as the only one. Then activations are exchanged between the two sentences of each pair: the stream by layer and position, and each
+head's output, in both directions. Last, each head's effect is taken apart into what it does by itself and what the rest of the model makes of it.
 
     uv run analyses/matters.py --model burrow
     headwise run matters --model gpt2 --data my_pairs.toml
@@ -22,9 +21,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 import headwise
 from headwise import cues, evidence, workspace
+from headwise.evidence.rules import LEVEL, MIN_CASES, MIN_CLUSTERS, SMALLEST
 from headwise.exhibits import cards, details
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits.attention import examples_shown
@@ -44,6 +45,7 @@ from headwise.results import (
     Verdict,
     percent,
 )
+from headwise.stats import is_within
 
 SUITE = "gender_pairs"
 BURROW_PAIRS = "gender"
@@ -55,25 +57,31 @@ PATCHED = {
 
 CUTS = [
     Column(name="cut", title="Head"),
-    Column(name="how", title="Cut by"),
+    Column(name="how", title="Ablated by"),
     Column(name="metric", title="Metric"),
-    Column(name="cost", title="Cost", kind="number"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
-    Column(name="high", title="to", kind="number", note="Upper end of the 95% interval over groups"),
-    Column(name="p_family", title="p", kind="number", note="Over all heads and ways of the metric"),
+    Column(name="cost", title="Degradation", kind="number"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over clusters"),
+    Column(name="high", title="to", kind="number", note="Upper end of the 95% interval over clusters"),
+    Column(name="share", title="Share", kind="rate", note="Of the clean metric"),
+    Column(name="p_fwer", title="p", kind="number", note="Family-wise over all heads and ways of the metric"),
+    Column(name="p_helps", title="p (helps)", kind="number", note="The same for the opposite: that the model does better without it"),
     Column(name="changed", title="Turned", kind="rate", note="Share of sentences of which another of right and wrong is likelier than before"),
 ]  # fmt: skip
 SETS = [
     Column(name="metric", title="Metric"),
+    Column(name="how", title="Ablated by"),
     Column(name="heads", title="Heads", kind="integer"),
-    Column(name="cost", title="Cost", kind="number"),
+    Column(name="cost", title="Degradation", kind="number"),
     Column(name="low", title="from", kind="number"),
     Column(name="high", title="to", kind="number"),
-    Column(name="sum_of_parts", title="Sum of parts", kind="number", note="Of its heads cut one by one"),
-    Column(name="random", title="Random sets", kind="number", note="Mean cost of as many heads of the same layers"),
+    Column(name="share", title="Share", kind="rate", note="Of the clean metric"),
+    Column(name="sum_of_parts", title="Sum of parts", kind="number", note="Of its heads ablated one by one"),
+    Column(name="random", title="Random sets", kind="number", note="Mean degradation of as many heads, on fewer sentences"),
     Column(name="random_max", title="largest", kind="number"),
-    Column(name="unrelated", title="Elsewhere", kind="number", note="What the set costs in sentences of another question"),
-    Column(name="restored", title="Kept alone", kind="rate", note="1 less the cost of cutting all others over that of cutting every head"),
+    Column(name="random_sets", title="of", kind="integer", note="Random sets"),
+    Column(name="p_random", title="p (random)", kind="number", note="Rank of the set among random sets, on the same sentences"),
+    Column(name="unrelated", title="Elsewhere", kind="number", note="Degradation in sentences of another question"),
+    Column(name="restored", title="Kept alone", kind="rate", note="1 less the degradation of ablating all others over that of ablating every head"),
     Column(name="restored_random", title="random", kind="rate", note="The same of random sets"),
 ]  # fmt: skip
 PATCHES = [
@@ -82,16 +90,17 @@ PATCHES = [
     Column(name="effect", title="Effect", kind="number"),
     Column(name="low", title="from", kind="number"),
     Column(name="high", title="to", kind="number"),
-    Column(name="p_family", title="p", kind="number"),
+    Column(name="p_fwer", title="p", kind="number"),
     Column(name="share", title="Share", kind="rate", note="Of the difference between clean and corrupted sentences"),
 ]  # fmt: skip
 DIRECT = [
     Column(name="place", title="Head"),
-    Column(name="total", title="Cost", kind="number"),
-    Column(name="direct", title="By itself", kind="number", note="Later attention and layer norms held as they were"),
-    Column(name="repaired", title="Made up for", kind="number", note="By itself less cost"),
-    Column(name="low", title="from", kind="number"),
-    Column(name="high", title="to", kind="number"),
+    Column(name="total", title="Total effect", kind="number", note="Degradation when it is ablated"),
+    Column(name="direct", title="Direct effect", kind="number", note="The same with all later attention, MLPs and norms held as they were"),
+    Column(name="direct_through_mlps", title="through MLPs", kind="number", note="The same with later attention and norms held, and MLPs run"),
+    Column(name="self_repair", title="Self-repair", kind="number", note="Direct effect minus total effect"),
+    Column(name="self_repair_low", title="from", kind="number"),
+    Column(name="self_repair_high", title="to", kind="number"),
 ]  # fmt: skip
 
 
@@ -109,7 +118,8 @@ def analyse(
             model,
             testing,
             chosen,
-            n_random=4 if smoke else 20,
+            n_random=19 if smoke else 200,
+            n_random_kept=2 if smoke else 20,
             unrelated=workspace.other_pairs(model, suite.name, smoke=smoke),
             seed=seed,
         )
@@ -118,15 +128,15 @@ def analyse(
     heads = headwise.patch(model, suite, "z", metrics=[metric], seed=seed)
     estimated = headwise.attribute(model, suite, "z", metric=metric, seed=seed)
     alone = headwise.direct_effects(model, suite, [metric], heads=chosen or None, seed=seed)
-    verdict = _verdict(found)
     needed = evidence.matters(cut, side=cards.side_shown(model))
+    verdict = _verdict(found, needed)
     linked = cues.cues(suite)
     return Report(
         analysis="matters",
         model=model.name,
         question=suite.question,
         verdict=verdict,
-        answer=_answer(model.name, verdict, chosen, found, metric),
+        answer=f"{_answer(model.name, verdict, chosen, found, cut, needed)} {exhibits.controls(cut)}",
         figures=[
             *(
                 exhibits.cost_map(cut, "in one half of the groups", side=side)
@@ -149,7 +159,7 @@ def analyse(
             _direct_table(alone.table, metric),
         ],
         not_found=[
-            *_not_found(model, cut, found, heads, estimated),
+            *_not_found(model, cut, needed, found, heads, estimated),
             *(
                 [f"{n_all - len(suite.pairs)} pairs do not fit into the context."]
                 if n_all > len(suite.pairs)
@@ -182,7 +192,7 @@ def _details(
     shape = cards.shape_shown(model)
     gap = patched.gap[patched.metrics[0]]
     rows = [
-        details.Row(name, own.assign(effect=own["share"], low=own["low"] / gap, high=own["high"] / gap, p=own["p_family"]))
+        details.Row(name, own.assign(effect=own["share"], low=own["low"] / gap, high=own["high"] / gap, p=own["p_fwer"]))
         for direction, name in PATCHED.items()
         for own in [patched.table[(patched.table["direction"] == direction) & (patched.table["side"] == side)]]
     ]  # fmt: skip
@@ -220,41 +230,74 @@ def _halves(suite: headwise.Suite, seed: int) -> tuple[headwise.Suite, headwise.
     return finding, testing
 
 
-def _verdict(found: SetResult | None) -> Verdict:
+def _verdict(found: SetResult | None, needed: pd.DataFrame) -> Verdict:
+    """Of the set, in every way of ablation; where there is none, of all heads together."""
     if found is None:
-        return "inconclusive"
-    row = found.table.iloc[0]
-    if row["low"] > 0 and row["p"] <= LEVEL:
+        return "not supported" if (needed["matters"] == "no").all() else "inconclusive"
+    metric = found.ablation.metrics[0]
+    rows = found.table[found.table["metric"] == metric]
+    clusters = found.ablation.clusters
+    enough = len(clusters) >= MIN_CASES and clusters.n >= MIN_CLUSTERS
+    is_yes = (rows["share"] >= SMALLEST) & (rows["p_cost"] < LEVEL) & (rows["p_random"] <= LEVEL)
+    if enough and found.ablation.can(metric) and is_yes.all():
         return "supported"
-    return "not supported" if row["high"] <= 0 else "inconclusive"
-
-
-LEVEL = 0.05
+    share, se = (rows[name].to_numpy(float) for name in ("share", "share_se"))
+    # One set, and every way must agree: nothing to correct for.
+    critical = float(stats.t.ppf(1 - LEVEL, max(1, clusters.n - 1)))
+    is_small = is_within(share, se, critical, SMALLEST)
+    return "not supported" if enough and is_small.all() else "inconclusive"
 
 
 def _answer(
-    model: str, verdict: Verdict, chosen: list[str], found: SetResult | None, metric: str
+    model: str,
+    verdict: Verdict,
+    chosen: list[str],
+    found: SetResult | None,
+    cut: headwise.AblationResult,
+    needed: pd.DataFrame,
 ) -> str:
+    metric = cut.metrics[0]
     if found is None:
-        return (
-            f"No head of {model} was found that costs something in every way of cutting, on half of the groups: either the work is shared "
-            "among many, or these pairs are too few to tell."
-        )
-    row = found.table.iloc[0]
+        return _none_found(model, verdict, cut, needed)
+    rows = found.table[found.table["metric"] == metric]
+    weakest = rows.loc[rows["share"].idxmin()] if rows["share"].notna().any() else rows.iloc[0]
     names = ", ".join(chosen)
+    one = len(chosen) == 1
     opening = {
         "supported": f"{model} needs {names} for this",
-        "not supported": f"{names} of {model}, found on half of the groups, cost nothing on the other",
-        "inconclusive": f"Whether {model} needs {names} for this cannot be told from these data",
+        "not supported": f"{names} of {model}, found on half of the groups, {'costs' if one else 'cost'} less than {percent(SMALLEST)} of the metric on the other",
+        "inconclusive": f"Whether {model} needs {names} for this is inconclusive",
     }[verdict]
-    one = len(chosen) == 1
     return (
-        f"{opening}: cut {'' if one else 'together '}on groups by which {'it was' if one else 'they were'} not found, "
-        f"{'it costs' if one else 'they cost'} {row['cost']:.2f} of the {metric} [{row['low']:.2f}, {row['high']:.2f}], random "
-        f"{'heads' if one else 'sets of as many heads'} of the same layers {row['random']:.2f} on average and {row['random_max']:.2f} at most; "
-        f"kept alone, {'it restores' if one else 'they restore'} {percent(row['restored'])} of what all heads give, random ones "
-        f"{percent(row['restored_random'])}."
-    ).replace("-", MINUS)
+        f"{opening}: ablated {'' if one else 'together '}on groups by which {'it was' if one else 'they were'} not found, "
+        f"{'it costs' if one else 'they cost'} at least {percent(weakest['share'])} of the {metric} [{percent(weakest['share_low'])}, {percent(weakest['share_high'])}] (the least "
+        f"of {len(rows)} ways, by {weakest['how']}), {int(weakest['random_sets'])} random {'heads' if one else 'sets of as many heads'} of {found.random_from} "
+        f"{_share_of(weakest, 'random')} on average and {_share_of(weakest, 'random_max')} at most; kept alone, {'it restores' if one else 'they restore'} "
+        f"{percent(rows['restored'].min())} to {percent(rows['restored'].max())} of what all heads give, random ones {percent(rows['restored_random'].min())} to "
+        f"{percent(rows['restored_random'].max())}."
+    )
+
+
+def _share_of(row: pd.Series, name: str) -> str:
+    """A cost in the metric as a share of the clean metric."""
+    return percent(float(row[name] * row["share"] / row["cost"]) if row["cost"] else 0.0)
+
+
+def _none_found(
+    model: str, verdict: Verdict, cut: headwise.AblationResult, needed: pd.DataFrame
+) -> str:
+    if not cut.can():
+        return (
+            f"{model} is not shown to do this at all: on half of the groups its {cut.metrics[0]} is not above zero by its interval, so there is nothing to lose, and which "
+            "heads it needs is inconclusive."
+        )
+    if verdict == "not supported":
+        return f"{model} needs no single head for this: on half of the groups ablating any of its {len(needed)} heads changes less than {percent(SMALLEST)} of the {cut.metrics[0]}, in every way."
+    n_no = int((needed["matters"] == "no").sum())
+    return (
+        f"No head of {model} was found to matter on half of the groups: of {len(needed)} heads {n_no} change less than {percent(SMALLEST)} of the {cut.metrics[0]}, and for the others "
+        f"it is inconclusive. The work is shared among many, or each does less than could be found. {exhibits.detectable(needed)}"
+    )
 
 
 def _stream_lines(result: PatchResult) -> Lines:
@@ -310,10 +353,12 @@ def _set_table(found: SetResult) -> Table:
         "The set as a whole, on the half by which it was not found",
         found.table,
         SETS,
-        caption=f"{names}, each replaced by its mean. Random sets: as many heads of the same layers. Elsewhere: minimal pairs of another question, "
-        f"{found.unrelated.suite}."
-        if found.unrelated
-        else "",
+        caption=f"{names}. Random sets: as many heads of {found.random_from}, which may be some of these. "
+        + (
+            f"Elsewhere: minimal pairs of another question, {found.unrelated.suite}."
+            if found.unrelated
+            else ""
+        ),
     )
 
 
@@ -336,11 +381,12 @@ def _patch_table(result: PatchResult) -> Table:
 def _direct_table(table: pd.DataFrame, metric: str) -> Table:
     return Table.of(
         "direct",
-        "By itself, and with what the rest makes of it",
+        "Direct effect, and self-repair",
         _placed(table),
         DIRECT,
-        caption=f"Cost in {metric} of cutting a head (replaced by its mean), and the same with all later attention and the scale of every layer norm "
-        "held as they were. What is left of the difference the rest of the model made up for, or below zero made worse.",
+        caption=f"Degradation in {metric} when a head is ablated by the mean of reference tokens (total effect); the same with all later attention, MLPs and scales of layer norms held as "
+        "they were (direct effect: what it writes reaches the output by itself), and with later MLPs run. Self-repair is direct minus total effect: what later components make up for, or, below zero, what they "
+        "pass on beyond what the head writes itself.",
         folded=len(table) > 12,
     )
 
@@ -348,29 +394,31 @@ def _direct_table(table: pd.DataFrame, metric: str) -> Table:
 def _not_found(
     model: headwise.Model,
     cut: headwise.AblationResult,
+    needed: pd.DataFrame,
     found: SetResult | None,
     heads: PatchResult,
     estimated: headwise.AttributionResult,
 ) -> list[str]:
     own = cut.table[cut.table["metric"] == cut.metrics[0]]
     torn = own.loc[own["disagree"], "cut"].nunique()
+    negative = evidence.judged(cut)
+    negative = negative[negative["matters_negative"] == "yes"].index.tolist()
     lines = [
-        f"Of {torn} of {len(cut.cuts)} heads the ways of cutting lead to different verdicts, so none of them alone should be believed "
-        "there.",
+        f"For {torn} of {len(cut.cuts)} heads the ways of ablation lead to different verdicts, so none of them alone should be believed there.",
+        f"Negative heads, without which the model does better by at least {percent(SMALLEST)} of the metric in every way: {', '.join(negative) or 'none'}.",
     ]
     if found is not None:
-        row = found.table.iloc[0]
+        lines.append(exhibits.detectable(needed))
+        row = found.table[(found.table["metric"] == cut.metrics[0]) & (found.table["how"] == "mean")].iloc[0]  # fmt: skip
         finding = "as these data go, no more and no less"
         if row["excess_low"] > 0:
-            finding = "together more, so some make up for others that are cut alone"
+            finding = "together more, so some make up for others that are ablated alone"
         elif row["excess_high"] < 0:
             finding = "together less, so they are needed for the same"
         lines.append(
-            f"The set costs {row['cost']:.2f}, its heads one by one {row['sum_of_parts']:.2f} in sum: {finding} (difference "
-            f"{row['excess']:.2f} [{row['excess_low']:.2f}, {row['excess_high']:.2f}]).".replace(
-                "-", MINUS
-            )
-        )
+            f"By the mean, the set costs {row['cost']:.2g}, its heads one by one {row['sum_of_parts']:.2g} in sum: {finding} (difference "
+            f"{row['excess']:.2g} [{row['excess_low']:.2g}, {row['excess_high']:.2g}]).".replace("-", MINUS)
+        )  # fmt: skip
     if heads.left_out:
         lines.append(
             f"{heads.left_out} pairs were not patched: their sentences are not of the same tokens for {model.name}."
@@ -396,9 +444,10 @@ def _method(suite: headwise.Suite, cut: headwise.AblationResult, stream: PatchRe
     return [
         *([suite.about] if suite.about else []),
         *exhibits.method(cut, len(suite.pairs)),
-        f"Heads are found on one half of the groups: those that cost something in every way, at most {MOST}. The other half decides. Verdict: "
-        "'supported' if there the cost of the set lies above zero by an interval and no more than 5% of random sets cost as much; 'not supported' "
-        "if its interval lies at or below zero; otherwise 'inconclusive'.",
+        f"Heads are found on one half of the groups: those that matter by the rule above, at most {MOST}. The other half decides. Verdict: 'supported' if there, in every way of "
+        f"ablation, the set costs at least {percent(SMALLEST)} of the clean metric, with p below 5% (sign flips of clusters), and no more than 5% of random sets cost as much; 'not supported' if in every way "
+        f"the cost lies within plus or minus {percent(SMALLEST)} (two one-sided tests), or if every single head does; otherwise 'inconclusive'. Random sets may hold heads of the set, as the question is whether this choice is "
+        "better than one by lot; they are ablated on fewer sentences, the set beside them on the same ones.",
         "Patching: sentences of a pair are aligned token by token, and what a place is in one is put into the other. Positions are named by the part they "
         "play: the label of a marked word, changed for one that is swapped, end where the answer is read, special for tokens of no word, other for all else.",
     ]

@@ -4,13 +4,15 @@ Question: before attention every *mole* is the same vector. From which layer on 
 read off it, and is that more than the words of the sentence give away without any model?
 
 Method: the vector of the marked word, at every layer and from every head, is classified by the
-nearest class mean and by logistic regression; scored are only sentences that were not fitted. The
-layer is chosen on one half of the groups and reported on the other, beside the majority class, a
-bag of words and layer 0. Then the sense is erased there, and the model goes on without it. Last, in
-minimal pairs that differ in the word that decides the sense, each head is cut, and it is asked whether
-it looks at that word; the update of each head is measured along the directions from the other senses to one;
-steps of these directions are added to the word, to see whether the model then takes it for another; and the word is read
-through the model's own end, layer by layer.
+nearest class mean and by logistic regression; scored are only sentences that were not fitted. What
+counts is the gain over the best of several baselines that need no layer and no head (the mean of the
+words' input embeddings, a bag of words, the words beside it, its place), chosen on what is fitted; never-trained
+models and uniform attention must not reach it. Each half of the groups chooses the layer that is
+scored on the other, over many halvings. Then the sense is erased there, and the model goes on without
+it. Last, in minimal pairs that differ in the word that decides the sense, each head is ablated, and tested for
+attention to that word; the update of each head is measured along the directions from the other senses to one;
+steps of these directions are added to the word half way up; and the word is read through the model's own
+end, layer by layer.
 
     uv run analyses/mole.py --model minilm
     headwise run mole --model minilm --data coarsewsd20/mole
@@ -21,15 +23,17 @@ Caveats: that a sense can be read does not show that the model uses it.
 
 import headwise
 from headwise import cues, erasure, evidence, workspace
+from headwise.deciding import N_RANDOM
 from headwise.directions.pushes import DirectionResult
-from headwise.directions.several import steer_between, towards_each
-from headwise.directions.steering import read_label
+from headwise.directions.several import SeenWords, steer_between, towards_each
+from headwise.directions.steering import SteerResult, read_label
+from headwise.exhibits import asked as asked_
 from headwise.exhibits import cards, details, moves, probes
 from headwise.exhibits import heads as exhibits
 from headwise.exhibits import lens as says
 from headwise.exhibits.attention import examples_shown
 from headwise.logit_lens import LensResult
-from headwise.probing import MAJORITY, Estimate, ProbeResult
+from headwise.probing import BEST, MAJORITY, Choice, ProbeResult
 from headwise.prompts import that_fit
 from headwise.relations import RelationResult
 from headwise.results import (
@@ -40,7 +44,6 @@ from headwise.results import (
     head_name,
     percent,
     points,
-    verdict_of,
 )
 from headwise.unembedding import tokens_of
 from headwise.verdicts import judge_all, summary
@@ -68,39 +71,28 @@ def analyse(
     asked = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
     if label != "sense":
         asked["too_few"] = "drop"  # a treebank's rarest parts of speech
-    result = headwise.probe(model, suite, **asked)
+    result = headwise.probe(model, suite, **asked, n_random=1 if smoke else N_RANDOM)
     choice = result.chosen("residual", probes.HEADLINE)
-    layer, held_out = choice.key[1], choice.held_out
-    rates = {
-        "best": result.rate(choice.key, probes.HEADLINE, held_out),
-        "bag": result.rate(*probes.BAG, held_out),
-        "majority": result.rate(MAJORITY, "majority", held_out),
-        "start": result.rate(("residual", 0, None), probes.HEADLINE, held_out),
-    }
-    gain = result.gain(choice.key, probes.HEADLINE, probes.BAG, held_out)
-    verdict = verdict_of([(gain.low, gain.high)])
+    layer = choice.key[1]
+    verdict = evidence.verdict(choice)
     word, kind = _wording(suite, label, position)
     erased = None
     if erasure.is_installed() and label == "sense":
         # A decoder also at its end, from where nothing can be looked up again.
         layers = sorted({layer, model.n_layers}) if model.is_causal else [layer]
         erased = headwise.erase(model, suite, layers=layers, **asked, n_random=1 if smoke else 3)
-    known = [evidence.carries(result, probes.HEADLINE, probes.BAG)]
+    known = [evidence.carries(result, probes.HEADLINE)]
     cut, looked = None, None
     pairs = pairs and that_fit(model, pairs)
     if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("sense", 0):
         cut = headwise.ablate(model, pairs, seed=seed)
         looked = headwise.test_relation(
-            model, cues.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=0
+            model, cues.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=1 if smoke else N_RANDOM
         )
         known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
-    pushed, steered = [], []
+    pushed, steered, limits = [], [], []
     if (label, position) == ("sense", 0):
-        fitted, asked_of = (suite, pairs) if cut and pairs else suite.halves(seed)
-        pushed = towards_each(model, fitted, asked_of, seed)
-        if cut and pairs:
-            elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
-            steered = steer_between(model, suite, pairs, elsewhere, 3 if smoke else 10, seed)
+        pushed, steered, limits = _moves(model, suite, pairs if cut else None, smoke, seed)
     known += [evidence.moves(pushed)] if pushed else []
     heads = judge_all(evidence.side_by_side(known))
     read = _lens(model, suite, pairs, evidence.where(heads, moves="yes"), seed) if steered else None
@@ -109,8 +101,9 @@ def analyse(
         model=model.name,
         question=_question(suite, label),
         verdict=verdict,
-        answer=_answer(model.name, word, kind, verdict, layer, int(held_out.sum()), rates, gain)
+        answer=_answer(model.name, word, kind, result, choice)
         + (f" {told}" if (told := summary(heads)) else ""),
+        controls=evidence.controls_line(heads),
         figures=[
             *probes.figures(result, layer, kind),
             *([_apart(pushed, word)] if pushed else []),
@@ -126,11 +119,14 @@ def analyse(
         ],
         not_found=[
             *_not_found(result, word, kind, erased),
+            *(looked.limits if looked else []),
             *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
+            *limits,
             *([moves.steering_sentence(steered)] if steered else []),
         ],
         method=[
             *_method(model, suite, result, word, kind, erased),
+            *(asked_.method(looked, len(pairs.groups)) if looked and pairs else []),
             *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
             *(moves.method(pushed, suite.name) if pushed else []),
             *(moves.steering_method(steered) if steered else []),
@@ -140,6 +136,7 @@ def analyse(
             "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
             "word sense disambiguation.",
             "Hewitt and Liang 2019, Designing and interpreting probes with control tasks.",
+            "Zhang and Bowman 2018, Language modeling teaches you more than translation does: never-trained models as controls.",
             "Voita and Titov 2020, Information-theoretic probing with minimum description length.",
             *(
                 ["Belrose et al. 2023, LEACE: Perfect linear concept erasure in closed form."]
@@ -156,6 +153,25 @@ def analyse(
             seed=seed,
         ),
     )
+
+
+def _moves(
+    model: headwise.Model,
+    suite: headwise.Suite,
+    pairs: headwise.Suite | None,
+    smoke: bool,
+    seed: int,
+) -> tuple[list[DirectionResult], list[SteerResult], list[str]]:
+    """Contributions of heads along the directions between senses, and steering; or why they could not be measured."""
+    fitted, tested = (suite, pairs) if pairs else suite.halves(seed)
+    try:
+        pushed = towards_each(model, fitted, tested, seed, n_controls=1 if smoke else N_RANDOM)
+        if not pairs:
+            return pushed, [], []
+        elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
+        return pushed, steer_between(model, suite, pairs, elsewhere, 3 if smoke else 10, seed), []
+    except SeenWords as error:
+        return [], [], [f"Whether heads move the word was not tested: {error}"]
 
 
 def _details(
@@ -220,36 +236,31 @@ def _wording(suite: headwise.Suite, label: str, position: int | str) -> tuple[st
     return f"the word {abs(position)} {side} {word}", kind
 
 
-def _answer(
-    model: str,
-    word: str,
-    kind: str,
-    verdict: str,
-    layer: int,
-    n_scored: int,
-    rates: dict[str, Estimate],
-    gain: Estimate,
-) -> str:
+def _answer(model: str, word: str, kind: str, result: ProbeResult, choice: Choice) -> str:
+    verdict, gain, best = evidence.verdict(choice), choice.gain, choice.accuracy
+    layer = choice.key[1]
     place = f"By layer {layer}" if layer else "Before any attention, at layer 0"
     opening = {
-        "supported": f"{place} of {model} the {kind} of {word} can be read off its vector, better than "
-        "from a bag of its sentence's words",
-        "not supported": f"In no layer of {model} was the {kind} of {word} read better than from a bag of its "
-        "sentence's words",
-        "inconclusive": f"At layer {layer} of {model} the {kind} of {word} can be read, but these data cannot tell "
-        "whether better than from a bag of its sentence's words",
+        "supported": f"{place} of {model} the {kind} of {word} can be read off its vector, better than by any baseline without the model's layers",
+        "not supported": f"In no layer of {model} is the {kind} of {word} read better than by the best baseline without the model's layers, and a gain of "
+        f"{percent(evidence.SMALLEST)} is ruled out",
+        "inconclusive": f"Whether the {kind} of {word} can be read off its vector in {model} better than by a baseline without the model's layers is inconclusive",
     }[verdict]
-    best = rates["best"]
-    before = (
+    baseline, start = result.rate(*BEST), result.rate(("residual", 0, None), probes.HEADLINE)
+    majority = result.rate(MAJORITY, "majority")
+    seen = (
         ""
-        if layer == 0
-        else f"before any attention, at layer 0, it is {percent(rates['start'].value)}; "
+        if verdict == "supported"
+        else f"; a gain of {100 * choice.detectable:.0f} points would have been found in 80% of samples like this"
+    )
+    before = (
+        "" if layer == 0 else f"before any attention, at layer 0, it is {percent(start.value)}; "
     )
     return (
-        f"{opening}: balanced accuracy {percent(best.value)} on {n_scored} held-out sentences [{percent(best.low)}, "
-        f"{percent(best.high)}] against {percent(rates['bag'].value)} ({points(gain.value, gain.low, gain.high)}); "
-        f"{before}the most frequent {kind} alone gives {percent(rates['majority'].value)}."
-    )
+        f"{opening}: balanced accuracy {percent(best.value)} on {choice.cases} unseen sentences [{percent(best.low)}, "
+        f"{percent(best.high)}] against {percent(baseline.value)} for the best baseline ({points(gain.value, gain.low, gain.high)}){seen}; "
+        f"{before}the most frequent {kind} alone gives {percent(majority.value)}."
+    )  # fmt: skip
 
 
 def _not_found(
@@ -258,19 +269,18 @@ def _not_found(
     kind: str,
     erased: headwise.ErasureResult | None,
 ) -> list[str]:
-    best_head = result.chosen("z", probes.HEADLINE)
-    gain = result.gain(best_head.key, probes.HEADLINE, probes.BAG, best_head.held_out)
-    rate = result.rate(best_head.key, probes.HEADLINE, best_head.held_out)
-    name = head_name(best_head.key[1], best_head.key[2] or 0)
+    best = result.chosen("z", probes.HEADLINE)
     finding = {
-        "supported": "beats the bag of words",
-        "not supported": "does not beat the bag of words",
-        "inconclusive": "cannot be told from the bag of words",
-    }[verdict_of([(gain.low, gain.high)])]
+        "supported": "reads it better than the best baseline",
+        "not supported": "reads it no better than the best baseline",
+        "inconclusive": "may or may not read it better than the best baseline",
+    }[evidence.verdict(best)]
     lines = [
-        f"The best single head, {name}, chosen on one half and scored on the other, {finding}: "
-        f"{percent(rate.value)} ({points(gain.value, gain.low, gain.high)}).",
-        _where_not_better(result),
+        f"The best single head (most often {head_name(best.key[1], best.key[2] or 0)}), chosen on one half and scored on the other, {finding}: "
+        f"{percent(best.accuracy.value)} ({points(best.gain.value, best.gain.low, best.gain.high)}).",
+        result.baseline_sentence(),
+        _by_layer(result),
+        *result.warnings,
     ]
     if result.missing:
         lines.append(
@@ -289,25 +299,21 @@ def _not_found(
     return lines
 
 
-def _where_not_better(result: ProbeResult) -> str:
-    """Plainly: where the model beats the words alone, and where not."""
-    rows = probes.against_bag(result)
-    rows = rows[(rows["site"] == "residual") & (rows["classifier"] == probes.HEADLINE)]
-    verdicts = {
-        int(row.layer): verdict_of([(row.gain_low, row.gain_high)]) for row in rows.itertuples()
-    }
+def _by_layer(result: ProbeResult) -> str:
+    """Plainly: which layers exceed the best baseline, and which do not."""
+    layers = evidence.carries_by_layer(result, probes.HEADLINE)
     parts = {
-        "better than the bag of words": [n for n, v in verdicts.items() if v == "supported"],
-        "not better": [n for n, v in verdicts.items() if v == "not supported"],
-        "not to be told apart from it": [n for n, v in verdicts.items() if v == "inconclusive"],
+        "better than the best baseline": layers[layers["carries"] == "yes"],
+        "no better": layers[layers["carries"] == "no"],
+        "inconclusive": layers[layers["carries"] == "inconclusive"],
     }
     said = [
-        f"{what} at layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}"
-        for what, layers in parts.items()
-        if layers
+        f"{what} at layer{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows['layer']))}"
+        for what, rows in parts.items()
+        if len(rows)
     ]
     text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]} ({probes.NAMES[probes.HEADLINE]}, all unseen sentences, each layer by itself)."
+    return f"{text[0].upper()}{text[1:]} ({probes.NAMES[probes.HEADLINE]}, all unseen sentences, over all layers)."
 
 
 def _where_unchanged(erased: headwise.ErasureResult, kind: str, layer: int) -> str:
@@ -380,15 +386,16 @@ def _method(
         f"Only unseen sentences count: {division}. {len(suite):,} sentences in {len(suite.groups):,} groups, of which {alike} "
         "(TF-IDF of character n-grams, cosine 0.8 or more); "
         f"{len(result.labels)} labels: {', '.join(result.labels)}.",
-        f"The bag of words sees the sentence's words{' as far as the one that is probed' if model.is_causal else ''} and no "
-        "model: TF-IDF with sublinear counts and a balanced logistic regression with C = 10. Majority always says the most "
-        f"frequent {kind} of what was fitted.",
-        "Selectivity is accuracy above that on a control task, a random label for each kind of word before the probed one: "
-        "what a classifier can memorise from the same vectors. p is against labels shuffled within groups (or among groups of one "
+        f"Baselines see {'the words as far as the one that is probed' if model.is_causal else 'all words of the sentence'} and no layer: a bag of words (TF-IDF and logistic "
+        "regression, its penalty chosen as that of the probes), the mean of the words' input embeddings, the embedding of the word before or after, the word's place. For each fold the best of them on what is "
+        "fitted is the one to beat. The same probes are fitted on models of the same shape that were never trained and on the model with uniform "
+        "attention; a gain counts only if its t is larger than any of theirs.",
+        result.selectivity_note
+        + " p of reading the label at all is against labels shuffled within groups (or among groups of one "
         "label), the largest of everything probed. The codelength is what it takes to send all labels to somebody who has the "
-        "vectors and learns on the way (online code).",
-        "The layer (and the head) is the best on a random half of the groups and is reported on the other half, so "
-        "that the best of many scores is not flattered. Intervals come from drawing whole groups again 2,000 times.",
+        "vectors and learns on the way (online code), mean over orders.",
+        "The layer (and the head) is the best on a random half of the groups and is scored on the other half, both ways, over 20 halvings, so "
+        "that the best of many scores is not flattered and no single division decides. Intervals are cluster-robust (t, or a score interval on the effective number of sentences).",
         *(
             [
                 "Erasing (LEACE) is fitted where probes are fitted and applied to sentences that were not. A random subspace is "
@@ -398,8 +405,8 @@ def _method(
             if erased
             else []
         ),
-        "Verdict: 'supported' if at that layer logistic regression beats the bag of words by an interval that excludes "
-        "zero; 'not supported' if the interval lies at or below zero; otherwise 'inconclusive'.",
+        f"Verdict: 'supported' if the gain over the best baseline is at least {percent(evidence.SMALLEST)} (points), with p below 5% and a t beyond every control; 'not supported' if a "
+        "gain of that size is ruled out; otherwise 'inconclusive'.",
     ]
 
 

@@ -1,16 +1,17 @@
 """Which heads attend along which relations?
 
-Question: of everything that is asked, which heads attend from one word of a pair to the other more
-reliably than any rule that knows no model?
+Question: of everything that is tested, which heads attend from one word of a pair to the other more
+often than chance, and than anything that position and plain text tell?
 
 Method: every relation named (by default every label with at least 100 links in the data) in three
-directions, for every head, against rules chosen on one half of the groups and reported on the
-other. p values are over everything that was asked at once.
+directions, for every head, against baselines that are chosen on other groups than they are counted on,
+over twenty splits; the same for heads of never-trained models. p values are over everything that was
+tested at once.
 
     uv run analyses/relations.py --model minilm --data en_ewt-ud-dev.conllu
     headwise run relations --data en_ewt-ud-dev.conllu --relation "amod: governor->dependent" --relation obj
 
-Caveats: attention is not use. The more is asked at once, the more evidence each head needs.
+Caveats: attention is not use. The more is tested at once, the more evidence each head needs.
 """
 
 from collections.abc import Sequence
@@ -19,13 +20,15 @@ import numpy as np
 import pandas as pd
 
 import headwise
-from headwise import evidence
+from headwise import evidence, testing
 from headwise.comparison import SCOPES
+from headwise.deciding import N_RANDOM
 from headwise.exhibits import cards, details
 from headwise.exhibits.attention import examples_shown
 from headwise.questions import Direction
 from headwise.relations import RelationResult
 from headwise.results import Column, Matrix, Report, Table, Verdict, head_name, percent, points
+from headwise.results.phrases import MINUS
 
 SUITE = "adjective_noun"
 BURROW = "senses"
@@ -35,19 +38,23 @@ EVERY = "every>=100"
 BEST = [
     Column(name="relation", title="Relation"),
     Column(name="direction", title="Direction"),
-    Column(name="name", title="Head", note="Largest effect over its rule where it is smaller: on all pairs or apart"),
+    Column(name="name", title="Head", note="Largest effect over its baseline where it is smaller: on all pairs or on non-adjacent ones"),
     Column(name="verdict", title="Verdict"),
     Column(name="pairs", title="Counted", kind="integer"),
     Column(name="hit_rate", title="Hit rate", kind="rate"),
-    Column(name="baseline", title="Best rule"),
+    Column(name="baseline", title="Best baseline", note="Of plain text; the one chosen most often, always on other groups"),
     Column(name="baseline_hit_rate", title="Its hit rate", kind="rate"),
     Column(name="effect", title="Effect, points", kind="difference"),
     Column(name="effect_low", title="from", kind="difference"),
     Column(name="effect_high", title="to", kind="difference"),
-    Column(name="p_family", title="p", kind="number", note="Family-wise over everything asked"),
-    Column(name="effect_apart", title="Words between", kind="difference", note="Effect on pairs with words between, points"),
-    Column(name="effect_distractor", title="Distractor", kind="difference", note="Effect where a wrong word of the right part of speech is as near"),
-    Column(name="control_best", title="Random model", kind="rate", note="Best head of models with random weights"),
+    Column(name="p_fwer", title="p", kind="number", note="Family-wise over everything tested, combined over splits"),
+    Column(name="share", title="Share of splits", kind="rate", note="Splits in which the head passes"),
+    Column(name="effect_non_adjacent", title="Non-adjacent", kind="difference", note="Effect on pairs with words between, points"),
+    Column(name="effect_chance", title="Over chance", kind="difference", note="Effect over uniform attention and permuted links"),
+    Column(name="effect_tags", title="Over tags", kind="difference", note="Effect over the best baseline that reads parts of speech"),
+    Column(name="control", title="Controls", kind="difference", note="Largest effect over the same baseline of a head with random weights or uniform attention"),
+    Column(name="detectable", title="Detectable", kind="difference", note="Smallest effect that would be found in 80% of such data"),
+    Column(name="mass", title="Mass", kind="rate", note="Mean attention on the right words"),
 ]  # fmt: skip
 
 
@@ -63,7 +70,9 @@ def analyse(
     asked = list(relations) or [
         EVERY if max(suite.relations.values(), default=0) >= 100 else "every"
     ]
-    result = headwise.test_relation(model, suite, asked, seed=seed, controls=1 if smoke else 3)
+    result = headwise.test_relation(
+        model, suite, asked, seed=seed, controls=1 if smoke else N_RANDOM
+    )
     best = _best(result)
     chosen = _chosen(best)
     shown = list(zip(chosen["relation"], chosen["direction"], strict=True))
@@ -81,8 +90,7 @@ def analyse(
                 "The most promising head for each relation",
                 best,
                 BEST,
-                caption="Effects are hit rate minus that of the best rule that knows no model, on the half of the groups "
-                "that no rule was chosen on.",
+                caption="Effects are hit rate minus that of the best model-free baseline, which is chosen on other groups.",
             ),
             Table.of(
                 "heads",
@@ -119,7 +127,7 @@ def analyse(
 def _judged_by(
     result: RelationResult, shown: Sequence[tuple[str, Direction]]
 ) -> dict[tuple[int, int], int]:
-    """For each head, along which of the relations it does best: where its effect, on all pairs or apart, is largest."""
+    """For each head, along which of the relations it does best: where its effect, on all or on non-adjacent pairs, is largest."""
     worst = np.stack(
         [
             np.fmin(*(result.effects(direction, relation, scope) for scope in SCOPES[:2]))
@@ -146,7 +154,7 @@ def _best(result: RelationResult) -> pd.DataFrame:
 
 def _matrix(result: RelationResult, best: pd.DataFrame) -> Matrix:
     """Effects of all heads on all relations, each in the direction in which its best head is best."""
-    n_layers, n_heads = result.evidence[0].count.mass.shape
+    n_layers, n_heads, _ = result.evidence[0].count.found.shape
     chosen = _chosen(best)
     values, names, marked = [], [], []
     for row, asked in enumerate(chosen.itertuples()):
@@ -154,27 +162,27 @@ def _matrix(result: RelationResult, best: pd.DataFrame) -> Matrix:
             (result.table["relation"] == asked.relation)
             & (result.table["direction"] == asked.direction)
         ]
-        values.append(own[["effect", "effect_apart"]].min(axis=1).to_numpy())
+        values.append(own[["effect", "effect_non_adjacent"]].min(axis=1).to_numpy())
         names.append(
             asked.relation if ":" in asked.relation else f"{asked.relation}: {asked.direction}"
         )
         marked += [(row, column) for column in np.flatnonzero(own["verdict"] == "supported")]
     return Matrix(
         title="Every relation in every head",
-        caption="How much more often than its best rule each head hits, in points: the smaller of its effects on all pairs "
-        "and on those with words between. Each relation in the direction in which its best head is best.",
+        caption="How much more often than its best plain baseline each head hits, in points: the smaller of its effects on all "
+        "and on non-adjacent pairs. Each relation in the direction in which its best head is best.",
         rows=names,
         columns=[head_name(*divmod(i, n_heads)) for i in range(n_layers * n_heads)],
         breaks=list(range(n_heads, n_layers * n_heads, n_heads)),
         values=np.array(values),
         marked=marked,
-        marks="supported: p below 5% over everything asked",
+        marks="supported",
     )
 
 
 def _chosen(best: pd.DataFrame) -> pd.DataFrame:
     """Each relation in the direction in which its best head is best."""
-    worst = best[["effect", "effect_apart"]].min(axis=1)
+    worst = testing.worst(best)
     return best.loc[worst.sort_values(ascending=False).index].drop_duplicates("relation")
 
 
@@ -187,18 +195,42 @@ def _verdict(result: RelationResult) -> Verdict:
 
 def _answer(result: RelationResult) -> str:
     found = result.supported
-    asked = f"{len(result.relations)} relations in {len(result.table)} combinations of relation, direction and head"
+    tested = f"{len(result.relations)} relations in {len(result.table)} combinations of relation, direction and head"
     if found.empty:
-        return f"No head of {result.model} was found to beat the best rule that knows no model, of {asked}."
+        return (
+            f"No head of {result.model} was found to attend along a relation more often than chance, never-trained models and the "
+            f"best baseline of plain text, of {tested}."
+        )
     first = found.iloc[0]
     pairs = found[["layer", "head"]].drop_duplicates()
+    heads = "1 head" if len(pairs) == 1 else f"{len(pairs)} heads"
+    number = found["relation"].nunique()
     return (
-        f"{len(pairs)} heads of {result.model} attend along {found['relation'].nunique()} relations more reliably than any rule "
-        f"that knows no model, of {asked}; most of all {head_name(int(first['layer']), int(first['head']))} along "
-        f"{first['relation']} ({first['direction']}): {percent(first['hit_rate'])} of {int(first['pairs'])} held-out cases "
-        f"against {percent(first['baseline_hit_rate'])} for '{first['baseline']}' "
-        f"({points(first['effect'], first['effect_low'], first['effect_high'])})."
+        f"{heads} of {result.model} attend{'s' if len(pairs) == 1 else ''} along {number} relation{'' if number == 1 else 's'} more often "
+        f"than chance and than the best baseline of plain text, of {tested}; most of all "
+        f"{head_name(int(first['layer']), int(first['head']))} along {first['relation']} ({first['direction']}): "
+        f"{percent(first['hit_rate'])} of {int(first['pairs'])} cases against {percent(first['baseline_hit_rate'])} for "
+        f"'{first['baseline']}' ({points(first['effect'], first['effect_low'], first['effect_high'])}). "
+        f"{_beyond_tags(first)} {_controls(result, first)}"
     )
+
+
+def _beyond_tags(row: pd.Series) -> str:
+    told = points(row["effect_tags"], row["effect_low_tags"], row["effect_high_tags"])
+    over = (
+        f"Over the best baseline that reads gold parts of speech, '{row['baseline_tags']}', it is"
+    )
+    return f"{over} {told}."
+
+
+def _controls(result: RelationResult, row: pd.Series) -> str:
+    number = f"{result.controls.n} model{'' if result.controls.n == 1 else 's'} with random weights"
+    largest = _signed(row["control"])
+    return f"Controls: among the heads of {number} and uniform attention the largest effect over the same baseline is {largest}."
+
+
+def _signed(value: float) -> str:
+    return f"{100 * value:+.1f} points".replace("-", MINUS)
 
 
 def _not_found(result: RelationResult) -> list[str]:
@@ -207,28 +239,35 @@ def _not_found(result: RelationResult) -> list[str]:
         for relation in result.relations
         if relation.text not in set(result.supported["relation"])
     ]
-    lines = (
-        [f"No head was found to beat the best rule for: {', '.join(without)}."] if without else []
-    )
+    lines: list[str] = []
+    if without:
+        rows = result.table[result.table["relation"].isin(without)]
+        lines.append(
+            f"No head was found to attend along: {', '.join(without)}. The smallest effect that would be found in 80% of such data is "
+            f"{_signed(rows['detectable'].min())} at best and {_signed(rows['detectable'].max())} at worst."
+        )
     impossible = sum(result.impossible.values())
     if impossible:
         lines.append(
             f"{impossible:,} answers lie ahead, where this decoder cannot look; they are not counted."
         )
-    lines += result.too_little
-    return [*lines, "Whether the model needs these heads was not tested: nothing was removed."]
+    lines += result.limits
+    return [*lines, "Whether the model needs these heads was not tested: nothing was ablated."]
 
 
 def _method(suite: headwise.Suite, result: RelationResult) -> list[str]:
     return [
         "For each pair of linked words and each head we ask which other word gets most attention, summed over the pieces of "
-        "the word that is looked at and averaged over those of the word that looks. Rules that know no model (fixed "
-        "distances, the nearest word of the right part of speech, runs of such words, the head's own positions) are chosen "
-        f"on half of the {len(suite.groups):,} groups; every figure is of the other half.",
+        "the word that is looked at and averaged over those of the word that looks.",
+        "Three comparisons. Chance: uniform attention and permuted links. Plain text: fixed distances, first, last and k-th words, "
+        "the word with most pieces, the rarest, the same word and those beside its first mention, words that were answers "
+        "before, the head's own usual distance, and a ranking learned from place, length, rarity and these. Tags: the same, and "
+        "rules and a ranking that read gold parts of speech. Each baseline is chosen on one half of the "
+        f"{len(suite.groups):,} groups and counted on the other, both in turn, over {len(result.evidence[0].splits)} splits; p is "
+        "twice the median over splits (sign flips of groups and of deciding words, largest of everything tested).",
         *([suite.about] if suite.about else []),
-        "A head is supported if its effect over its rule is above zero on all pairs and on those with words between, both with "
-        "p below 5% over everything asked (sign flips of whole groups, largest of all). Verdict: 'supported' if any is; 'not "
-        "supported' if every one is refused; otherwise 'inconclusive'.",
+        f"{evidence.LOOKS.rule.replace('Yes:', 'Supported:').replace('No:', 'Not supported:')} The report's verdict is 'supported' if any "
+        "is; 'not supported' if every one is; otherwise 'inconclusive'.",
     ]
 
 

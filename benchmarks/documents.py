@@ -3,7 +3,7 @@
     uv run benchmarks/documents.py
 
 A GPT-2 of six layers x twelve heads with random weights reads one document of so many tokens, each in a
-process of its own. Ours counts a relation in every head; the usual way asks the model for all attentions. Prints
+process of its own. Ours counts what every head attends to; the usual way asks the model for all attentions. Prints
 peak memory above that of the loaded model, and time.
 """
 
@@ -21,6 +21,7 @@ from rich.console import Console
 
 import headwise
 from headwise import Sentence, Suite
+from headwise.relations import Plan, count_heads
 from headwise.suites import Link
 
 LENGTHS = (512, 1024, 2048, 4096)
@@ -54,7 +55,7 @@ def alone(way, n):
     rest = peak()
     start = time.perf_counter()
     if way == "ours":
-        headwise.test_relation(model, suite, "r", select=0, controls=0, n_flips=10)
+        count_heads(Plan.of(model, suite, "r"))
     else:
         model.hf.set_attn_implementation("eager")
         tokens = torch.tensor([model.tokenizer(suite.sentences[0].text)["input_ids"]])

@@ -5,10 +5,9 @@
 The usual way keeps what every head writes at every token (`z W_O`, d_model numbers each), picks the word and takes the
 dot product with the direction. Ours keeps what heads give at the words that are asked, with all norms, MLPs and embeddings, so that
 the parts sum to the stream; it is timed without tests and traces, which the usual way has not. Steering: directions between senses of *mole*
-are fitted on known combinations of words and added in held-out ones.
+are fitted without the words that decide in the sentences in which they are added. False positives and power: `validity_moves.py`.
 """
 
-import itertools
 import time
 from typing import Annotated
 
@@ -24,8 +23,9 @@ from headwise import hooks, words
 from headwise.directions import nulls
 from headwise.directions.at_words import Words
 from headwise.directions.decomposition import recorder_of
+from headwise.directions.doses import pooled, reported
 from headwise.directions.parts import take_apart
-from headwise.directions.steering import pooled
+from headwise.directions.several import steer_between, towards_each
 from headwise.examples import Examples
 
 console = Console(width=140)
@@ -98,19 +98,17 @@ def _components(model: headwise.Model) -> tuple:
 
 
 def pushing(n: int) -> None:
-    """Prints who pushes animal from mark, fitted on known and measured on held-out combinations."""
+    """Prints who pushes mole towards each sense, on words that were not fitted."""
     model = headwise.load("burrow", device="cpu")
-    fitting = headwise.burrow_pairs("mole", n, seed=0, held_out=False)
-    testing = headwise.burrow_pairs("mole", n, seed=1, held_out=True)
-    way = headwise.Direction.of_classes(model, fitting, "animal", "mark", layer=model.n_layers)
-    found = headwise.test_direction(model, testing, way)
-    keys = found.sources[found.sources["source"] == "key words"].set_index("name")["share"]
-    for name in found.pushing[:3]:
-        row = found.row(name)
-        console.print(
-            f"{name}: {row['share']:.1%} of the distance ({row['effect']:.1f} [{row['low']:.1f}, {row['high']:.1f}]), p over all {row['p_family']:.4f}, "
-            f"{keys[name]:.0%} of it read from key words"
-        )
+    fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=1)  # fmt: skip
+    for found in towards_each(model, fitting, testing):
+        keys = found.sources[found.sources["source"] == "key words"].set_index("name")["share"]
+        for name in found.pushing[:3]:
+            row = found.row(name)
+            console.print(
+                f"{found.between[0]}: {name} adds {row['share']:.1%} of the distance ({row['effect']:.1f} [{row['low']:.1f}, {row['high']:.1f}]), p over all {row['p_fwer']:.4f}, "
+                f"{keys[name]:.0%} of it read from key words"
+            )
 
 
 def false_positives(n: int) -> None:
@@ -135,20 +133,9 @@ def false_positives(n: int) -> None:
 def steering(n: int, n_random: int) -> None:
     """Prints dose and response over all pairs of senses."""
     model = headwise.load("burrow", device="cpu")
-    fitting = headwise.burrow_pairs("mole", n, seed=1, held_out=False)
-    testing = headwise.burrow_pairs("mole", n, seed=2, held_out=True)
-    elsewhere = headwise.burrow_pairs("adjectives", 20, seed=3, held_out=False)
-    results = []
-    for ahead, behind in itertools.combinations(fitting.labels, 2):
-        direction = headwise.Direction.of_classes(
-            model, fitting, ahead, behind, layer=model.n_layers
-        )
-        try:
-            results.append(
-                headwise.steer(model, testing, direction, unrelated=elsewhere, n_random=n_random)
-            )
-        except headwise.HeadwiseError:  # no held-out pairs of these two senses
-            continue
+    fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=2)  # fmt: skip
+    elsewhere = headwise.burrow_pairs("adjectives", 20, seed=3)
+    results = steer_between(model, fitting, testing, elsewhere, n_random)
     table = Table(box=None)
     rows = pooled(results)
     for name in rows.columns:
@@ -156,6 +143,7 @@ def steering(n: int, n_random: int) -> None:
     for row in rows.itertuples(index=False):
         table.add_row(*(f"{value:.3g}" for value in row))
     console.print(table)
+    console.print(f"layer {results[0].direction.layer}; {reported(results)}")
 
 
 def main(

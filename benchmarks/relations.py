@@ -22,8 +22,9 @@ import typer
 from rich.console import Console
 
 import headwise
-from headwise import relations
+from headwise.controls import Controls
 from headwise.questions import DIRECTIONS
+from headwise.relations import Plan, count_heads, judge
 from headwise.suites import Suite
 
 console = Console(highlight=False)
@@ -31,21 +32,13 @@ console = Console(highlight=False)
 
 def ours(model, suite):
     """Seconds of the whole test, of these in counting, and all hit rates."""
-    counting = 0.0
-    count = relations._count
-
-    def timed(*args):
-        nonlocal counting
-        start = time.perf_counter()
-        counts = count(*args)
-        counting += time.perf_counter() - start
-        return counts
-
-    relations._count = timed
     start = time.perf_counter()
-    result = headwise.test_relation(model, suite, "every", select=0, controls=0, norms=False)
+    plan = Plan.of(model, suite, "every")
+    begun = time.perf_counter()
+    counts = count_heads(plan, norms=False)
+    counting = time.perf_counter() - begun
+    result = judge(plan, counts, Controls((), ()), n_splits=1)
     seconds = time.perf_counter() - start
-    relations._count = count
     rates = {
         (relation.text, direction): result.hit_rates(direction, relation.text)
         for relation in result.relations

@@ -55,6 +55,8 @@ def heads(n_layers=3, n_heads=4, kinds=KINDS, text="plain", seed=0, missing=Fals
                 low=packed(),
                 high=packed(),
                 p=packed(),
+                control=packed(),
+                detectable=packed(),
             )
             for kind in kinds
         ],

@@ -3,15 +3,19 @@ import pytest
 
 from headwise.baselines import (
     answer_classes,
+    by_chance,
     has_distractor,
     is_right,
     offset_name,
-    rules,
-    uniform,
+    plain_rules,
+    tagged_rules,
 )
 from headwise.corpus import Corpus, classes_of
+from headwise.options import Options
 from headwise.questions import Questions, ask
 from headwise.suites import Mark, Sentence
+from headwise.traits import Traits
+from headwise.words import Alignment
 
 
 def corpus_of(*tagged):
@@ -21,6 +25,15 @@ def corpus_of(*tagged):
             for i, tags in enumerate(tagged)
         ]
     )
+
+
+def traits_of(corpus, pieces=()):
+    """Traits of words of which each is one token, or several: (sentence, word) -> pieces."""
+    aligned = []
+    for i, sentence in enumerate(corpus.sentences):
+        words = [w for w in range(len(sentence.words)) for _ in range(dict(pieces).get((i, w), 1))]
+        aligned.append(Alignment(tuple(range(len(words))), tuple(words), len(sentence.words)))
+    return Traits.of(corpus, aligned)
 
 
 def questions(*asked):
@@ -40,8 +53,18 @@ RED = (0, 6, (7,), 0, 8)
 BARN = (0, 7, (6,), 0, 7)  # in a decoder: nothing ahead
 
 
-def pointed(*asked, sets=(frozenset(("NOUN",)),)):
-    return {name: places.tolist() for name, places in rules(questions(*asked), CORPUS, sets)}
+def pointed(*asked, sets=(frozenset(("NOUN",)),), corpus=CORPUS, pieces=()):
+    options, traits = Options.of(questions(*asked), corpus), traits_of(corpus, pieces)
+    found = {
+        **dict(plain_rules(options, traits)),
+        **dict(tagged_rules(options, corpus, traits, sets)),
+    }
+    return {name: places.tolist() for name, places in found.items()}
+
+
+def plain(text, *asked, pieces=()):
+    corpus = Corpus.of([Sentence(tuple(text.split()), (True,) * len(text.split()), "g")])
+    return pointed(*asked, sets=(), corpus=corpus, pieces=pieces)
 
 
 def test_every_rule_by_hand():
@@ -68,18 +91,63 @@ def test_a_decoder_sees_nothing_ahead():
 def test_rules_stay_within_their_sentence():
     """Runs of nouns at the edges of sentences do not grow together."""
     corpus = corpus_of(("ADJ", "NOUN"), ("NOUN", "ADJ", "NOUN", "NOUN"), ("NOUN",))
-    asked = questions((0, 0, (1,), 0, 2), (1, 1, (3,), 0, 4), (2, 0, (0,), 0, 1))
-    found = {n: p.tolist() for n, p in rules(asked, corpus, [frozenset(("NOUN",))])}
+    found = pointed((0, 0, (1,), 0, 2), (1, 1, (3,), 0, 4), (2, 0, (0,), 0, 1), corpus=corpus)
     assert found["last of the next NOUN run"] == [1, 3, -1]
     assert found["first of the previous NOUN run"] == [-1, 0, -1]
     assert found["nearest NOUN"] == [1, 0, -1]
+
+
+def test_the_first_the_last_and_the_kth():
+    # stone, bridge and barn are nouns; the bridge looks, in an encoder and in a decoder.
+    found = pointed((0, 3, (7,), 0, 8), (0, 7, (2,), 0, 7))
+    assert found["first NOUN"] == [2, 2]
+    assert found["last NOUN"] == [7, 3]
+    assert found["2nd NOUN"] == [7, 3]
+    assert found["3rd NOUN"] == [-1, -1]
+    assert found["2nd nearest NOUN before"] == [-1, 2]
+    assert found["2nd nearest NOUN after"] == [-1, -1]
+    assert found["first NOUN after"] == [7, -1]
+    assert found["first word"] == [0, 0] and found["last word"] == [7, 6]
+    assert found["2nd word"] == [1, 1] and found["2nd word from the end"] == [6, 5]
+
+
+def test_most_pieces_and_rarest():
+    text = "a mole dug where hamsters and hamsters dig a mole"
+    pieces = {(0, 4): 3, (0, 6): 3}.items()
+    found = plain(text, (0, 9, (4,), 0, 9), (0, 0, (4,), 0, 10), pieces=pieces)
+    assert found["nearest word with most pieces"] == [6, 4]
+    assert found["first word with most pieces"] == [4, 4]
+    assert found["last word with most pieces"] == [6, 6]
+    assert found["nearest word with most letters"] == [6, 4]
+    # Token ids rise from left to right here, so the last word that can be seen is the rarest.
+    assert found["rarest word"] == [8, 9]
+    # Once each: dug, where, and, dig; of these the highest id.
+    assert found["word that is rarest here"] == [7, 7]
+
+
+def test_the_same_word_and_what_stood_beside_it():
+    text = "the red mole slept and the old mole saw a mole"
+    found = plain(text, (0, 10, (1,), 0, 10), (0, 3, (1,), 0, 3))
+    assert found["nearest same word before"] == [7, -1]
+    assert found["first same word"] == [2, -1]
+    assert found["previous word, seen from its first mention"] == [1, -1]
+    assert found["next word, seen from its first mention"] == [3, -1]
+    tags = ("DET", "ADJ", "NOUN", "VERB", "CCONJ", "DET", "ADJ", "NOUN", "VERB", "DET", "NOUN")
+    words = tuple(text.split())
+    corpus = Corpus.of([Sentence(words, (True,) * 11, "g", tags=tags)])
+    sets = (frozenset(("ADJ",)), frozenset(("NOUN",)))
+    found = pointed((0, 10, (1,), 0, 10), corpus=corpus, sets=sets)
+    assert found["ADJ, nearest to its first mention"] == [1]
+    assert found["ADJ, nearest after its first mention"] == [6]
+    assert found["nearest NOUN before that is another word"] == [-1]
+    assert found["nearest NOUN before"] == [7]
 
 
 def test_which_parts_of_speech_are_right():
     assert answer_classes(questions(OLD, RED), CORPUS) == [frozenset(("NOUN",))]
     several = [OLD] * 25 + [(0, 4, (1,), 0, 8)] * 3 + [(0, 4, (0,), 0, 8)]
     found = answer_classes(questions(*several), CORPUS)
-    assert found == [frozenset(("NOUN",)), frozenset(("NOUN", "ADJ"))]
+    assert found == [frozenset(("NOUN",)), frozenset(("ADJ",)), frozenset(("NOUN", "ADJ"))]
     assert answer_classes(questions(OLD), corpus_of(("",) * 8)) == []
     assert answer_classes(questions(), CORPUS) == []
 
@@ -103,10 +171,10 @@ def test_distractors():
 
 
 def test_chance():
-    assert uniform(questions(OLD)) == pytest.approx(1 / 7)
-    assert uniform(questions(BARN)) == pytest.approx(1 / 7)
-    assert uniform(questions((0, 7, (1, 6), 0, 7))) == pytest.approx(2 / 7)
-    assert np.isnan(uniform(questions()))
+    """A right word that might be any visible one."""
+    assert by_chance(questions(OLD, BARN)) == pytest.approx([1 / 7, 1 / 7])
+    assert by_chance(questions((0, 7, (1, 6), 0, 7))) == pytest.approx([2 / 7])
+    assert by_chance(questions()).shape == (0,)
 
 
 PAIRS = np.array([(0, 0, 2), (0, 1, 2), (0, 3, 2), (1, 1, 0)])
@@ -133,11 +201,13 @@ def test_what_a_decoder_is_asked():
     assert found.looker.tolist() == [3, 1] and found.end.tolist() == [3, 1] and impossible == 2
 
 
-def test_marks_stand_in_for_parts_of_speech():
+def test_marks_are_no_parts_of_speech():
+    """What is marked is often what is asked for: a rule that reads marks reads the key."""
     sentence = Sentence(
         ("a", "blue", "car"), (True, True, False), "g", marks=(Mark(1, "amod"), Mark(2, "noun"))
     )
-    assert classes_of(sentence) == ("", "amod", "noun")
+    assert classes_of(sentence) == ("", "", "")
+    assert not Corpus.of([sentence]).has_tags
 
 
 def test_names_of_offsets():

@@ -23,7 +23,7 @@ def known(kind, said, effect, **more):
 
 def test_a_frame_becomes_grids_and_letters(tiny_bert):
     frame = evidence.side_by_side(
-        [known("looks", ["yes", "no", "unclear"], [0.5, -0.25, 0.0]), known("matters", ["yes", "no"], [0.25, 0.0])]
+        [known("looks", ["yes", "no", "inconclusive"], [0.5, -0.25, 0.0]), known("matters", ["yes", "no"], [0.25, 0.0])]
     )  # fmt: skip
     found = cards.heads_section(tiny_bert, judge_all(frame))
     looks, matters = found.measures
@@ -31,9 +31,24 @@ def test_a_frame_becomes_grids_and_letters(tiny_bert):
     assert (looks.unit, looks.rule) == ("difference", evidence.LOOKS.rule)
     np.testing.assert_array_equal(looks.effect.array(), [[0.5, -0.25, 0.0, np.nan], [np.nan] * 4])
     np.testing.assert_allclose(looks.low.array()[0, :3], [0.4, -0.35, -0.1], atol=1e-6)
-    assert np.isnan(matters.p.array()[0, 2])
+    assert np.isnan(matters.p.array()[0, 2]) and matters.control is None
     assert found.verdicts == "sri-----" and found.rules == exhibits.RULE
     assert Heads.model_validate_json(found.model_dump_json()) == found
+
+
+def test_controls_and_what_could_have_been_seen(tiny_bert):
+    frame = known(
+        "looks", ["yes", "no"], [0.5, 0.0], looks_control=[0.1, 0.1], looks_detectable=0.07
+    )
+    found = cards.heads_section(tiny_bert, frame).measures[0]
+    np.testing.assert_allclose(found.control.array()[0, :2], 0.1, atol=1e-7)
+    np.testing.assert_allclose(found.detectable.array()[0, :2], 0.07, atol=1e-7)
+    assert "looks +10.0 points" in evidence.controls_line(frame)
+    assert evidence.controls_line(frame.drop(columns="looks_control")) == ""
+    names = [
+        c.name for c in exhibits.heads_table(judge_all(evidence.side_by_side([frame]))).columns
+    ]
+    assert names[-3:-1] == ["looks_control", "looks_detectable"]
 
 
 def test_one_kind_alone_gives_no_verdict(tiny_bert):
@@ -75,7 +90,7 @@ def test_small_tables():
 @pytest.mark.parametrize("n_shared", [1, 2])
 def test_keys_that_heads_share_stand_with_each(n_shared):
     heads = np.arange(4 // n_shared)
-    scores = {"balanced_accuracy": heads / 10, "balanced_low": 0.0, "balanced_high": 1.0, "p_family": 0.5, "p": 0.1}  # fmt: skip
+    scores = {"balanced_accuracy": heads / 10, "balanced_low": 0.0, "balanced_high": 1.0, "p_reading_fwer": 0.5, "p_reading": 0.1}  # fmt: skip
     frame = pd.DataFrame({"site": "k", "layer": 0, "head": heads, "classifier": "logistic", **scores})  # fmt: skip
     result = object.__new__(headwise.ProbeResult)
     object.__setattr__(result, "table", frame)
@@ -85,8 +100,8 @@ def test_keys_that_heads_share_stand_with_each(n_shared):
 
 
 def test_effects_along_relations_are_the_smaller_of_two():
-    columns = {"effect": [0.5, 0.5], "effect_low": [0.4, 0.4], "effect_high": [0.6, 0.6], "p_family": [0.1, 0.1],
-               "effect_apart": [0.2, np.nan], "effect_low_apart": [0.1, np.nan], "effect_high_apart": [0.3, np.nan], "p_family_apart": [0.9, np.nan]}  # fmt: skip
+    columns = {"effect": [0.5, 0.5], "effect_low": [0.4, 0.4], "effect_high": [0.6, 0.6], "p_fwer": [0.1, 0.1],
+               "effect_non_adjacent": [0.2, np.nan], "effect_low_non_adjacent": [0.1, np.nan], "effect_high_non_adjacent": [0.3, np.nan], "p_fwer_non_adjacent": [0.9, np.nan]}  # fmt: skip
     frame = pd.DataFrame({"relation": "a", "direction": "column", "layer": 0, "head": [0, 1], **columns})  # fmt: skip
     result = object.__new__(headwise.RelationResult)
     object.__setattr__(result, "table", frame)

@@ -13,17 +13,19 @@ from test_ablation import load
 
 import headwise
 from headwise import Direction, HeadwiseError, erasure, hooks, words
+from headwise.directions import unseen
 from headwise.readers.toml import parse
-from headwise.suites import Pair, Sentence, Suite
+from headwise.suites import Link, Pair, Sentence, Suite
 
 LABELS = {"animal": "", "unit": "", "spy": ""}
 CLUES = {"animal": "a furry", "unit": "one gram per", "spy": "some secret"}
+OTHERS = {"animal": "the muddy", "unit": "five of each", "spy": "that sly"}
 ENDS = {"positive": "a", "negative": "b", "layer": 1}
 NAMES = ("Anna", "Ben", "Carla", "Doris", "Emil", "Frida", "Gustav", "Hilda")
 
 
-def sentence(name, sense):
-    return parse(f"{name} saw {CLUES[sense]} [mole|{sense}] today", LABELS, f"{sense} {name}")
+def sentence(name, sense, clues=CLUES):
+    return parse(f"{name} saw {clues[sense]} [mole|{sense}] today", LABELS, f"{sense} {name}")
 
 
 SUITE = Suite("s", "?", tuple(sentence(n, sense) for sense in LABELS for n in NAMES), LABELS, sha256="a" * 64)  # fmt: skip
@@ -213,9 +215,8 @@ def test_saved_and_loaded_it_is_the_same(burrow, tiny_bert, tmp_path):
 
 
 def test_it_is_of_one_model_layer_and_part_of_the_data(burrow):
-    fitting, testing = SUITE.halves()
+    fitting, _ = SUITE.halves()
     found = Direction.of_classes(burrow, fitting, "animal", "unit", layer=2)
-    found.require_unseen(testing)
     assert found.require_layer(None) == found.require_layer(2) == 2 and found.weights
     refused(
         (lambda: replace(found, weights="0" * 64).require(burrow), "on other weights of burrow"),
@@ -223,7 +224,61 @@ def test_it_is_of_one_model_layer_and_part_of_the_data(burrow):
         (lambda: found.require_layer(3), "is of layer 2, and layer 3 was asked for"),
         (lambda: found.require_unseen(SUITE), r"fitted on 8 of the 24 groups of 's' \('animal"),
     )
-    found.require_unseen(replace(SUITE, sha256="b" * 64))  # another suite of that name
+
+
+def test_what_is_unseen_goes_by_words_and_not_by_names(burrow):
+    """Other sentences of another suite are no evidence if they tell by the same words; by other words they are."""
+    fitting, testing = SUITE.halves()
+    found = Direction.of_classes(burrow, fitting, "animal", "unit", layer=2)
+    renamed = replace(testing, name="another", sha256="b" * 64)
+    refused(
+        (
+            lambda: found.require_unseen(renamed),
+            "In 8 of the 12 sentences of 'another'.* a word decides that decided",
+        )
+    )
+    told = tuple(sentence(n, sense, OTHERS) for sense in LABELS for n in NAMES)
+    found.require_unseen(replace(renamed, sentences=told))
+    assert found.unseen(replace(renamed, sentences=(*testing.sentences[:1], *told))) == [False] + 24 * [True]  # fmt: skip
+    both = replace(SUITE, sentences=(*SUITE.sentences, *told))
+    left, n_out = unseen.apart(both, renamed)
+    assert n_out == 24 and left.sentences == told
+
+
+def test_words_that_decide():
+    """What a link beyond syntax says, what differs in a pair, and else what stands with one label only."""
+    linked = replace(SUITE.sentences[0], links=(Link(3, 4, "clue"), Link(2, 4, "det")))
+    assert unseen.deciding_words(replace(SUITE, sentences=(linked,))) == [frozenset({"furry"})]
+    alike = Pair(sentence("Anna", "animal"), sentence("Anna", "animal", OTHERS))
+    of_pair = replace(SUITE, sentences=(alike.clean, alike.corrupted), pairs=(alike,))
+    assert unseen.deciding_words(of_pair) == [
+        frozenset({"a", "furry"}),
+        frozenset({"the", "muddy"}),
+    ]
+    assert unseen.deciding_words(SUITE)[0] is None
+    assert unseen.Told.by(SUITE).decide == {"a", "furry", "one", "gram", "per", "some", "secret"}
+
+
+def test_blocks_of_words_are_not_divided():
+    """Sentences with a deciding word in common stay together, whatever their groups; parts have every label."""
+    told = tuple(
+        replace(s, group=s.text, links=(Link(3, s.marks[0].word, "clue"),))
+        for clues in (CLUES, OTHERS)
+        for sense in LABELS
+        for n in NAMES
+        for s in [sentence(n, sense, clues)]
+    )
+    suite = replace(SUITE, sentences=told)
+    fold = unseen.folds_of(suite, 2)
+    of_word = {}
+    for own, told_by in zip(fold, unseen.deciding_words(suite), strict=True):
+        for word in told_by:
+            assert of_word.setdefault(word, own) == own
+    for k in (0, 1):
+        assert {s.marks[0].label for s, own in zip(told, fold, strict=True) if own == k} == set(
+            LABELS
+        )
+    assert unseen.folds_of(suite, 3) is None
 
 
 def test_bad_questions(tiny_gpt2, tiny_bert, byte_level, wordpiece, burrow):

@@ -235,3 +235,15 @@ def test_a_loaded_model_and_the_one_it_was_made_of_share_taps(raw, byte_level):
     with hooks.capture(model, ["z"]) as outer, hooks.edit(hf, "v", lambda v, site: 0 * v):
         model.forward(TOKENS)
     assert outer["z", 0].abs().max() == 0
+
+
+def test_a_model_with_the_same_configuration_is_left_alone(tiny_gpt2):
+    """Looking into one model changes how its configuration runs attention; another that shares it must not notice."""
+    torch.manual_seed(1)
+    other = type(tiny_gpt2.hf)(tiny_gpt2.hf.config).eval()
+    tokens = torch.tensor([[1, 2, 3, 4]])
+    expected = other(tokens).logits
+    with hooks.edit(tiny_gpt2, "pattern", lambda pattern, site: 0 * pattern):
+        found = other(tokens).logits
+        tiny_gpt2.forward(tokens)
+    torch.testing.assert_close(found, expected)

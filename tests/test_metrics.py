@@ -1,9 +1,12 @@
 """What is measured: by hand where it is arithmetic, and refused where a model cannot give it."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from test_ablation import TEXTS, suite
+from test_ablation import PROBES, TEXTS, suite
 
 import headwise
 from headwise import HeadwiseError, ablate, hooks
@@ -85,10 +88,81 @@ def test_two_metrics_that_fit(tiny_gpt2, tiny_bert):
     assert usual(tiny_gpt2, suite()) == ("logit difference", "kl")
     assert usual(tiny_gpt2, plain) == ("kl", "loss")
     assert usual(tiny_bert, plain) == ("kl", "shift")
-    assert usual(silent, suite()) == ("margin", "contrast")
+    assert usual(silent, suite()) == ("retrieval", "margin")  # a behaviour first
     assert usual(silent, unmarked) == ("shift",)
+    alike = tuple(Pair(p.clean, replace(p.corrupted, marks=p.clean.marks), p.right, p.wrong) for p in suite().pairs)  # fmt: skip
+    unlabelled = Suite("s", "?", (), pairs=alike)
+    assert usual(silent, unlabelled) == ("similarity", "contrast")
+    wordless = Suite("s", "?", (), pairs=tuple(Pair(p.clean, p.corrupted) for p in alike[:4]))
+    assert usual(silent, wordless) == ("retrieval", "contrast")
     for asked in (suite(), unmarked):
         assert len(ablate(silent, asked, heads=[(0, 0)], how=["zero"]).table) in (1, 2)
+
+
+def sentence_vector(model, sentence, changed=None):
+    """As sentence-transformers makes it: the mean of the final vectors of all tokens, at length 1."""
+    tokens = model.tokenizer(sentence.text, return_tensors="pt")["input_ids"]
+    with changed or nullcontext(), torch.no_grad():
+        found = model.forward(tokens)[0].double().mean(0)
+    return found / found.norm()
+
+
+def test_similarity_to_right_and_wrong_words(minilm):
+    """By the library's own model class, without and with a head ablated; the words are as the clean model has them."""
+    asked = headwise.read(PROBES / "adjective_pairs.toml").head(3)
+    result = ablate(minilm, asked, metrics=["similarity"], heads=[(3, 2)], how=["zero"])
+    for i, pair in enumerate(asked.pairs):
+        right, wrong = (sentence_vector(minilm, Sentence.of(w)) for w in (pair.right, pair.wrong))
+        before = sentence_vector(minilm, pair.clean)
+        without = hooks.edit(minilm, "z", lambda z, _: 0 * z, [3], [2])
+        after = sentence_vector(minilm, pair.clean, without)
+        clean = float(before @ right - before @ wrong)
+        assert result.intact["similarity"][i] == pytest.approx(clean, abs=1e-5)
+        cost = clean - float(after @ right - after @ wrong)
+        assert result.costs["similarity"][0, 0, i] == pytest.approx(cost, abs=1e-5)
+    wordless = Suite("s", "?", (), pairs=tuple(Pair(p.clean, p.corrupted) for p in asked.pairs))
+    with pytest.raises(HeadwiseError, match="not all pairs of 's' have both"):
+        ablate(minilm, wordless, metrics=["similarity"])
+
+
+def test_retrieval_by_label(minilm):
+    """Own label against the label of the corrupted sentence, in other groups; a sentence of two labels in groups alone is refused."""
+    asked = headwise.read(PROBES / "mole_pairs.toml")
+    asked = replace(asked, pairs=asked.pairs[:12])
+    result = ablate(minilm, asked, metrics=["retrieval"], heads=[(3, 2)], how=["zero"])
+    every = [*(p.clean for p in asked.pairs), *(p.corrupted for p in asked.pairs)]
+    vectors = torch.stack([sentence_vector(minilm, s) for s in every])
+    labels = [s.marks[0].label for s in every]
+    for i, pair in enumerate(asked.pairs):
+        own, other = (
+            [k for k, s in enumerate(every) if labels[k] == label and s.group != pair.group]
+            for label in (labels[i], labels[i + len(asked.pairs)])
+        )
+        value = float((vectors[own] @ vectors[i]).mean() - (vectors[other] @ vectors[i]).mean())
+        assert result.intact["retrieval"][i] == pytest.approx(value, abs=1e-5)
+
+
+def test_retrieval_within_groups(tiny_bert):
+    silent = headwise.load(tiny_bert.hf.bert, tokenizer=tiny_bert.tokenizer, verify=False)
+    alike = tuple(Pair(p.clean, replace(p.corrupted, marks=p.clean.marks)) for p in suite().pairs)
+    result = ablate(silent, Suite("s", "?", (), pairs=alike[:4]), metrics=["retrieval"], heads=[(0, 1)], how=["zero"])  # fmt: skip
+    a, b = (sentence_vector(silent, s) for s in (alike[0].clean, alike[1].clean))
+    assert result.intact["retrieval"][0] == pytest.approx(float(a @ b - a @ sentence_vector(silent, alike[1].corrupted)), abs=1e-5)  # fmt: skip
+    with pytest.raises(HeadwiseError, match="has one pair"):
+        ablate(silent, Suite("s", "?", (), pairs=alike), metrics=["retrieval"])
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"), [("mole_pairs", "retrieval"), ("adjective_pairs", "similarity")]
+)
+def test_minilm_can_do_what_is_asked_of_it(minilm, name, metric):
+    """There is something to lose: its behaviour is above zero, that of a random model is not."""
+    asked = headwise.read(PROBES / f"{name}.toml")
+    clean, untrained = (
+        ablate(m, asked, metrics=[metric], heads=[(0, 0)], how=["zero"], controls=0)
+        for m in (minilm, headwise.loading.random_like(minilm, 0))
+    )
+    assert clean.can() and not untrained.can()
 
 
 def test_what_cannot_be_measured(tiny_gpt2, tiny_bert):

@@ -58,7 +58,7 @@ def test_a_chosen_head_has_a_card_and_an_address(visitor):
     shown = visit.text("[data-card]")
     effect = report.heads.measures[2].effect.array().ravel()[9]
     assert f"{100 * effect:.1f}%".replace("-", "\N{MINUS SIGN}") in shown
-    said = {"y": "yes", "n": "no", "u": "unclear", "-": "not asked"}
+    said = {"y": "yes", "n": "no", "u": "inconclusive", "-": "not asked"}
     cells = visit.page.locator(".evidence td.said").all_inner_texts()
     assert cells == [said[measure.said[9]] for measure in report.heads.measures]
 

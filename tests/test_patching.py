@@ -9,6 +9,7 @@ from test_architectures import make
 import headwise
 from headwise import HeadwiseError, attribute, direct_effects, hooks, patch, patch_paths
 from headwise.heads import Head, every_head, order_met
+from headwise.norms import final_norm
 from headwise.prompts import Prompts
 from headwise.suites import Mark, Pair, Sentence, Suite
 
@@ -278,49 +279,98 @@ def test_gradients_leave_nothing_behind(byte_level, wordpiece, asked):
     assert all(parameter.grad is None for parameter in model.hf.parameters())
 
 
-def test_direct_effect_is_what_the_head_writes(byte_level, asked):
-    """Without MLPs: its update, centred, over the scale that the last norm had, against the two words."""
+@pytest.mark.parametrize("name", ["GPT2", "Llama", "GPTNeoX"])
+def test_direct_effect_is_direct_logit_attribution(name, byte_level, wordpiece, asked):
+    """A head's update, over the scale that the last norm had in the clean model, against the two words; MLPs or none."""
+    model = load(name, byte_level, wordpiece)
+    result = direct_effects(model, asked, metrics=[LD], how="zero")
+    prompts = Prompts.of(model, asked, answers=True)
+    norm, unembedding = final_norm(model), model.hf.get_output_embeddings().weight.detach()
+    for at, head in enumerate(every_head(model)):
+        expected = []
+        for right, wrong in zip(prompts.right, prompts.wrong, strict=True):
+            expected.append(0.0)
+            for sign, answer in ((1, right), (-1, wrong)):
+                tokens = torch.tensor([prompts.rows[answer.row].tokens])
+                with hooks.capture(model, ["z", "residual"]) as seen:
+                    logits = model.logits(tokens)[0]
+                steps = range(answer.start, answer.start + len(answer.tokens))
+                for step, token in zip(steps, answer.tokens, strict=True):
+                    update = (
+                        seen["z", head.layer][0, step, head.head]
+                        @ model.attention(layer=head.layer).W_O[head.head]
+                    )
+                    end = seen["residual", model.n_layers][0, step].double()
+                    centred = isinstance(norm, torch.nn.LayerNorm)
+                    scale = (
+                        (end - end.mean() * centred).square().mean()
+                        + (norm.eps if centred else norm.variance_epsilon)
+                    ).sqrt()
+                    written = (update - update.mean() * centred) / scale * norm.weight.detach()
+                    after = logits[step].double() - written.double() @ unembedding.double().T
+                    expected[-1] += sign * float(
+                        logits[step].double().log_softmax(-1)[token] - after.log_softmax(-1)[token]
+                    )
+        np.testing.assert_allclose(result.direct[LD][at], expected, atol=2e-4)
+    assert (
+        np.abs(result.direct_through_mlps[LD] - result.direct[LD]).max() > 1e-3
+    )  # MLPs pass it on
+    table = result.table.set_index("metric").loc[LD]
+    repaired = result.direct[LD] - result.total[LD]
+    np.testing.assert_allclose(table["self_repair"], repaired.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(table["direct"], result.direct[LD].mean(axis=1), atol=1e-6)
+
+
+def test_without_mlps_both_direct_effects_are_one(byte_level, asked):
     hf = make("GPT2", len(byte_level))
     for block in hf.transformer.h:
         block.mlp.c_proj.weight.data.zero_()
         block.mlp.c_proj.bias.data.zero_()
     model = headwise.load(hf, tokenizer=byte_level, verify=False)
     result = direct_effects(model, asked, metrics=[LD], how="zero")
-    prompts = Prompts.of(model, asked, answers=True)
-    norm, unembedding = hf.transformer.ln_f.requires_grad_(False), hf.lm_head.weight.detach()
-    for at, head in enumerate(every_head(model)):
-        expected = []
-        for row, (right, wrong) in enumerate(zip(prompts.right, prompts.wrong, strict=True)):
-            tokens = torch.tensor([prompts.rows[row].tokens])
-            with hooks.capture(model, ["z", "residual"]) as seen:
-                model.logits(tokens)
-            z = seen["z", head.layer][0, right.start, head.head]
-            update = z @ model.attention(layer=head.layer).W_O[head.head]
-            scale = (seen["residual", 2][0, right.start].var(correction=0) + norm.eps).sqrt()
-            written = (update - update.mean()) / scale * norm.weight
-            expected.append(
-                float(written @ (unembedding[right.tokens[0]] - unembedding[wrong.tokens[0]]))
-            )
-        np.testing.assert_allclose(result.direct[LD][at], expected, atol=1e-4)
+    np.testing.assert_allclose(result.direct[LD], result.direct_through_mlps[LD], atol=1e-5)
     repaired = result.direct[LD] - result.total[LD]
     assert np.abs(repaired[:4]).max() > 1e-3  # what layer 1 and the norm make of a cut in layer 0
-    table = result.table[result.table["metric"] == LD]
-    np.testing.assert_allclose(table["repaired"], repaired.mean(axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["Llama", "Gemma2", "Bert", "T5", "Bart"])
 def test_frozen_norms_of_an_unchanged_model_change_nothing(name, byte_level, wordpiece, asked):
-    from headwise.norms import FrozenNorms
+    from headwise.direct import _mlps
+    from headwise.frozen import Frozen
 
     model = load(name, byte_level, wordpiece)
-    frozen = FrozenNorms(model)
-    tokens = torch.tensor([[5, 9, 3, 7, 4]])
+    mlps = _mlps(model)
+    assert len(mlps) == sum(len(stack.blocks) for stack in model.stacks)
+    tokens = torch.tensor([[5, 9, 3, 7, 4], [2, 8, 6, 1, 9]])
+    for frozen in (Frozen(model), Frozen(model, mlps)):
+        with frozen.recorded():
+            before = model.logits(tokens)
+        assert len(frozen.kept_of) >= 2 * model.n_layers
+        with frozen.kept(3):
+            after = model.logits(tokens.repeat_interleave(3, dim=0))
+        torch.testing.assert_close(after, before.repeat_interleave(3, 0), atol=1e-4, rtol=1e-4)
+
+
+def test_frozen_parts_of_a_model_that_lays_tokens_in_one_row(byte_level):
+    """OPT's norms and MLPs are given all tokens of a batch one after the other; copies of a row still stand beside it."""
+    from transformers import OPTConfig, OPTForCausalLM
+
+    from headwise.direct import _mlps
+    from headwise.frozen import Frozen
+
+    torch.manual_seed(0)
+    config = OPTConfig(
+        vocab_size=len(byte_level), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=64,
+        max_position_embeddings=64, word_embed_proj_dim=32, init_std=0.3,
+    )  # fmt: skip
+    model = headwise.load(OPTForCausalLM(config).eval(), tokenizer=byte_level, verify=False)
+    tokens = torch.tensor([[5, 9, 3, 7, 4], [2, 8, 6, 1, 9]])
+    frozen = Frozen(model, _mlps(model))
     with frozen.recorded():
         before = model.logits(tokens)
-    assert len(frozen.scales) >= 2 * model.n_layers
     with frozen.kept(3):
         after = model.logits(tokens.repeat_interleave(3, dim=0))
-    torch.testing.assert_close(after, before.expand(3, -1, -1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(after, before.repeat_interleave(3, 0), atol=1e-4, rtol=1e-4)
 
 
 def test_pairs_of_unequal_length(tiny_gpt2, asked):
@@ -373,7 +423,7 @@ def test_bad_questions(tiny_gpt2, tiny_bert, asked):
     silent = headwise.load(tiny_bert.hf.bert, tokenizer=tiny_bert.tokenizer, verify=False)
     with pytest.raises(HeadwiseError, match="no output head"):
         patch(silent, asked, metrics=[LD])
-    assert patch(silent, asked, layers=[0]).metrics == ("margin", "contrast")
+    assert patch(silent, asked, layers=[0]).metrics == ("retrieval", "margin")
 
 
 @pytest.mark.parametrize("name", ["GPT2", "Llama"])

@@ -102,10 +102,10 @@ def draw(seed, n_pairs):
 
 
 def test_the_planted_head_is_found_alone_in_every_draw(word_level):
-    for seed in range(50):
+    for seed in range(15):
         model = make(word_level, seed, planted=True)
         result = headwise.test_relation(
-            model, draw(seed, 200), "amod", seed=seed, controls=0, norms=False, n_flips=1000
+            model, draw(seed, 200), "amod", seed=seed, controls=2, norms=False, n_flips=1000
         )
         found = result.supported
         heads = set(zip(found["layer"], found["head"], strict=True))
@@ -132,13 +132,13 @@ def false_positives(word_level, n):
         result = headwise.test_relation(
             model, random_links(seed, 80), "any", seed=seed, controls=0, norms=False, n_flips=400
         )
-        found += result.table["p_family"].min() < 0.05
+        found += result.table["p_fwer"].min() < 0.05
     return found
 
 
 def test_random_heads_are_not_found_more_often_than_stated(word_level):
     """Family-wise: at most the upper end of the binomial 99% interval of 5%."""
-    assert false_positives(word_level, 40) <= binom.ppf(0.995, 40, 0.05)
+    assert false_positives(word_level, 20) <= binom.ppf(0.995, 20, 0.05)
 
 
 @pytest.mark.slow

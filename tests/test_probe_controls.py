@@ -45,7 +45,7 @@ def test_shuffled_labels_are_read_as_often_as_stated(tiny_bert, n):
             tiny_bert, labelled(seed), sites=("z",), classifiers=("centroid",), folds=4, seed=seed,
             controls=False,
         ).table  # fmt: skip
-        false += table["p_family"].min() < 0.05
+        false += table["p_reading_fwer"].min() < 0.05
     assert false <= binom.interval(0.99, n, 0.05)[1]
 
 
@@ -67,7 +67,7 @@ def test_a_label_planted_in_one_head(tiny_bert):
     table = result.table.set_index(["site", "layer", "head"])
     found = {
         (row.site, row.layer, row.head)
-        for row in result.table[result.table["p_family"] < 0.05].itertuples()
+        for row in result.table[result.table["p_reading_fwer"] < 0.05].itertuples()
     }
     assert table.loc[("z", 0, 2), "accuracy"] == 1
     assert ("z", 0, 2) in found

@@ -16,7 +16,7 @@ from headwise.report import (
     write_report,
 )
 from headwise.report.payload import nice_above, page_of
-from headwise.results import Packed, Report, load_report, verdict_of
+from headwise.results import Packed, Report, load_report
 
 
 def test_rendering_twice_gives_the_same_bytes():
@@ -230,18 +230,3 @@ def test_reports_are_typed_and_frozen():
         pages.whole().model_copy().question = "another"
     with pytest.raises(ValidationError):
         Report.model_validate(pages.whole().model_dump() | {"extra": 1})
-
-
-@pytest.mark.parametrize(
-    ("intervals", "verdict"),
-    [
-        ([(0.1, 0.2)], "supported"),
-        ([(0.1, 0.2), (0.01, 0.3)], "supported"),
-        ([(0.1, 0.2), (-0.01, 0.3)], "inconclusive"),
-        ([(0.1, 0.2), (-0.3, -0.1)], "not supported"),
-        ([(0.1, 0.2), (0.0, 0.0)], "not supported"),
-        ([(float("nan"), float("nan"))], "inconclusive"),
-    ],
-)
-def test_verdicts(intervals, verdict):
-    assert verdict_of(intervals) == verdict

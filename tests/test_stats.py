@@ -1,15 +1,36 @@
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy import stats
 
+from headwise.errors import HeadwiseError
+from headwise.evidence import rules
 from headwise.stats import (
-    bootstrap_ratios,
-    cluster_bootstrap,
-    label_permutation,
-    shuffled_labels,
-    sign_flip,
+    Clusters,
+    balanced_mean,
+    balanced_of,
+    combine,
+    contrast_of,
+    detectable,
+    difference_of,
+    is_within,
+    mean_of,
     sum_by_cluster,
 )
+from headwise.stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
+
+
+def hits(rng, n_sets, sizes, rate, alike):
+    """Data sets of hits in clusters (beta-binomial with that correlation), and the cluster of each item."""
+    chance = np.full((n_sets, len(sizes)), rate)
+    if alike:
+        scale = (1 - alike) / alike
+        chance = rng.beta(rate * scale, (1 - rate) * scale, chance.shape)
+    cluster = np.repeat(np.arange(len(sizes)), sizes)
+    return (rng.random((n_sets, len(cluster))) < chance[:, cluster]).astype(float), cluster
+
+
+def covers(found, truth):
+    return ((found.low <= truth) & (truth <= found.high)).mean()
 
 
 def test_sums_by_hand():
@@ -17,177 +38,220 @@ def test_sums_by_hand():
     assert sums.tolist() == [[2, 0, 4, 0], [20, 0, 40, 0]]
 
 
-def test_intervals_are_those_of_scipy():
-    """Percentiles of the ratio of resampled sums, which scipy draws one resample at a time."""
-    from scipy import stats
+def test_a_factor_within_another_is_dropped():
+    template = np.array(["a", "a", "b", "b", "c", "c"])
+    sentence = [(0, "x"), (0, "y"), (1, "x"), (1, "y"), (2, "x"), (2, "y")]
+    nested = Clusters.of(sentence, template)
+    assert [f.tolist() for f in nested.factors] == [[0, 0, 1, 1, 2, 2]]
+    assert nested.n == 3
+    same = Clusters.of(template, ["z", "z", "y", "y", "x", "x"])
+    assert len(same.factors) == 1
+    crossed = Clusters.of(template, [0, 1, 0, 1, 0, 1])
+    assert crossed.counts == (3, 2) and crossed.n == 2
 
+
+def test_a_part_keeps_its_codes():
+    part = Clusters.of(["a", "b", "c", "c"]).where(np.array([False, True, True, True]))
+    assert part.factors[0].tolist() == [1, 2, 2] and part.n == 2 and len(part) == 3
+
+
+def test_clusters_that_cannot_be():
+    with pytest.raises(HeadwiseError, match="got factors of no items"):
+        Clusters.of()
+    with pytest.raises(HeadwiseError, match=r"got factors of \[2, 3\] items"):
+        Clusters.of([0, 1], [0, 1, 2])
+    a, b, c = np.indices((2, 2, 2)).reshape(3, -1)
+    with pytest.raises(HeadwiseError, match="got 3"):
+        Clusters.of(a, b, c)
+
+
+def test_clusters_of_equal_sizes_are_a_sample_of_means():
+    """The t interval over cluster means, whatever is inside the clusters."""
+    values = np.random.default_rng(0).normal(size=(3, 8, 5))
+    found = mean_of(values.reshape(3, 40), Clusters.of(np.repeat(np.arange(8), 5)))
+    means = values.mean(axis=2)
+    for row, mean in enumerate(means):
+        expected = stats.ttest_1samp(mean, 0).confidence_interval()
+        assert [found.low[row], found.high[row]] == pytest.approx([expected.low, expected.high])
+    assert found.df == pytest.approx(7) and found.n_clusters == 8
+
+
+def test_items_of_one_cluster_add_nothing_by_being_many():
+    values, cluster = np.random.default_rng(0).normal(size=30), np.arange(30) // 3
+    once = mean_of(values, Clusters.of(cluster))
+    copied = mean_of(np.tile(values, 4), Clusters.of(np.tile(cluster, 4)))
+    assert copied.se == pytest.approx(once.se) and copied.low == pytest.approx(once.low)
+
+
+def test_two_crossed_factors_by_hand():
+    """A table of rows and columns: by rows, by columns, and less by cells (Cameron, Gelbach and Miller 2011)."""
+    table = np.random.default_rng(1).normal(size=(6, 9)) + np.arange(6)[:, None]
+    row, column = np.indices(table.shape).reshape(2, -1)
+    found = mean_of(table.ravel(), Clusters.of(row, column))
+    by_rows = table.mean(axis=1).var(ddof=1) / 6
+    by_columns = table.mean(axis=0).var(ddof=1) / 9
+    by_cells = table.var(ddof=1) / 54
+    two_way = by_rows + by_columns - by_cells
+    assert found.se**2 == pytest.approx(max(by_rows, by_columns, two_way))
+    assert found.df == pytest.approx(5) and found.n_clusters == 6
+    assert found.se >= mean_of(table.ravel(), Clusters.of(row)).se - 1e-12
+
+
+def test_hits_by_items_that_are_their_own_clusters():
+    """Wilson's interval, a little wider for a quantile between normal and t."""
+    values = (np.arange(200) < 130).astype(float)
+    found = mean_of(values, Clusters.of(np.arange(200)), "rate")
+    expected = stats.binomtest(130, 200).proportion_ci(method="wilson")
+    assert [found.low, found.high] == pytest.approx([expected.low, expected.high], abs=0.002)
+
+
+def test_all_alike_have_width():
+    """Five of five, each a cluster: Wilson's interval of five."""
+    five = mean_of(np.ones(5), Clusters.of(np.arange(5)), "rate")
+    expected = stats.binomtest(5, 5).proportion_ci(method="wilson")
+    assert five.low == pytest.approx(expected.low) and five.high == 1
+    assert five.se > 0
+    # Of 60 items in 15 clusters what counts is between the two.
+    many = mean_of(np.zeros(60), Clusters.of(np.arange(60) // 4), "rate")
+    q = stats.norm.ppf(0.975) ** 2
+    assert many.low == 0 and many.high == pytest.approx(q / (np.sqrt(60 * 15) + q))
+    gains = mean_of(np.zeros((2, 40)), Clusters.of(np.arange(40) // 2), "difference")
+    assert (gains.low < -0.03).all() and (gains.high > 0.03).all() and (gains.se > 0).all()
+    every = mean_of(np.ones(40), Clusters.of(np.arange(40) // 2), "difference")
+    assert 0.6 < every.low < 0.95 and every.high == 1
+
+
+def test_ends_stay_within_what_is_possible():
     rng = np.random.default_rng(0)
-    counts = rng.integers(1, 9, 40).astype(float)
-    sums = rng.binomial(counts.astype(int), 0.6).astype(float)
-    low, high = bootstrap_ratios(sums[None], counts, seed=0, n_resamples=20_000)
-    reference = stats.bootstrap(
-        (sums, counts), lambda s, c, axis: s.sum(axis) / c.sum(axis),
-        paired=True, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1),
-    ).confidence_interval  # fmt: skip
-    assert [low[0], high[0]] == pytest.approx([reference.low, reference.high], abs=0.004)
-
-
-def test_intervals_cover():
-    """Of 600 data sets with clustered noise about 95% have the true mean inside their interval."""
-    rng = np.random.default_rng(0)
-    inside = 0
-    for seed in range(600):
-        counts = rng.integers(1, 6, 120)
-        common = rng.normal(0, 1, 120)
-        sums = np.array(
-            [rng.normal(0.3 + c, 1, n).sum() for c, n in zip(common, counts, strict=True)]
-        )
-        low, high = bootstrap_ratios(sums[None], counts.astype(float), seed=seed, n_resamples=500)
-        inside += low[0] <= 0.3 <= high[0]
-    assert 0.93 <= inside / 600 <= 0.97
-
-
-def test_rows_are_treated_alike():
-    values = np.random.default_rng(0).normal(size=(2, 60))
-    clusters = np.arange(60) // 6
-    both = cluster_bootstrap(values, clusters, seed=1)
-    first = cluster_bootstrap(values[:1], clusters, seed=1)
-    assert np.allclose([both[0][0], both[1][0]], [first[0][0], first[1][0]])
-
-
-def test_each_test_has_its_own_counts():
-    """Two cases of two tests, in one call as in two; a cluster without items of a case adds nothing."""
-    rng = np.random.default_rng(2)
-    counts = rng.integers(0, 4, (2, 30)).astype(float)
-    sums = rng.normal(size=(4, 30)) * np.repeat(counts, 2, axis=0)
-    together = np.array(bootstrap_ratios(sums, counts, seed=3))
-    apart = [np.array(bootstrap_ratios(sums[i : i + 2], counts[i // 2], seed=3)) for i in (0, 2)]
-    np.testing.assert_allclose(together, np.concatenate(apart, axis=1), atol=1e-6)
-    few = counts * np.array([[1], [0]])
-    assert (
-        np.isnan(np.array(bootstrap_ratios(sums, few, seed=3))).tolist()
-        == [[False] * 2 + [True] * 2] * 2
-    )
+    for rate in (0.02, 0.5, 0.98):
+        values, cluster = hits(rng, 50, np.full(8, 3), rate, 0.2)
+        found = mean_of(values, Clusters.of(cluster), "rate")
+        assert (found.low >= 0).all() and (found.high <= 1).all()
+        assert (found.low <= found.value).all() and (found.value <= found.high).all()
+        lost = mean_of(values - 1, Clusters.of(cluster), "difference")
+        assert (lost.low >= -1).all() and (lost.high <= 1).all()
+        assert (lost.low <= lost.value).all() and (lost.value <= lost.high).all()
 
 
 def test_few_clusters_give_no_interval():
-    low, high = cluster_bootstrap(np.ones(40), np.arange(40) % 4, seed=0)
-    assert np.isnan(low) and np.isnan(high)
+    found = mean_of(np.ones(40), Clusters.of(np.arange(40) % 4), "rate")
+    assert found.value == pytest.approx(1)
+    assert np.isnan([found.low, found.high, found.se]).all()
+    crossed = mean_of(np.ones(40), Clusters.of(np.arange(40) // 4, np.arange(40) % 4))
+    assert np.isnan(crossed.low)
 
 
-def test_a_copied_item_does_not_narrow_the_interval():
-    """Resampling items would halve the width; resampling clusters must not."""
-    values = np.random.default_rng(0).normal(size=30)
-    once = cluster_bootstrap(values, np.arange(30), seed=0)
-    copied = cluster_bootstrap(np.repeat(values, 4), np.repeat(np.arange(30), 4), seed=0)
-    assert np.allclose(once, copied)
+@pytest.mark.parametrize("alike", [0, 0.3])
+@pytest.mark.parametrize("n_clusters", [10, 20, 40])
+def test_intervals_of_rates_cover(n_clusters, alike):
+    """Of 1,500 data sets; benchmarks/validity_stats.py has all cells."""
+    rng = np.random.default_rng(n_clusters)
+    sizes = np.resize([2, 4, 5, 9], n_clusters)
+    for rate, most in ((0.5, 0.975), (0.9, 0.99), (0.95, 0.99), (0.99, 0.995)):
+        values, cluster = hits(rng, 1500, sizes, rate, alike)
+        found = mean_of(values, Clusters.of(cluster), "rate")
+        assert 0.92 <= covers(found, rate) <= most
 
 
-@pytest.mark.parametrize("n_clusters", [40])
-def test_interval_covers_the_truth_about_as_often_as_it_says(n_clusters):
-    """Clustered noise around a known mean: coverage of a 95% interval, 300 draws."""
+@pytest.mark.parametrize("n_clusters", [5, 10, 40])
+def test_intervals_of_unbounded_values_cover(n_clusters):
+    """Clusters of very different sizes, alike and not; a percentile bootstrap of 5 would cover in 87%."""
+    rng = np.random.default_rng(n_clusters)
+    sizes = np.resize([1, 2, 3, 5, 8, 11], n_clusters)
+    cluster = np.repeat(np.arange(n_clusters), sizes)
+    for alike in (0, 1):
+        common = rng.normal(size=(4000, n_clusters))[:, cluster]
+        found = mean_of(alike * common + rng.normal(size=common.shape), Clusters.of(cluster))
+        assert 0.935 <= covers(found, 0.0) <= 0.965
+
+
+def test_balanced_means():
+    """Of one class they are plain; of two, every class counts alike and has a variance of its own."""
     rng = np.random.default_rng(0)
-    clusters = np.repeat(np.arange(n_clusters), 5)
-    covered = 0
-    for draw in range(300):
-        values = rng.normal(size=n_clusters)[clusters] + rng.normal(size=clusters.size)
-        low, high = cluster_bootstrap(values, clusters, seed=draw, n_resamples=400)
-        covered += bool(low <= 0 <= high)
-    assert 0.90 <= covered / 300 <= 0.98
+    values, cluster = hits(rng, 3, np.full(100, 4), 0.7, 0)
+    clusters = Clusters.of(cluster)
+    plain, one = mean_of(values, clusters), balanced_of(values, np.zeros(400, int), clusters)
+    np.testing.assert_allclose([one.low, one.high], [plain.low, plain.high])
+    codes = (np.arange(400) >= 360).astype(int)
+    found = balanced_of(values, codes, clusters)
+    np.testing.assert_allclose(found.value, balanced_mean(values, codes))
+    parts = [mean_of(values[:, codes == c], clusters.where(codes == c)).se for c in (0, 1)]
+    np.testing.assert_allclose(found.se, np.hypot(*parts) / 2)
+    # Always the same answer: right in all of one class, in none of the other.
+    always = balanced_of(1.0 - codes, codes, clusters, "rate")
+    assert always.value == 0.5 and 0.4 < always.low < 0.5 < always.high < 0.6
+    lone = balanced_of(values, np.where(cluster == 0, 1, 0), clusters)
+    assert np.isnan(lone.low).all()  # a class in one cluster shows nothing of how it varies
 
 
-def test_sign_flip_by_hand():
-    """Five clusters of +1: of 32 flips only the observed one is as large."""
-    found = sign_flip(np.array([[1.0, 1, 1, 1, 1], [1, 1, 1, 1, -1], [0, 0, 0, 0, 0]]), seed=0)
-    assert found.p[:2] == pytest.approx([1 / 32, 6 / 32])
-    # The largest of both is 5 on one flip (times its scale), and at least 3 on 6 and its own.
-    assert found.p_family[0] == pytest.approx(2 / 32)
-    assert found.p[2] == found.p_family[2] == 1
-    assert found.q[:2] == pytest.approx([3 / 32, 9 / 32])
-
-
-def test_the_family_keeps_its_error_rate():
-    """Of 400 families of 40 null tests on common clusters about 5% have a p_family below 0.05."""
+def test_a_difference_does_not_depend_on_where_zero_is():
+    """Classes in 6 and 20 groups, 200 taken off everything."""
     rng = np.random.default_rng(0)
-    false = 0
-    for seed in range(400):
-        common = rng.standard_normal((1, 30))
-        sums = 0.5 * common + rng.standard_normal((40, 30))
-        false += sign_flip(sums, seed=seed, n_flips=400).p_family.min() < 0.05
-    low, high = binom.interval(0.99, 400, 0.05)
-    assert low <= false <= high
+    codes = np.repeat([1, 0], [12, 40])
+    clusters = Clusters.of(np.arange(52) // 2)
+    values = np.where(codes == 1, 101.0, 100.0) + rng.normal(0, 0.01, (2, 52))
+    here, there = (difference_of(v, codes, clusters) for v in (values, values - 200))
+    np.testing.assert_allclose([here.low, here.high], [there.low, there.high], atol=1e-9)
+    assert (here.low > 0.98).all() and (here.high < 1.02).all()
 
 
-def test_a_real_difference_is_found_among_many():
-    rng = np.random.default_rng(1)
-    sums = rng.standard_normal((100, 60))
-    sums[7] += 1
-    found = sign_flip(sums, seed=0)
-    assert np.flatnonzero(found.p_family < 0.05).tolist() == [7]
-    assert found.p_family[7] >= found.p[7]
-    again = sign_flip(sums * 3, seed=0)
-    np.testing.assert_array_equal(found.p_family, again.p_family)
-
-
-def test_labels_are_shuffled_where_they_may_be():
-    """Groups 0 and 1 have two labels each, 2 to 5 one."""
-    groups = np.array([0, 0, 0, 1, 1, 2, 3, 3, 4, 5])
-    codes = np.array([0, 1, 1, 0, 2, 0, 1, 1, 2, 0])
-    shuffled = shuffled_labels(codes, groups, 500, seed=0)
-    assert shuffled[0].tolist() == codes.tolist() and len(shuffled) == 501
-    for group in (0, 1):
-        inside = groups == group
-        assert (np.sort(shuffled[:, inside], axis=1) == np.sort(codes[inside])).all()
-        assert len(np.unique(shuffled[:, inside], axis=0)) == (3 if group == 0 else 2)
-    assert (shuffled[:, 6] == shuffled[:, 7]).all()  # whole groups change labels
-    whole = shuffled[:, [5, 6, 8, 9]]
-    assert (np.sort(whole, axis=1) == [0, 0, 1, 2]).all()
-    assert len(np.unique(whole, axis=0)) == 12
-
-
-def test_a_classifier_that_knows_among_many_that_do_not():
+def test_differences_between_and_within_clusters():
     rng = np.random.default_rng(0)
-    codes, groups = rng.integers(0, 3, 120), np.arange(120) // 2
-    predictions = rng.integers(0, 3, (60, 120))
-    predictions[7] = np.where(rng.random(120) < 0.5, codes, predictions[7])
-    predictions[9] = 0  # always the same says nothing
-    found = label_permutation(predictions, codes, groups, seed=0)
-    assert np.flatnonzero(found.p_family < 0.05).tolist() == [7]
-    assert found.p[9] == found.p_family[9] == 1
-    assert (found.p_family >= found.p - 1e-9).all()
+    values, codes = rng.normal(size=60), np.repeat([1, 0], [24, 36])
+    apart = difference_of(values, codes, Clusters.of(np.arange(60) // 3))
+    means = values.reshape(20, 3).mean(axis=1)
+    welch = stats.ttest_ind(means[:8], means[8:], equal_var=False)
+    assert apart.value / apart.se == pytest.approx(welch.statistic)
+    paired = difference_of(values, np.tile([0, 1], 30), Clusters.of(np.arange(60) // 2))
+    expected = stats.ttest_rel(values[1::2], values[::2]).confidence_interval()
+    assert [paired.low, paired.high] == pytest.approx([expected.low, expected.high])
 
 
-def test_shuffled_labels_are_found_as_often_as_stated():
-    """Of 300 families of 25 classifiers that know nothing, on grouped labels, about 5% have one below 0.05."""
-    rng = np.random.default_rng(1)
-    false = 0
-    for seed in range(300):
-        groups = np.repeat(np.arange(24), 3)
-        codes = np.repeat(rng.permutation(np.arange(24) % 2), 3)
-        # What groups have in common, predictions may have in common, too.
-        predictions = np.where(
-            rng.random((25, 72)) < 0.7,
-            np.repeat(rng.integers(0, 2, (25, 24)), 3, axis=1),
-            rng.integers(0, 2, (25, 72)),
-        )
-        found = label_permutation(predictions, codes, groups, seed=seed, n_permutations=400)
-        false += found.p_family.min() < 0.05
-    low, high = binom.interval(0.99, 300, 0.05)
-    assert low <= false <= high
+def test_a_class_in_four_groups_has_no_interval():
+    values, clusters = np.random.default_rng(0).normal(size=60), Clusters.of(np.arange(60) // 2)
+    for n, is_none in ((8, True), (10, False)):
+        found = difference_of(values, (np.arange(60) < n).astype(int), clusters)
+        assert np.isfinite(found.value) and np.isnan(found.low) == is_none
+    assert np.isnan(difference_of(values, np.ones(60, int), clusters).value)
 
 
-def test_balanced_intervals():
-    """Of one class they are the plain ones; of several every class counts alike, however many items it has."""
-    from headwise.stats import balanced_bootstrap, balanced_mean, cluster_bootstrap
-
+def test_one_class_less_the_mean_of_the_others():
     rng = np.random.default_rng(0)
-    values, clusters = (rng.random((3, 400)) < 0.7).astype(float), np.arange(400) // 4
-    one = balanced_bootstrap(values, np.zeros(400, dtype=int), clusters, seed=1)
-    for found, expected in zip(one, cluster_bootstrap(values, clusters, seed=1), strict=True):
-        np.testing.assert_allclose(found, expected, atol=1e-5)
-    codes = (np.arange(400) >= 360).astype(int)  # 360 hits of one class, 40 misses of another
-    hits = (codes == 0).astype(float)[None]
-    low, high = balanced_bootstrap(hits, codes, clusters, seed=1)
-    assert balanced_mean(hits, codes).item() == low.item() == high.item() == 0.5
-    few = balanced_bootstrap(values, codes, np.zeros(400, dtype=int), seed=1)
-    assert np.isnan(few).all()
+    codes, groups = np.repeat([0, 1, 2], [40, 40, 400]), np.arange(480) // 4
+    values = rng.normal(size=(2, 480)) + np.array([1.0, 3.0, 5.0])[codes]
+    found = contrast_of(values, codes, 0, Clusters.of(groups))
+    assert (found.low < 1 - 4).all() and (found.high > 1 - 4).all()
+    parts = [mean_of(values[:, codes == c], Clusters.of(groups[codes == c])).se for c in range(3)]
+    np.testing.assert_allclose(found.se**2, parts[0] ** 2 + (parts[1] ** 2 + parts[2] ** 2) / 4)
+    few = Clusters.of(np.where(codes == 0, groups % 4, groups))  # the class is in four groups
+    assert np.isnan(contrast_of(values, codes, 0, few).low).all()
+    two = contrast_of(values[:, :80], codes[:80], 1, Clusters.of(groups[:80]))
+    same = difference_of(values[:, :80], codes[:80], Clusters.of(groups[:80]))
+    np.testing.assert_allclose([two.low, two.high], [same.low, same.high])
+
+
+def test_within_the_smallest_effect():
+    value, se = np.array([0.01, -0.01, 0.03, np.nan]), np.array([0.01, 0.01, 0.01, 0.01])
+    assert is_within(value, se, 3.0, 0.05).tolist() == [True, True, False, False]
+    assert not is_within(value, se, float("nan"), 0.05).any()
+
+
+def test_nothing_seen_in_twenty_items_is_no_absence():
+    found = mean_of(np.zeros(20), Clusters.of(np.arange(20) // 2), "difference")
+    assert not is_within(found.value, found.se, 1.8, 0.05)
+
+
+def test_what_could_have_been_found():
+    """That effect is found in 80%, by the noncentral t."""
+    for df, critical in ((19, 1.73), (19, 3.5), (300, 4)):
+        least = float(detectable(np.array(2.0), critical, df))
+        assert stats.nct.sf(critical, df, least / 2) == pytest.approx(0.8, abs=0.015)
+
+
+def test_p_values_of_splits_are_combined():
+    p = np.array([[0.01, 0.4, np.nan, 0.9], [0.02, 0.6, np.nan, np.nan], [0.03, 0.8, np.nan, 0.01]])
+    np.testing.assert_allclose(combine(p), [0.04, 1, np.nan, 1])
+
+
+def test_enough_is_what_the_rule_of_evidence_asks():
+    assert (MIN_TESTED_ITEMS, MIN_TESTED_CLUSTERS) == (rules.MIN_CASES, rules.MIN_CLUSTERS)

@@ -6,7 +6,6 @@ from scipy import stats
 
 from headwise.unembedding import (
     compare,
-    contrast_interval,
     random_sets,
     random_topics,
     set_means,
@@ -85,16 +84,3 @@ def test_p_values_by_hand():
     np.testing.assert_allclose(found.p, [0.25, 0.75, 1])
     np.testing.assert_allclose(found.p_family[[0, 2]], [0.5, 1])  # 9 is largest of both rows once
     np.testing.assert_allclose(found.q, stats.false_discovery_control(found.p))
-
-
-def test_intervals_are_of_own_less_the_mean_of_the_other_labels():
-    rng = np.random.default_rng(0)
-    codes = np.repeat([0, 1, 2], [40, 40, 400])
-    groups = np.arange(480) // 4
-    values = rng.normal(size=(2, 480)) + np.array([1.0, 3.0, 5.0])[codes]
-    low, high = contrast_interval(values, codes, 0, groups, seed=0)
-    assert (low < 1 - 4).all() and (high > 1 - 4).all() and (high - low < 1.5).all()
-    again = contrast_interval(values, codes, 0, groups, seed=0)
-    np.testing.assert_array_equal(again[0], low)
-    few = np.where(codes == 0, 0, groups)  # the label's words are in one group
-    assert np.isnan(contrast_interval(values, codes, 0, few, seed=0)).all()

@@ -6,6 +6,7 @@ import torch
 
 import headwise
 from headwise import HeadwiseError, Sentence, Suite, streaming, words
+from headwise.relations import Plan, count_heads
 from headwise.suites import Link
 
 SAID = ("old", "verdant", "forest", "unbelievably", "creature", "roamed", "a", "fluffiest", ",")
@@ -43,15 +44,16 @@ def long_gpt2(byte_level):
 
 
 def result_of(model, suite):
-    return headwise.test_relation(model, suite, "r", select=0, controls=0, n_flips=50)
+    return count_heads(Plan.of(model, suite, "r"))
 
 
 def same(found, expected):
-    for a, b in zip(found.evidence, expected.evidence, strict=True):
-        assert np.array_equal(a.count.hits, b.count.hits)
-        assert np.array_equal(a.count.norm_hits, b.count.norm_hits)
-        for name in ("mass", "sink", "profile"):
-            np.testing.assert_allclose(getattr(a.count, name), getattr(b.count, name), atol=2e-6)
+    for a, b in zip(found, expected, strict=True):
+        assert np.array_equal(a.found, b.found)
+        assert np.array_equal(a.norm_found, b.norm_found)
+        assert np.array_equal(a.outweighs, b.outweighs)
+        for name in ("mass", "sink"):
+            np.testing.assert_allclose(getattr(a, name), getattr(b, name), atol=2e-6)
 
 
 @pytest.mark.parametrize("name", ["long_gpt2", "tiny_bert"])

@@ -45,7 +45,7 @@ from headwise.grammar.passages import (
 )
 from headwise.grammar.senses import sense_passage
 from headwise.grammar.writer import Point, Writer
-from headwise.stats import cluster_bootstrap
+from headwise.stats import Clusters, mean_of
 
 from .ngram import NGram
 
@@ -263,12 +263,12 @@ def accuracy(reader: Reader, n: int, seed: int) -> pd.DataFrame:
             if not held_out:
                 row["accuracy_known"] = correct.mean()
                 continue
-            low, high = cluster_bootstrap(correct, np.array(passage), seed=seed)
+            estimate = mean_of(correct, Clusters.of(passage), "rate")
             row |= {
                 "points": len(asked),
                 "accuracy": correct.mean(),
-                "low": float(low),
-                "high": float(high),
+                "low": float(estimate.low),
+                "high": float(estimate.high),
                 "first_choice": np.mean([a.first_choice for a in found]),
                 "chance": np.mean([a.chance for a in found]),
             }

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
+from torch import Tensor
 
 from . import effects, heads, metrics, places, sources, words
+from .ablation_controls import N_CONTROLS, AblationControls, control
 from .errors import HeadwiseError
 from .heads import AnyHead, Head
 from .metrics import AnyMetric, Reading
@@ -26,11 +27,12 @@ from .prompts import Prompts
 from .showing import Viewable
 from .sources import Source, by_row
 from .standins import StandIns
+from .stats import Clusters, mean_of
+from .stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
 from .suites import Suite
 from .sweep import Change, Sweep, Variant
 
 HOWS = ("zero", "mean", "resample")
-LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +47,18 @@ class AblationResult(Viewable):
         hows: The ways in which heads were cut.
         at: Where they were cut; everywhere if empty.
         cuts: The heads of every cut by its name: a head's own, or that of a set.
-        intact: The metric of every sentence of the intact model, by metric.
+        intact: The metric of every sentence of the clean, unmodified model, by metric.
+        clean: One row per `metric`: its mean `value` in the clean model with its 95% interval (`low`, `high`).
         costs: What cutting costs, `[how, cut, sentence]`, by metric: by how much the metric falls, and where damage raises it
             by how much it rises.
-        groups: Group of each sentence, as an index.
-        taken_over: Share of tokens whose mean was taken, and whose donor was found, at the same `position` of their group,
-            at the same `part of speech`, or in the whole `suite`.
+        clusters: Which sentences are alike: by group, and in pairs by the words that differ, where these cross groups.
+        taken_over: Share of tokens by what their reference tokens are, of which the mean was taken and one of which was the donor: the
+            `same position of the same template`, the `same token that is no word of the sentence`, the `same part of speech`, or `all words of the suite`.
         n_split: Continuations of several tokens, whose log probabilities are summed.
-        table: One row per `metric`, `cut` and `how`, of single heads with `side`, `layer` and `head`, with the mean `cost`, its 95%
-            interval over groups (`low`, `high`), one-sided sign-flip `p` over groups, `p_family` (the largest of all cuts and
-            ways of the metric) and `q` (NaN for a metric that cannot fall, as `kl`, so that its sign says nothing); `changed`, the
+        controls: The same heads in models that cannot need them; None if none were asked or there are too few sentences for a yes.
+        table: One row per `metric`, `cut` and `how`, of single heads with `side`, `layer` and `head`: columns of `effects.table_of` for the mean
+            `cost` (one family are all cuts and ways of the metric); `p_helps`, the family-wise p of the opposite, that cutting helps; the cost
+            as a share of the clean metric (`share`, `share_low`, `share_high`, `share_se`; NaN where that is not above zero); `changed`, the
             share of sentences after which another of right and wrong is likelier than before (NaN where a metric does not
             say); `disagree`, whether the ways of this cut lead to different verdicts (cost above zero, below zero, or
             neither, by the interval).
@@ -68,10 +72,12 @@ class AblationResult(Viewable):
     at: str
     cuts: dict[str, tuple[Head, ...]]
     intact: dict[str, Float[ndarray, " sentence"]]
+    clean: pd.DataFrame
     costs: dict[str, Float[ndarray, "how cut sentence"]]
-    groups: Int[ndarray, " sentence"]
+    clusters: Clusters
     taken_over: dict[str, float]
     n_split: int
+    controls: AblationControls | None
     table: pd.DataFrame
 
     def row(self, cut: AnyHead, how: str, metric: str | None = None) -> pd.Series:
@@ -81,18 +87,20 @@ class AblationResult(Viewable):
         chosen = (t["metric"] == (metric or self.metrics[0])) & (t["cut"] == name)
         return t[chosen & (t["how"] == how)].iloc[0]
 
+    def can(self, metric: str | None = None) -> bool:
+        """Whether the clean metric is above zero by its interval: of what the model cannot do, nothing can be lost."""
+        of = self.clean[self.clean["metric"] == (metric or self.metrics[0])].iloc[0]
+        return bool(of["low"] > 0)
+
     @property
     def needed(self) -> list[str]:
-        """Cuts that cost something in every way, by the first metric, strongest first.
+        """Cuts that the model needs, by the first metric and the rule of `evidence.matters`, strongest first."""
+        from .evidence.matters import judged
 
-        In every way the interval lies above zero and p over all cuts and ways is below 5%.
-        """
-        found: dict[str, float] = {}
-        for name in self.cuts:
-            rows = [self.row(name, how) for how in self.hows]
-            if all(row["low"] > 0 and row["p_family"] < LEVEL for row in rows):
-                found[name] = float(np.mean([row["cost"] for row in rows]))
-        return sorted(found, key=lambda name: -found[name])
+        told = judged(self)
+        effects = dict(zip(self.cuts, told["matters_effect"].to_numpy(float), strict=True))
+        said = zip(self.cuts, told["matters"].tolist(), strict=True)
+        return sorted((name for name, one in said if one == "yes"), key=lambda name: -effects[name])
 
     def grid(
         self, how: str, metric: str | None = None, side: str = ""
@@ -117,6 +125,7 @@ def ablate(
     seed: int = 0,
     batch_tokens: int | None = None,
     budget: int | str = "4GiB",
+    controls: int = N_CONTROLS,
 ) -> AblationResult:
     """Cuts every head, one at a time, or sets of heads together, and measures what that costs.
 
@@ -131,14 +140,15 @@ def ablate(
         seed: Fixes whose `z` is resampled, and intervals.
         batch_tokens: Most tokens in a batch, copies for every cut included.
         budget: Most memory for what stands in for what is cut.
+        controls: Models with random weights in which the same heads are cut, beside the model with uniform attention (see
+            `ablation_controls`); 0 for no control at all, with which nothing is said to matter.
 
     Raises:
         HeadwiseError: An unknown metric, way, position or head, a metric that the model cannot give, no answers in the
             suite, no other sentence to take a mean over or to resample from, or more to keep than the budget allows.
     """
-    return Ablation.of(model, suite, metrics, how, at, seed, batch_tokens, budget).cut(
-        _cuts(model, heads)
-    )
+    ablation = Ablation.of(model, suite, metrics, how, at, seed, batch_tokens, budget)
+    return ablation.cut(_cuts(model, heads), controls)
 
 
 def _cuts(
@@ -159,7 +169,8 @@ class Ablation:
         model: The model.
         suite: The sentences.
         prompts: The same as rows.
-        readings: What is measured.
+        asked: The metrics.
+        readings: The same, bound to model and prompts.
         hows: Ways of cutting.
         at: Where.
         pools: What tokens can stand for each other: of the rows, and of a decoder's own.
@@ -171,10 +182,11 @@ class Ablation:
     model: Model
     suite: Suite
     prompts: Prompts
+    asked: tuple[AnyMetric, ...]
     readings: list[Reading]
     hows: tuple[str, ...]
     at: str
-    pools: tuple[StandIns, StandIns | None]
+    pools: tuple[StandIns | None, StandIns | None]
     seed: int
     batch_tokens: int
     budget: int | str
@@ -211,12 +223,30 @@ class Ablation:
             for rows in (prompts.rows, prompts.targets)
         )
         return Ablation(
-            model, suite, prompts, metrics.bind(model, suite, prompts, wanted), tuple(how), at, pools, seed,  # pyright: ignore[reportArgumentType]
-            batch_tokens or words.usual_batch_tokens(model), budget,
+            model, suite, prompts, tuple(wanted), metrics.bind(model, suite, prompts, wanted), tuple(how), at,
+            pools, seed, batch_tokens or words.usual_batch_tokens(model), budget,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
 
-    def cut(self, cuts: Mapping[str, tuple[Head, ...]]) -> AblationResult:
-        """Cuts each of some sets of heads in every way."""
+    def anew(
+        self, model: Model, suite: Suite, asked: Sequence[AnyMetric], how: Sequence[str]
+    ) -> "Ablation":
+        """The same of another model, or of other sentences."""
+        return Ablation.of(
+            model, suite, asked, how, self.at, self.seed, self.batch_tokens, self.budget
+        )
+
+    def cut(self, cuts: Mapping[str, tuple[Head, ...]], controls: int) -> AblationResult:
+        """Cuts each of some sets of heads in every way, here and in as many random models."""
+        values = self.values(cuts)
+        clusters = self.prompts.clusters
+        enough = len(clusters) >= MIN_TESTED_ITEMS and clusters.n >= MIN_TESTED_CLUSTERS
+        found = control(self, cuts, controls) if controls and enough else None
+        return self._result(cuts, values, found)
+
+    def values(
+        self, cuts: Mapping[str, tuple[Head, ...]]
+    ) -> list[Float[ndarray, "variant sentence"]]:
+        """Every metric of the unmodified model, and then of each cut in every way."""
         variants: list[Variant] = [
             tuple(Change("z", h.side, h.layer, h.head, how, self.at) for h in members)
             for how in self.hows
@@ -230,25 +260,28 @@ class Ablation:
             {self.at: places.masks(self.prompts, self.at)} if self.at else {},
             self.batch_tokens,
         )
-        return self._result(cuts, sweep.run(variants))
+        return sweep.run(variants)
 
     def sources_of(self, layers: set[tuple[heads.Side, int]]) -> dict[str, Source]:
         """What takes the place of every head's `z`."""
         if set(self.hows) == {"zero"}:
             return {}
         wanted: list[sources.Place] = [("z", side, layer) for side, layer in sorted(layers)]
-        sources.check_budget(self.model, self.prompts, len(wanted), self.budget)
+        # A token's mean leaves its own sentence out, so there are nearly as many means as tokens.
+        n_stores = 2 if "mean" in self.hows else 1
+        sources.check_budget(self.model, self.prompts, n_stores * len(wanted), self.budget)
         z = sources.read_all(self.model, self.prompts, wanted)
         found: dict[str, Source] = {}
         if "resample" in self.hows:
             found["resample"] = Source(z, self._index([p and p.donor for p in self.pools]))
         if "mean" in self.hows:
-            means = {
-                place: torch.stack([values[members].float().mean(0) for members in pool.members])
-                for place, values in z.items()
-                if (pool := self.pools[sources.is_of_target(place)]) is not None
-            }
-            found["mean"] = Source(means, self._index([p and p.pool for p in self.pools]))
+            means: dict[sources.Place, Tensor] = {}
+            index: list[Int[ndarray, " _"] | None] = [None, None]
+            for place, values in z.items():
+                of = sources.is_of_target(place)
+                if (pool := self.pools[of]) is not None:
+                    means[place], index[of] = pool.means(values)
+            found["mean"] = Source(means, self._index(index))
         return found
 
     def _index(
@@ -264,14 +297,16 @@ class Ablation:
         self,
         cuts: Mapping[str, tuple[Head, ...]],
         values: Sequence[Float[ndarray, "variant sentence"]],
+        controls: AblationControls | None,
     ) -> AblationResult:
+        clusters = self.prompts.clusters
         costs: dict[str, Float[ndarray, "how cut sentence"]] = {}
         tables: list[pd.DataFrame] = []
         is_single = all((name,) == tuple(h.name for h in own) for name, own in cuts.items())
         for reading, found in zip(self.readings, values, strict=True):
             cost = effects.worse(reading, found)
             costs[reading.name] = cost.reshape(len(self.hows), len(cuts), -1)
-            table = effects.table_of(reading, "cost", cost, self.prompts.groups, self.seed)
+            table = effects.table_of(reading, "cost", cost, clusters, self.seed)
             table.insert(1, "cut", list(cuts) * len(self.hows))
             if is_single:
                 every = [own[0] for own in cuts.values()] * len(self.hows)
@@ -280,6 +315,11 @@ class Ablation:
             else:
                 table.insert(2, "heads", [len(own) for own in cuts.values()] * len(self.hows))
             table.insert(table.columns.get_loc("cost"), "how", np.repeat(self.hows, len(cuts)))  # pyright: ignore[reportArgumentType]
+            helps = effects.table_of(reading, "cost", -cost, clusters, self.seed)
+            table["p_helps"] = helps["p_fwer"]
+            share = effects.shares_of(cost, found[0], clusters)
+            table["share"], table["share_low"] = share.value, share.low
+            table["share_high"], table["share_se"] = share.high, share.se
             table["changed"] = effects.turned(reading, found)
             table["disagree"] = effects.differ(
                 table["low"].to_numpy(), table["high"].to_numpy(), len(self.hows)
@@ -287,6 +327,8 @@ class Ablation:
             order = np.arange(len(table)).reshape(len(self.hows), len(cuts)).T.ravel()
             tables.append(table.iloc[order])
         pools = [pool for pool in self.pools if pool is not None]
+        intact = {r.name: found[0] for r, found in zip(self.readings, values, strict=True)}
+        means = {name: mean_of(own[None], clusters) for name, own in intact.items()}
         return AblationResult(
             model=self.model.name,
             suite=self.suite.name,
@@ -295,10 +337,17 @@ class Ablation:
             hows=self.hows,
             at=self.at,
             cuts=dict(cuts),
-            intact={r.name: found[0] for r, found in zip(self.readings, values, strict=True)},
+            intact=intact,
+            clean=pd.DataFrame(
+                [
+                    {"metric": name, "value": m.value[0], "low": m.low[0], "high": m.high[0]}
+                    for name, m in means.items()
+                ]
+            ),
             costs=costs,
-            groups=self.prompts.groups,
+            clusters=clusters,
             taken_over=pools[0].shares if pools else {},
             n_split=self.prompts.n_split,
+            controls=controls,
             table=pd.concat(tables, ignore_index=True),
         )

@@ -176,7 +176,7 @@ def _table(
     table["head"] = table["head"].astype("Int64")
     table["approximate"] = approximate.mean(axis=1)
     table["chosen"] = list(chosen)
-    for name in ("effect", "low", "high", "p", "p_family", "share"):
+    for name in ("effect", "low", "high", "p", "p_fwer", "share"):
         values = np.full(len(table), np.nan)
         values[list(rows)] = exact[name].to_numpy(dtype=float)
         table[name] = values

@@ -13,6 +13,13 @@ CLASSIFIERS: tuple[Classifier, ...] = ("centroid", "logistic")
 
 N_INNER_FOLDS = 3
 DEFAULT_C = 1.0
+BAG_C = (
+    1.0,
+    10.0,
+    100.0,
+)  # TF-IDF has unit length, so it takes weaker penalties than standardised vectors
+USUAL_BAG_C = 10.0  # where there are no inner folds to choose one on
+RARE = ""  # stands for every form that was seen in one group only
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,11 @@ class Logistic:
 
     standardise: bool = True
     C: tuple[float, ...] = (0.01, 0.1, 1.0)
+
+    @property
+    def C_untold(self) -> float:
+        """The penalty where there are no inner folds to choose one on."""
+        return self.C[0] if len(self.C) == 1 else DEFAULT_C
 
     def make(self, codes: Int[ndarray, " example"], groups: Int[ndarray, " example"]) -> Any:
         """A classifier for examples with these labels and groups."""
@@ -49,8 +61,7 @@ class Logistic:
                 **settings,
             )
         else:
-            C = self.C[0] if len(self.C) == 1 else DEFAULT_C
-            regression = LogisticRegression(C=C, max_iter=3000)
+            regression = LogisticRegression(C=self.C_untold, max_iter=3000)
         return make_pipeline(*([StandardScaler()] if self.standardise else []), regression)
 
 
@@ -92,6 +103,42 @@ class CentroidClassifier:
         return self.classes[(values @ self.directions.T).argmax(axis=1)]
 
 
+class FormRule:
+    """A rule of one word: each form stands for the label that it speaks for most.
+
+    Forms that were fitted in one group only count as one form, and so do forms that were not fitted: a word that is seldom there is
+    itself a sign, as an adjective is where an article could be.
+    """
+
+    def fit(
+        self,
+        forms: ndarray,
+        codes: Int[ndarray, " example"],
+        groups: Int[ndarray, " example"],
+    ) -> "FormRule":
+        """Counts labels by form, as shares of each label, since the score counts labels alike."""
+        pairs = np.unique(np.stack([forms, groups.astype(forms.dtype)]), axis=1)
+        names, n_groups = np.unique(pairs[0], return_counts=True)
+        self.known = names[n_groups > 1]
+        size = np.bincount(codes)
+        share = np.divide(1.0, size, out=np.zeros(len(size)), where=size > 0)
+        usual = int(size.argmax())
+        self.said: dict[str, int] = {}
+        told = self._told(forms)
+        for form in np.unique(told):
+            speaks = np.bincount(codes[told == form], minlength=len(size)) * share
+            self.said[str(form)] = int(speaks.argmax())
+        self.said.setdefault(RARE, usual)
+        return self
+
+    def _told(self, forms: ndarray) -> ndarray:
+        return np.where(np.isin(forms, self.known), forms, RARE)
+
+    def predict(self, forms: ndarray) -> Int[ndarray, " example"]:
+        """The label of each form."""
+        return np.array([self.said[str(form)] for form in self._told(forms)], dtype=int)
+
+
 def weights(fitted: Any) -> tuple[Float[ndarray, "label dim"], Float[ndarray, " label"]]:
     """One row and one number per class of a fitted classifier, whose largest score is its prediction."""
     if isinstance(fitted, CentroidClassifier):
@@ -106,16 +153,18 @@ def weights(fitted: Any) -> tuple[Float[ndarray, "label dim"], Float[ndarray, " 
     return weight, bias
 
 
-def bag_of_words() -> Any:
-    """TF-IDF with sublinear counts, then balanced logistic regression with C = 10."""
+def word_counts() -> Any:
+    """TF-IDF with sublinear counts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
 
-    return make_pipeline(
-        TfidfVectorizer(sublinear_tf=True),
-        LogisticRegression(C=10.0, max_iter=3000, class_weight="balanced"),
-    )
+    return TfidfVectorizer(sublinear_tf=True)
+
+
+def bag_of_words(C: float) -> Any:
+    """Logistic regression on TF-IDF in which labels count alike."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=C, max_iter=3000, class_weight="balanced")
 
 
 def majority() -> Any:

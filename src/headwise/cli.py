@@ -138,6 +138,8 @@ def run(
         )
         console.print(f"[bold]{escape(report.question)}[/] [dim]{escape(report.model)}[/]")
         console.print(f"[{colour}]{report.verdict}[/]: {escape(report.answer)}")
+        if report.controls:
+            console.print(escape(report.controls), style="dim")
         console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
         pages.append(page)
     if len(pages) > 1:

@@ -1,35 +1,54 @@
-"""Heads against rules: effects with intervals, and p values that know how much was tried.
+"""Heads against baselines: what each head is compared with, and by how much it hits more often.
 
-For every case (a relation in one direction) the best rule without a model is chosen on one part of
-the data, three times: for all pairs, for those with words between (`apart`) and for those with a
-distractor, a wrong word of the right part of speech that is as near. A head's own positional
-profile, where it looks on average whatever the words, is a rule of its own and takes the place of the
-common one where it was better. The effect of a head is how much more often than its rule it hits, on
-the other part.
+Three comparisons, each with a baseline of its own:
+
+- `chance`: does it attend there at all? Against uniform attention and permuted links (any visible word
+  as likely to be the right one);
+- `plain`: more than position and plain text tell? Against rules that read the text alone, a learned
+  ranking, words that were answers before, and the head's own usual distance;
+- `tags`: more than parts of speech tell? The same, and rules and a ranking that read gold parts of
+  speech, which no model is given. A head that does no better may still attend there.
+
+on all pairs, on those with words between (`non_adjacent`) and, to describe, on those with a distractor, a
+wrong word of the right part of speech that is as near. Baselines are chosen on one half of the groups
+and counted on the other, both halves in turn, over many splits (`headwise.crossfit`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from . import baselines
-from .baselines import MAX_OFFSET
+from . import baselines, learned
+from .baselines import is_right
 from .corpus import Corpus
+from .crossfit import Chosen, Fitted, Splits, choose
+from .deciding import MIN_CLUSTERS
 from .hits import Case, Count
-from .questions import Questions
-from .stats import MIN_CLUSTERS, bootstrap_ratios, sign_flip, sum_by_cluster
+from .options import Options
+from .questions import NOBODY, Questions
+from .stats import Clusters
+from .traits import Traits
 
-Scope = Literal["all", "apart", "distractor"]
+Comparison = Literal["chance", "plain", "tags"]
+Scope = Literal["all", "non_adjacent", "distractor"]
+COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-Verdict = Literal["supported", "not supported", "inconclusive"]
+# What is tested; the other combinations are not asked.
+TESTED: tuple[tuple[Comparison, Scope], ...] = tuple(
+    (comparison, scope) for comparison in COMPARISONS for scope in SCOPES[:2]
+)
+DESCRIBED: tuple[tuple[Comparison, Scope], ...] = (*TESTED, ("plain", "distractor"))
 
-MIN_PAIRS = 20
-LEVEL = 0.05
+
+def column(name: str, comparison: Comparison = "plain", scope: Scope = "all") -> str:
+    """Name of a column of a table: `effect`, `effect_chance`, `effect_tags_non_adjacent`."""
+    versus = "" if comparison == "plain" else f"_{comparison}"
+    return f"{name}{versus}{'' if scope == 'all' else f'_{scope}'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,222 +58,225 @@ class Evidence:
     Attributes:
         case: The questions.
         count: What the heads did.
-        group: Cluster of each question, an index shared by all cases.
-        fitted: Questions that choices are made on.
-        reported: Questions that figures are of.
+        uniform: What a uniform head would do, a `Count` of one head.
+        group: Cluster of each question by source, an index shared by all cases.
+        clusters: Clusters of the questions, by source and, where it varies, by the word that decides.
+        splits: Which groups lie in which half.
         scopes: Which questions belong to each scope.
-        rules: Per scope, the best rule that knows no model: its name.
-        by_rule: Per scope, whether that rule is right.
-        by_profile: Whether each head's own positional profile is right.
+        chosen: For every comparison and scope the best common baseline.
+        positions: Whether each head's own usual distance is right, fitted on the other half and on the same.
     """
 
     case: Case
     count: Count
+    uniform: Count
     group: Int[ndarray, " question"]
-    fitted: Bool[ndarray, " question"]
-    reported: Bool[ndarray, " question"]
+    clusters: Clusters
+    splits: Splits
     scopes: dict[Scope, Bool[ndarray, " question"]]
-    rules: dict[Scope, str]
-    by_rule: dict[Scope, Bool[ndarray, " question"]]
-    by_profile: Bool[ndarray, "layer head question"]
+    chosen: dict[tuple[Comparison, Scope], Chosen]
+    positions: tuple[Bool[ndarray, "head split question"], Bool[ndarray, "head split question"]]
 
-    def within(
-        self, scope: Scope, part: Literal["fitted", "reported"]
-    ) -> Bool[ndarray, " question"]:
-        """Questions of one scope and part."""
-        return self.scopes[scope] & (self.fitted if part == "fitted" else self.reported)
+    @cached_property
+    def hits(self) -> Bool[ndarray, "head question"]:
+        """Whether the most attended word is a right one."""
+        return self.right(self.count.found)
 
-    def uses_profile(self, scope: Scope) -> Bool[ndarray, "layer head"]:
-        """Heads whose own profile was a better rule than the best common one, where rules are chosen."""
-        fitted = self.within(scope, "fitted")
-        if not fitted.any():
-            return np.zeros(self.by_profile.shape[:2], dtype=bool)
-        return self.by_profile[..., fitted].mean(-1) > self.by_rule[scope][fitted].mean()
+    def right(
+        self, found: Int[ndarray, "layer head question"]
+    ) -> Bool[ndarray, "layer*head question"]:
+        """Whether words that heads found are right ones; heads in one row."""
+        n = len(self.case.questions)
+        return is_right(self.case.questions, found.reshape(found.shape[0] * found.shape[1], n))
 
-    def by_baseline(self, scope: Scope) -> Bool[ndarray, "layer head question"]:
-        """Whether the best rule is right, for each head its own or the common one."""
-        return np.where(self.uses_profile(scope)[..., None], self.by_profile, self.by_rule[scope])
+    @cached_property
+    def half(self) -> Int[ndarray, "split question"]:
+        """The half in which each question lies."""
+        return self.splits.halves(self.group)
+
+    def uses_positions(
+        self, comparison: Comparison, scope: Scope
+    ) -> Bool[ndarray, "head split half"]:
+        """Where a head's own usual distance was a better baseline than the common one, on the half where it is chosen."""
+        inside = self.scopes[scope]
+        if comparison == "chance" or not inside.any():
+            return np.zeros((len(self.hits), len(self.splits), 2), dtype=bool)
+        inner = self.positions[1]
+        on = np.stack([(self.half == h) & inside for h in (0, 1)], axis=1).astype(np.float32)
+        rate = np.einsum("shq,nsq->nsh", on, inner.astype(np.float32), optimize=True)
+        return rate / np.maximum(on.sum(axis=2), 1) > self.chosen[comparison, scope].fitted_rate
+
+    def baseline(
+        self, comparison: Comparison, scope: Scope
+    ) -> Float[ndarray, "split head question"]:
+        """How right the best baseline is about each question of a scope: for each head its own distance or the common one."""
+        inside = self.scopes[scope]
+        common = self.chosen[comparison, scope].right[:, inside]
+        half, outer = self.half[:, inside], self.positions[0][..., inside]
+        uses = self.uses_positions(comparison, scope)
+        if not uses.any():
+            return np.broadcast_to(common[:, None], (len(common), len(self.hits), common.shape[1]))
+        split = np.arange(len(half))[:, None]
+        other = uses[:, split, 1 - half]
+        return np.where(other, outer, common).swapaxes(0, 1).astype(np.float32)
+
+    def gains(self, comparison: Comparison, scope: Scope) -> Float[ndarray, "split head question"]:
+        """How much more each head hits than its baseline, in every split."""
+        inside = self.scopes[scope]
+        return self.hits[:, inside].astype(np.float32) - self.baseline(comparison, scope)
+
+    def baseline_names(self, comparison: Comparison, scope: Scope) -> list[str]:
+        """For each head the baseline that it was held against most often."""
+        own = self.uses_positions(comparison, scope).mean(axis=(1, 2)) > 0.5
+        return np.where(own, "own usual distance", self.chosen[comparison, scope].name).tolist()
 
 
 def weigh(
     case: Case,
     count: Count,
+    uniform: Count,
     corpus: Corpus,
-    group: Int[ndarray, " question"],
-    fitted: Bool[ndarray, " question"],
-    reported: Bool[ndarray, " question"],
+    traits: Traits,
+    groups: Int[ndarray, " sentence"],
+    splits: Splits,
 ) -> Evidence:
-    """Chooses the best rules for a case.
+    """Finds the best baselines for a case.
 
     Args:
         case: The questions.
         count: What the heads did.
+        uniform: What a uniform head did.
         corpus: Words and their parts of speech.
-        group: Cluster of each question.
-        fitted: Questions to choose on.
-        reported: Questions to report on.
+        traits: What text tells of the words.
+        groups: Group of each sentence.
+        splits: Which groups lie in which half.
     """
     questions = case.questions
+    group = groups[questions.sentence]
     scopes: dict[Scope, Bool[ndarray, " question"]] = {
         "all": np.ones(len(questions), dtype=bool),
-        "apart": questions.nearest > 1,
+        "non_adjacent": questions.nearest > 1,
         "distractor": baselines.has_distractor(questions, corpus),
     }
-    sets = baselines.answer_classes(questions.where(fitted), corpus)
-    names, places = zip(*baselines.rules(questions, corpus, sets), strict=True)
-    every_rule = baselines.is_right(questions, np.stack(places))
-    rules: dict[Scope, str] = {}
-    by_rule: dict[Scope, Bool[ndarray, " question"]] = {}
-    for scope, inside in scopes.items():
-        best = int(every_rule[:, inside & fitted].sum(axis=1).argmax())
-        rules[scope], by_rule[scope] = names[best], every_rule[best]
+    found = count.found.reshape(count.n_heads, len(questions))
     return Evidence(
         case=case,
         count=count,
+        uniform=uniform,
         group=group,
-        fitted=fitted,
-        reported=reported,
+        clusters=clusters_of(case, corpus, traits, group, int(groups.max(initial=0)) + 1),
+        splits=splits,
         scopes=scopes,
-        rules=rules,
-        by_rule=by_rule,
-        by_profile=_by_profile(questions, count.profile),
+        chosen=_choose(questions, uniform, corpus, traits, group, splits, scopes),
+        positions=learned.own_positions(found, questions, group, splits),
     )
 
 
-def _by_profile(
-    questions: Questions, profile: Float[ndarray, "layer head offset"]
-) -> Bool[ndarray, "layer head question"]:
-    """Whether the visible distance at which a head looks most on average is the right one."""
-    # What is visible within reach is a range of distances, of which few occur: each is looked up once.
-    reach = (-MAX_OFFSET, MAX_OFFSET + 1)
-    low, high = (np.clip(x - questions.looker, *reach) for x in (questions.first, questions.end))
-    ranges, which = np.unique(np.stack([low, high]), axis=1, return_inverse=True)
-    offsets = np.arange(*reach)
-    best = np.zeros((*profile.shape[:2], ranges.shape[1]), dtype=int)
-    for i, (first, end) in enumerate(ranges.T):
-        visible = (offsets >= first) & (offsets < end) & (offsets != 0)
-        best[..., i] = offsets[np.where(visible, profile, -1.0).argmax(axis=-1)]
-    return baselines.is_right(questions, questions.looker + best[..., which.ravel()])
+def _choose(
+    questions: Questions,
+    uniform: Count,
+    corpus: Corpus,
+    traits: Traits,
+    group: Int[ndarray, " question"],
+    splits: Splits,
+    scopes: dict[Scope, Bool[ndarray, " question"]],
+) -> dict[tuple[Comparison, Scope], Chosen]:
+    half = splits.halves(group)
+    chance = np.stack([is_right(questions, uniform.found[0, 0]), baselines.by_chance(questions)])
+    found: dict[tuple[Comparison, Scope], Chosen] = {}
+    for scope, inside in scopes.items():
+        names = ("uniform attention", "permuted links")
+        found["chance", scope] = choose(names, chance, [], inside, half)
+    if not len(questions):
+        nothing = np.zeros((1, 0), dtype=bool)
+        for scope, inside in scopes.items():
+            for comparison in COMPARISONS[1:]:
+                found[comparison, scope] = choose(["none"], nothing, [], inside, half)
+        return found
+    blocks = Options.blocks(questions, corpus)
+    sets = baselines.answer_classes(questions, corpus)
+    plain = _pointed([dict(baselines.plain_rules(b, traits)) for b in blocks])
+    tagged = _pointed([dict(baselines.tagged_rules(b, corpus, traits, sets)) for b in blocks])
+    right = is_right(questions, np.stack([*plain.values(), *tagged.values()]))
+    n_offsets, n_plain = 2 * baselines.MAX_OFFSET, len(plain)
+    told = _most_right([*plain.values()][n_offsets:], right[n_offsets:n_plain])
+    known = learned.known_answers(blocks, traits, group, splits)
+    table_of = _tables(blocks, traits, told, None)
+    by_text = {
+        scope: learned.ranking("learned ranking", blocks, table_of, group, inside, splits)
+        for scope, inside in scopes.items()
+        if scope != "distractor" and inside.any()
+    }
+    more: list[Fitted] = []
+    if corpus.has_tags:
+        told = [*told, *_most_right([*tagged.values()], right[n_plain:])]
+        table_of = _tables(blocks, traits, told, corpus)
+        name = "learned ranking with parts of speech"
+        more = [learned.ranking(name, blocks, table_of, group, scopes["all"], splits)]
+    for scope, inside in scopes.items():
+        fitted = [*known, by_text.get(scope, by_text["all"])]
+        found["plain", scope] = choose([*plain], right[:n_plain], fitted, inside, half)
+        everything = [*plain, *tagged]
+        found["tags", scope] = choose(everything, right, [*fitted, *more], inside, half)
+    return found
 
 
-def table(
-    evidence: Sequence[Evidence], *, seed: int, n_flips: int, n_resamples: int = 2000
-) -> pd.DataFrame:
-    """One row per case, layer and head, with error rates kept over all of them.
+def _pointed(
+    blocks: Sequence[dict[str, Int[ndarray, " _"]]],
+) -> dict[str, Int[ndarray, " question"]]:
+    """Where rules point, over all blocks of questions."""
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
-    Args:
-        evidence: Every case that was asked.
-        seed: Fixes flips and resamples.
-        n_flips: Sign flips for p values.
-        n_resamples: Resamples for intervals.
+
+def _tables(
+    blocks: Sequence[Options],
+    traits: Traits,
+    rules: Sequence[Int[ndarray, " question"]],
+    corpus: Corpus | None,
+) -> Callable[[int], Float[ndarray, "row feature"]]:
+    """Features of the words of each block; kept if there is one block, and else made whenever they are asked for."""
+    ends = np.cumsum([len(block.questions) for block in blocks])
+
+    def table_of(i: int) -> Float[ndarray, "row feature"]:
+        own = slice(ends[i] - len(blocks[i].questions), ends[i])
+        return learned.features(blocks[i], traits, [places[own] for places in rules], corpus)
+
+    return lru_cache(maxsize=1)(table_of)
+
+
+def _most_right(
+    places: list[Int[ndarray, " question"]], right: Bool[ndarray, "rule question"]
+) -> list[Int[ndarray, " question"]]:
+    """The rules that are right most often: those worth telling the learned ranking of."""
+    best = np.argsort(-right.sum(axis=1), kind="stable")[:N_TOLD]
+    return [places[i] for i in best]
+
+
+N_TOLD = 32
+
+
+def clusters_of(
+    case: Case,
+    corpus: Corpus,
+    traits: Traits,
+    group: Int[ndarray, " question"],
+    n_groups: int,
+) -> Clusters:
+    """Clusters by source, and crossed with it by the word that decides: the dependent's form.
+
+    Words are a sample, too (Clark 1973), where there are many. Where few make most cases (*the* among
+    determiners) they are all there is of their kind, and no sample of it; then source is the only factor,
+    which is written down twice, because all blocks of a family have the same factors.
     """
-    n_groups = max((int(e.group.max()) + 1 for e in evidence if len(e.group)), default=0)
-    columns: dict[str, ndarray] = {}
-    n_heads = evidence[0].count.mass.size
-    sums = np.empty((len(evidence) * n_heads, n_groups), dtype=np.float32)
-    for scope in SCOPES:
-        for i, e in enumerate(evidence):
-            sums[i * n_heads : (i + 1) * n_heads] = _gains(e, scope, n_groups)
-        counts = np.stack([_counts(e, scope, n_groups) for e in evidence])
-        total, n_clusters = counts.sum(axis=1), (counts > 0).sum(axis=1)
-        may_infer = np.repeat((total >= MIN_PAIRS) & (n_clusters >= MIN_CLUSTERS), n_heads)
-        flips = sign_flip(sums, seed=seed, n_flips=n_flips)
-        low, high = bootstrap_ratios(sums, counts, seed=seed, n_resamples=n_resamples)
-        per_head = np.repeat(total, n_heads)
-        found = {
-            "pairs": per_head.astype(int),
-            "clusters": np.repeat(n_clusters, n_heads),
-            "hit_rate": _rates(e.count.hits[..., e.within(scope, "reported")] for e in evidence),
-            "baseline_hit_rate": _rates(
-                e.by_baseline(scope)[..., e.within(scope, "reported")] for e in evidence
-            ),
-            "baseline": np.concatenate(
-                [
-                    np.where(e.uses_profile(scope).ravel(), "own positions", e.rules[scope])
-                    for e in evidence
-                ]
-            ),
-            "effect": np.divide(
-                sums.sum(axis=1), per_head, out=np.full(len(sums), np.nan), where=per_head > 0
-            ),
-            "effect_low": low,
-            "effect_high": high,
-            "p": np.where(may_infer, flips.p, np.nan),
-            "p_family": np.where(may_infer, flips.p_family, np.nan),
-            "q": np.where(may_infer, flips.q, np.nan),
-        }
-        suffix = "" if scope == "all" else f"_{scope}"
-        columns |= {f"{name}{suffix}": values for name, values in found.items()}
-    frame = pd.concat([_labels(evidence), pd.DataFrame(columns)], axis=1)
-    judged = ["p_family", "p_family_apart", "effect_high", "effect_high_apart"]
-    frame["verdict"] = [verdict(*row) for row in frame[judged].itertuples(index=False)]
-    return frame
-
-
-def _gains(e: Evidence, scope: Scope, n_groups: int) -> Float[ndarray, "row cluster"]:
-    """For each head and cluster, how many more hits than its rule."""
-    reported = e.within(scope, "reported")
-    gains = e.count.hits[..., reported].astype(np.int8) - e.by_baseline(scope)[..., reported]
-    flat = gains.reshape(gains.shape[0] * gains.shape[1], gains.shape[2]).astype(np.float32)
-    return sum_by_cluster(flat, e.group[reported], n_groups)
-
-
-def _counts(e: Evidence, scope: Scope, n_groups: int) -> Float[ndarray, " cluster"]:
-    """Reported questions in each cluster."""
-    return np.bincount(e.group[e.within(scope, "reported")], minlength=n_groups).astype(np.float32)
-
-
-def _labels(evidence: Sequence[Evidence]) -> pd.DataFrame:
-    frames: list[pd.DataFrame] = []
-    for e in evidence:
-        n_layers, n_heads = e.count.mass.shape
-        layers, heads = np.divmod(np.arange(n_layers * n_heads), n_heads)
-        questions = e.case.questions.where(e.reported)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "relation": e.case.relation.text,
-                    "layer": layers,
-                    "head": heads,
-                    "direction": e.case.direction,
-                    "sentences": len(np.unique(questions.sentence)),
-                    "mass": e.count.mass.ravel(),
-                    "norm_hit_rate": _rates([e.count.norm_hits[..., e.reported]])
-                    if e.count.norm_hits is not None
-                    else np.nan,
-                    "sink": e.count.sink.ravel(),
-                    "uniform": baselines.uniform(questions),
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
-
-
-def _rates(values: Iterable[Bool[ndarray, "layer head _"]]) -> Float[ndarray, " row"]:
-    """Mean over the questions of each case, for every head; NaN where there are none."""
-    return np.concatenate(
-        [
-            x.mean(axis=-1).ravel() if x.shape[-1] else np.full(x.shape[0] * x.shape[1], np.nan)
-            for x in values
-        ]
-    )
-
-
-def verdict(
-    p_family: float, p_family_apart: float, effect_high: float, effect_high_apart: float
-) -> Verdict:
-    """What may be said of one head in one case.
-
-    Supported: its effect is above zero on all pairs and on those with words between, both at 5% over
-    everything that was asked. Not supported: on one of the two its interval lies at or below zero, and
-    on the other nothing is found. Inconclusive: otherwise, so where a head beats its rule with words
-    between and a rule beats it on all pairs; and always with fewer than 20 pairs or five groups.
-    """
-    if np.isnan(p_family):
-        return "inconclusive"
-    found, found_apart = p_family < LEVEL, p_family_apart < LEVEL
-    if found and found_apart:
-        return "supported"
-    if (effect_high <= 0 and not found_apart) or (effect_high_apart <= 0 and not found):
-        return "not supported"
-    return "inconclusive"
+    questions = case.questions
+    start = corpus.starts[questions.sentence]
+    if case.direction == "governor->dependent":
+        seen = np.where(questions.targets == NOBODY, np.iinfo(int).max, questions.targets)
+        word = start + seen.min(axis=1, initial=np.iinfo(int).max)
+    else:
+        word = start + questions.looker
+    form = traits.form[word] if len(word) else np.zeros(0, dtype=int)
+    counts = np.bincount(form, minlength=1).astype(float)
+    effective = counts.sum() ** 2 / max(1.0, float((counts**2).sum()))
+    crossed = n_groups + form if effective >= MIN_CLUSTERS else n_groups + len(traits.forms) + group
+    return Clusters((group.astype(np.int64), crossed.astype(np.int64)))

@@ -17,7 +17,7 @@ class Corpus:
     Attributes:
         sentences: The sentences.
         starts: Number of words before each sentence, and of all at the end.
-        names: Parts of speech (`classes_of`) that occur; the first is empty, for words of none.
+        names: Parts of speech that occur; the first is empty, for words of sentences without any.
         classes: For each word an index into `names`.
         labels: Names of the relations that occur.
         links: For each link its sentence, dependent, governor, and an index into `labels`.
@@ -55,14 +55,20 @@ class Corpus:
         """Words in each sentence."""
         return np.diff(self.starts)
 
+    @property
+    def has_tags(self) -> bool:
+        """Whether the part of speech of any word is known."""
+        return len(self.names) > 1
+
     def of_class(self, names: Iterable[str]) -> Bool[ndarray, " word"]:
         """Whether each word is of one of some parts of speech."""
         return np.isin(self.classes, [i for i, name in enumerate(self.names) if name in {*names}])
 
 
 def classes_of(sentence: Sentence) -> tuple[str, ...]:
-    """Part of speech of every word, or the label that marks it where no parts of speech are known."""
-    if sentence.tags:
-        return sentence.tags
-    labels = {mark.word: mark.label for mark in sentence.marks}
-    return tuple(labels.get(word, "") for word in range(len(sentence.words)))
+    """Part of speech of every word; empty where none is known.
+
+    Marks are no parts of speech, for what is marked is often what is asked for: a rule that reads them
+    reads the key.
+    """
+    return sentence.tags or ("",) * len(sentence.words)

@@ -1,9 +1,9 @@
-"""Suites made of suites: who decides what a word means, and nouns with their adjectives and without."""
+"""Suites made of suites: who decides what a word means."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .suites import Link, Mark, Sentence, Suite
+from .suites import Link, Sentence, Suite
 
 
 def cues(suite: Suite) -> Suite:
@@ -22,45 +22,28 @@ def cues(suite: Suite) -> Suite:
     return _suite(suite, "cues", found)
 
 
-def described_or_bare(suite: Suite, relation: str = "amod") -> Suite:
-    """Nouns with their adjectives, and the same sentences with these left out, marked as one or the other.
+def deciding_words(suite: Suite, relation: str = "") -> frozenset[str]:
+    """Words, in small letters, that decide in a suite: dependents of links, and what is swapped in pairs without links.
 
-    Only of adjectives that stand right before their noun, or before another of it; *an* becomes *a* and the other way round where
-    the next word asks for it.
+    What is fitted on sentences that others decide was never told these words: `burrow_sentences("mole", n,
+    without=deciding_words(pairs))`.
+
+    Args:
+        suite: Pairs, or sentences with links.
+        relation: The links that count; all, if none is named. burrow's sentences have links of syntax besides.
     """
-    found: list[Sentence] = []
-    for sentence in suite.sentences:
-        nouns: dict[int, set[int]] = {}
-        for link in sentence.links:
-            if link.relation == relation:
-                nouns.setdefault(link.governor, set()).add(link.dependent)
-        for noun, adjectives in nouns.items():
-            if adjectives == set(range(noun - len(adjectives), noun)):
-                found += [
-                    replace(sentence, marks=(Mark(noun, "described"),)),
-                    _bare(sentence, noun, len(adjectives)),
-                ]
-                break  # one noun of each sentence, so that none is seen twice
-    return _suite(suite, "described or bare", found)
-
-
-def _bare(sentence: Sentence, noun: int, n: int) -> Sentence:
-    kept = [i for i in range(len(sentence.words)) if not noun - n <= i < noun]
-    words = [sentence.words[i] for i in kept]
-    at = noun - n
-    if at > 0 and words[at - 1].lower() in ("a", "an"):
-        article = words[at - 1][0] + ("n" if words[at][0].lower() in "aeiou" else "")
-        words[at - 1] = article
-    if at == 0:
-        words[0] = words[0].capitalize()
-    return replace(
-        sentence,
-        words=tuple(words),
-        spaces=tuple(sentence.spaces[i] for i in kept),
-        tags=tuple(sentence.tags[i] for i in kept) if sentence.tags else (),
-        marks=(Mark(at, "bare"),),
-        links=(),
-    )
+    found = {
+        sentence.words[link.dependent].lower()
+        for sentence in suite.sentences
+        for link in sentence.links
+        if relation in ("", link.relation)
+    }
+    for pair in suite.pairs:
+        if not pair.clean.links:
+            found |= {
+                s.words[i].lower() for s in (pair.clean, pair.corrupted) for i in pair.changed
+            }
+    return frozenset(found)
 
 
 def _suite(suite: Suite, what: str, sentences: Sequence[Sentence]) -> Suite:

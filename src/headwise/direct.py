@@ -1,9 +1,13 @@
-"""Self-repair: what a head does by itself, beside what it costs to cut it.
+"""Self-repair: what a head does by itself, beside what it costs to ablate it.
 
-When a head is cut, later heads see something else and may make up for it, so the cost is less than what the head
-contributes. Its *direct* effect is measured with all later attention held at what it was in the intact model, and with
-every layer norm dividing by what it divided by there; MLPs are run anew. Direct less total is what the rest of the model
-repaired. McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect; Rushing and Nanda 2024, Explorations of self-repair.
+When a head is ablated, later components see something else and may make up for it, so the cost (the total effect) is less than what the head
+contributes. Its *direct* effect is measured with everything after it held at what it was in the clean model: attention, MLPs, and what every
+layer norm divides by. What the head wrote then reaches the end by itself, and where norms stand before the branches this is direct logit
+attribution. Direct less total is self-repair (McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect; Rushing and Nanda 2024,
+Explorations of self-repair); below zero, later components pass on more of what the head does than it writes itself.
+
+Its direct effect *through MLPs* is the same with later MLPs run anew: what the head does without any later head. It may be far larger, since MLPs turn
+what heads gather into words.
 """
 
 from collections.abc import Sequence
@@ -12,17 +16,24 @@ from dataclasses import dataclass
 import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
+from torch import nn
 
 from . import effects, heads, sources
 from .ablation import Ablation
+from .anatomy import Side
+from .directions.stream import Wiring
+from .frozen import Frozen
 from .heads import AnyHead, Head
 from .metrics import AnyMetric
 from .models import Model
-from .norms import FrozenNorms
 from .showing import Viewable
 from .sources import Place, Source
+from .stats import mean_of
 from .suites import Suite
 from .sweep import Change, Sweep, Variant
+
+EFFECTS = ("total", "direct", "direct_through_mlps")
+Costs = dict[str, Float[ndarray, "cut sentence"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,16 +45,18 @@ class DirectResult(Viewable):
         suite: Name of the suite.
         how: How heads were cut.
         total: Cost of every cut, `[head, sentence]`, by metric.
-        direct: The same with later attention and norms held.
-        table: One row per `metric` and head (`side`, `layer`, `head`): mean `total` and `direct` cost, and `repaired`, direct less
-            total, with its 95% interval over groups (`low`, `high`).
+        direct: The same with all later attention, MLPs and norms held.
+        direct_through_mlps: The same with later attention and norms held, and MLPs run.
+        table: One row per `metric` and head (`side`, `layer`, `head`): mean `total`, `direct` and `direct_through_mlps`, each with its 95% interval over
+            clusters (`_low`, `_high`), and `self_repair`, direct less total, with its own (`self_repair_low`, `self_repair_high`).
     """
 
     model: str
     suite: str
     how: str
-    total: dict[str, Float[ndarray, "cut sentence"]]
-    direct: dict[str, Float[ndarray, "cut sentence"]]
+    total: Costs
+    direct: Costs
+    direct_through_mlps: Costs
     table: pd.DataFrame
 
 
@@ -70,7 +83,7 @@ def direct_effects(
         budget: Most memory for activations that are kept.
 
     Raises:
-        HeadwiseError: As `headwise.ablate`.
+        HeadwiseError: As `headwise.ablate`; or the model's stream is put together in a way that is not known.
     """
     ablation = Ablation.of(model, suite, metrics, [how], "", seed, batch_tokens, budget)
     chosen = _chosen(model, heads)
@@ -83,37 +96,48 @@ def direct_effects(
     given = ablation.sources_of({(h.side, h.layer) for h in chosen}) | {"own": own}
     cuts: list[Variant] = [(Change("z", h.side, h.layer, h.head, how),) for h in chosen]
     held: list[Variant] = [(*cut, *_held(h, layers)) for cut, h in zip(cuts, chosen, strict=True)]
-    values = [
-        Sweep(
-            model, ablation.prompts, ablation.readings, given, {}, ablation.batch_tokens, norms
-        ).run(variants, doing)
-        for variants, norms, doing in (
-            (cuts, None, "cutting heads"),
-            (held, FrozenNorms(model), "cutting heads by themselves"),
-        )
-    ]  # fmt: skip
-    total, direct = (
-        {r.name: effects.worse(r, v) for r, v in zip(ablation.readings, found, strict=True)}
-        for found in values
+    asked = (
+        (cuts, None, "ablating heads"),
+        (held, Frozen(model, _mlps(model)), "ablating heads, all else held"),
+        (held, Frozen(model), "ablating heads, MLPs run"),
     )
+    found: dict[str, Costs] = {}
+    for name, (variants, frozen, doing) in zip(EFFECTS, asked, strict=True):
+        sweep = Sweep(
+            model, ablation.prompts, ablation.readings, given, {}, ablation.batch_tokens, frozen
+        )
+        values = sweep.run(variants, doing)
+        found[name] = {r.name: effects.worse(r, v) for r, v in zip(ablation.readings, values, strict=True)}  # fmt: skip
+    clusters = ablation.prompts.clusters
     tables: list[pd.DataFrame] = []
-    for reading in ablation.readings:
-        both = direct[reading.name], total[reading.name]
-        table = effects.table_of(
-            reading, "repaired", both[0] - both[1], ablation.prompts.groups, seed
-        ).drop(columns=["p", "p_family", "q"])
-        for i, part in enumerate(Head._fields[-1:] + Head._fields[:-1]):
-            table.insert(1 + i, part, [getattr(head, part) for head in chosen])
-        table.insert(4, "total", both[1].mean(axis=1))
-        table.insert(5, "direct", both[0].mean(axis=1))
-        tables.append(table)
+    for metric in found["total"]:
+        costs = {name: found[name][metric] for name in EFFECTS}
+        costs["self_repair"] = costs["direct"] - costs["total"]
+        columns: dict[str, object] = {"metric": metric}
+        columns |= {part: [getattr(head, part) for head in chosen] for part in ("side", "layer", "head")}  # fmt: skip
+        for name, cost in costs.items():
+            mean = mean_of(cost, clusters)
+            columns |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
+        tables.append(pd.DataFrame(columns))
     return DirectResult(
-        model.name, suite.name, how, total, direct, pd.concat(tables, ignore_index=True)
+        model.name, suite.name, how, **found, table=pd.concat(tables, ignore_index=True)
     )
 
 
 def _chosen(model: Model, given: Sequence[AnyHead] | None) -> list[Head]:
     return heads.chosen(model, given)
+
+
+def _mlps(model: Model) -> list[nn.Module]:
+    """The last linear map of every MLP."""
+    stacks: list[Side] = [stack.side for stack in model.stacks]
+    return [
+        branch.output
+        for side in stacks
+        for block in Wiring.of(model, side).blocks
+        for branch in block
+        if branch.kind == "mlp"
+    ]
 
 
 def _layers(model: Model) -> list[Head]:

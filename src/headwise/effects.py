@@ -2,11 +2,11 @@
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
 
 from .metrics import Reading
-from .stats import cluster_bootstrap, sign_flip, sum_by_cluster
+from .stats import Block, Clusters, Estimates, max_t, mean_of
 
 Values = Float[ndarray, "variant sentence"]
 
@@ -27,35 +27,57 @@ def turned(
 
 
 def table_of(
-    reading: Reading, name: str, effects: Values, groups: Int[ndarray, " sentence"], seed: int
+    reading: Reading, name: str, effects: Values, clusters: Clusters, seed: int
 ) -> pd.DataFrame:
-    """Mean, interval over groups, and one-sided sign-flip p of every variant.
+    """Mean, interval over clusters and one-sided test of every variant, all of them one family.
 
     Args:
         reading: What was measured.
         name: What the column of means is called.
         effects: Of every variant and sentence.
-        groups: Group of each sentence, as an index.
-        seed: Fixes intervals and flips.
+        clusters: Which cluster each sentence belongs to.
+        seed: Fixes the flips.
 
     Returns:
-        Columns `metric`, the mean, `low`, `high`, `p`, `p_family` (the largest of all rows) and `q`; the p values
-        are NaN where a metric cannot but rise, so that its sign says nothing.
+        Columns `metric`, the mean, `low` and `high` (95%), `se`, `t`, `p`, `p_fwer` (over all rows), `q_fdr`, and `critical`, what a t must exceed
+        at 5% over the family. Of a metric that cannot but rise, as `kl`, the sign says nothing, and t and p are NaN; so they are with
+        fewer than 20 sentences or 10 clusters.
     """
-    low, high = cluster_bootstrap(effects, groups, seed=seed)
-    tested = sign_flip(sum_by_cluster(effects, groups, int(groups.max()) + 1), seed=seed)
+    estimates = mean_of(effects, clusters)
+    tests = max_t([Block(effects, clusters)], seed=seed)
     says = 1.0 if reading.has_sign else np.nan
     return pd.DataFrame(
         {
             "metric": reading.name,
-            name: effects.mean(axis=1),
-            "low": low,
-            "high": high,
-            "p": tested.p * says,
-            "p_family": tested.p_family * says,
-            "q": tested.q * says,
+            name: estimates.value,
+            "low": estimates.low,
+            "high": estimates.high,
+            "se": estimates.se,
+            "t": tests.t * says,
+            "p": tests.p * says,
+            "p_fwer": tests.p_fwer * says,
+            "q_fdr": tests.q_fdr * says,
+            "critical": tests.criticals * says,
         }
     )
+
+
+def shares_of(effects: Values, clean: Float[ndarray, " sentence"], clusters: Clusters) -> Estimates:
+    """Mean effects as shares of the mean clean metric.
+
+    Both means are estimated on the same sentences, and one with a large clean metric has more to lose; so the standard error is that of the
+    ratio (linearised), not of the effect over a constant.
+
+    Returns:
+        NaN where the clean metric is not above zero, by its interval if there is one: of what a model does not do, no share can be lost.
+    """
+    whole = mean_of(clean[None], clusters)
+    mean = float(whole.value[0])
+    if not mean > 0 or whole.low[0] <= 0:
+        nothing = np.full(len(effects), np.nan)
+        return Estimates(nothing, nothing, nothing, nothing, whole.df, whole.n_clusters)
+    ratio = effects.mean(axis=1, keepdims=True) / mean
+    return mean_of(ratio + (effects - ratio * clean) / mean, clusters)
 
 
 def differ(low: Float[ndarray, " row"], high: Float[ndarray, " row"], n_ways: int) -> list[bool]:

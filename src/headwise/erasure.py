@@ -35,7 +35,7 @@ from .folds import Folds, TooFew
 from .models import Model
 from .progress import track
 from .showing import Viewable
-from .stats import cluster_bootstrap
+from .stats import Clusters, mean_of
 from .suites import Suite
 from .vectors import read_vectors
 
@@ -46,6 +46,7 @@ MEASURES = {
     "continuation": "share of sentences in which words that follow under this label are likelier than others",
     "kl": "nats between what is predicted with and without, mean over the tokens from the word on",
 }
+SHARES = ("accuracy", "continuation")  # right or wrong in every sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +103,7 @@ def erase(
         layers: Layers of the residual stream, `n_layers` being its end; all by default.
         position: Which word is changed, as in `probe`.
         folds: As in `probe`.
-        seed: Fixes folds, random subspaces and intervals.
+        seed: Fixes folds and random subspaces.
         labels: As in `probe`.
         n_random: Random subspaces to compare with.
         too_few: As in `probe`.
@@ -133,7 +134,7 @@ def erase(
     scores |= after_moving(model, examples, divided, vectors[model.n_layers], shifts)
     order = list(MEASURES)
     rows = [
-        _row(layer, measure, scores[layer, measure], divided.groups, n_random, seed)
+        _row(layer, measure, scores[layer, measure], divided.groups, n_random)
         for layer, measure in sorted(scores, key=lambda key: (key[0], order.index(key[1])))
     ]
     table = pd.DataFrame(rows)
@@ -285,7 +286,6 @@ def _row(
     values: Scores,
     groups: Int[ndarray, " example"],
     n_random: int,
-    seed: int,
 ) -> dict[str, Any]:
     scored = np.isfinite(values).all(axis=0)
     values, groups = values[:, scored], groups[scored]
@@ -293,7 +293,7 @@ def _row(
     has_far = len(values) > 2 + n_random
     as_far = values[2 + n_random :].mean(axis=0) if has_far else np.full_like(random, np.nan)
     difference = values[1] - (as_far if has_far else random)
-    low, high = cluster_bootstrap(difference, groups, seed=seed)
+    found = mean_of(difference, Clusters.of(groups), "difference" if measure in SHARES else None)
     return {
         "layer": layer,
         "measure": measure,
@@ -303,6 +303,6 @@ def _row(
         "random": random.mean(),
         "as_far": as_far.mean(),
         "difference": difference.mean(),
-        "low": float(low),
-        "high": float(high),
+        "low": float(found.low),
+        "high": float(found.high),
     }

@@ -1,4 +1,4 @@
-"""What a probe reads: which words, which labels, and a task beside it that says nothing of language."""
+"""What a probe reads: which words, and which labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -205,44 +205,6 @@ def _seen(model: Model, sentence: Sentence, word: int) -> str:
     """What the model may know of a sentence at a word: a decoder has not read on."""
     end = word + 1 if model.is_causal else len(sentence.words)
     return " ".join(sentence.words[:end])
-
-
-@dataclass(frozen=True, eq=False)
-class Control:
-    """A task that says nothing of language: a random label for each kind of word beside the marked one.
-
-    Attributes:
-        codes: Random label of each example, as frequent as the real ones.
-        known: Scored examples whose word beside was seen in fitting, so that its label can be known.
-    """
-
-    codes: Int[ndarray, " example"]
-    known: Bool[ndarray, " example"]
-
-
-def control_task(
-    examples: Examples,
-    suite: Suite,
-    splits: Sequence[tuple[Int[ndarray, " _"], Int[ndarray, " _"]]],
-    seed: int,
-) -> Control | None:
-    """Hewitt and Liang 2019; None where no word is seen twice, or all that are have one label."""
-    beside: list[str] = []
-    for i, word in zip(examples.sentences, examples.positions, strict=True):
-        said = suite.sentences[int(i)].words
-        other = word - 1 if word > 0 else min(word + 1, len(said) - 1)
-        beside.append(said[other].lower())
-    kinds, kind = np.unique(beside, return_inverse=True)
-    # Dealt so that labels are as frequent as in the data, whichever words are frequent.
-    rng = np.random.default_rng(seed)
-    label_of = rng.choice(examples.codes, size=len(kinds))
-    codes = label_of[kind.ravel()]
-    known = np.zeros(len(codes), dtype=bool)
-    for train, test in splits:
-        if len(np.unique(codes[train])) < 2:
-            return None
-        known[test] = np.isin(kind.ravel()[test], kind.ravel()[train])
-    return Control(codes, known) if known.any() else None
 
 
 def divide(

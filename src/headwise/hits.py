@@ -1,14 +1,18 @@
-"""Counting hits: for every head, is the most attended word of a pair a right one?
+"""Which word each head attends to most: for every layer, head and question, and with how much attention.
 
-A `Counter` is shown attention between words, rows of one layer at a time, and counts every case (a
-relation in one direction) at once. Of each row and column the most attended word is kept, per question
-and head two bits, and sums. What is summed is one sparse matrix over pairs of words, made once for a
-batch and the same for every layer. No pattern outlives its rows, so memory does not grow with the square
-of a document's length.
+A `Counter` is shown attention between words, rows of one layer at a time, and answers every case (a
+relation in one direction) at once. Of each row and column the most attended word is kept, and of each
+question and head three numbers more. No pattern outlives its rows, so memory does not grow with the
+square of a document's length. Whether the word is a right one, and how often a rule would have been,
+is asked of what is kept here (`headwise.comparison`).
+
+Attention to a word is summed over its pieces, so a head that attends to all tokens alike attends most
+to the word with most pieces: `headwise.uniform` counts what such a head would do, by the same code.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +22,6 @@ from numpy import ndarray
 from torch import Tensor
 
 from . import words
-from .baselines import MAX_OFFSET
 from .errors import HeadwiseError
 from .models import Model
 from .questions import NOBODY, Direction, Questions
@@ -26,8 +29,8 @@ from .questions import NOBODY, Direction, Questions
 if TYPE_CHECKING:
     from .notation import Relation
 
-N_OFFSETS = 2 * MAX_OFFSET + 1
 LONG = 256  # tokens of a sentence that is better summed word by word than by a product
+SINKS, SPECIAL = -2, -1  # columns after the words: first and special tokens; special tokens alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,69 +52,69 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Count:
-    """What was counted for one case.
+    """What every head did in one case.
 
     Attributes:
-        hits: Whether the most attended word is right.
-        norm_hits: The same, attention weighted by the length of what it moves, `||pattern * v W_O||`;
+        found: The most attended word (in a column: the word that attends most), special tokens and the
+            word itself left out; -1 where there was no attention at all.
+        outweighs: Whether that word got more attention than the word itself and than all special tokens
+            together (in a column: attends more than the word does to itself).
+        mass: Attention on right words, 0 to 1.
+        sink: Attention of the word that looks on the first token and special tokens, 0 to 1.
+        norm_found: As `found`, attention weighted by the length of what it moves, `||pattern * v W_O||`;
             None if that was not counted.
-        profile: Mean attention at each distance from the word that looks, -20 to 20, over the questions
-            that choices are made on.
-        mass: Mean attention on right words over the reported questions, 0 to 1.
-        sink: Mean attention of the word that looks on the first token and special tokens, likewise.
     """
 
-    hits: Bool[ndarray, "layer head question"]
-    norm_hits: Bool[ndarray, "layer head question"] | None
-    profile: Float[ndarray, "layer head offset"]
-    mass: Float[ndarray, "layer head"]
-    sink: Float[ndarray, "layer head"]
+    found: Int[ndarray, "layer head question"]
+    outweighs: Bool[ndarray, "layer head question"]
+    mass: Float[ndarray, "layer head question"]
+    sink: Float[ndarray, "layer head question"]
+    norm_found: Int[ndarray, "layer head question"] | None = None
+
+    @property
+    def n_heads(self) -> int:
+        """Heads of all layers."""
+        return self.found.shape[0] * self.found.shape[1]
 
 
 class Counter:
-    """Counts every case, batch by batch and row by row; short-lived. A `streaming.Watcher`.
+    """Answers every case, batch by batch and row by row; short-lived. A `streaming.Watcher`.
 
     Args:
         model: The model.
         cases: What is asked.
-        fitted: For each case, the questions that choices are made on.
-        reported: For each case, the questions that figures are of.
         norms: Whether to weigh attention by what it moves, too.
+        shape: Layers and heads that will be shown; those of the model by default.
     """
 
     def __init__(
         self,
         model: Model,
         cases: Sequence[Case],
-        fitted: Sequence[Bool[ndarray, " _"]],
-        reported: Sequence[Bool[ndarray, " _"]],
         *,
         norms: bool = True,
+        shape: tuple[int, int] | None = None,
     ) -> None:
         self.model, self.cases, self.norms = model, cases, norms
-        self._fitted, self._reported = fitted, reported
-        self._asked = _Asked.of(cases, fitted, reported)
-        shape, n_questions = (model.n_layers, model.n_heads), len(self._asked.case)
-        self._hits = np.zeros((*shape, n_questions), dtype=bool)
-        self._norm_hits = np.zeros((*shape, n_questions if norms else 0), dtype=bool)
-        self._sums = self._no_sums()
+        self.shape = shape or (model.n_layers, model.n_heads)
+        self._asked = _Asked.of(cases)
+        size = (*self.shape, len(self._asked.case))
+        self._found = np.full(size, NOBODY, dtype=np.int32)
+        self._norm_found = np.full(size if norms else (*self.shape, 0), NOBODY, dtype=np.int32)
+        self._outweighs = np.zeros(size, dtype=bool)
+        self._mass, self._sink = (np.zeros(size, dtype=np.float32) for _ in range(2))
         self._page: _Page | None = None
-
-    def _no_sums(self) -> Float[Tensor, "layer sum head"]:
-        size = (self.model.n_layers, len(self.cases) * N_SUMS, self.model.n_heads)
-        return torch.zeros(size, device=self.model.device)
 
     def begin(self, batch: words.Batch) -> None:
         """Turns to the questions about the sentences of a batch."""
-        asked = self._asked.about(batch.indices)
-        n_words = batch.pieces.shape[1]
-        # One word more stands for all that is no word of the text: attention that sinks.
-        pieces = torch.cat([batch.pieces, _sinks(batch)[:, None]], dim=1)
+        # Two more words stand for all that is no word of the text: attention that sinks.
+        special = ((batch.pieces.sum(1) == 0) & (batch.mask > 0)).float()
+        first = batch.mask.long().argmax(dim=1, keepdim=True)
+        sinks = special.scatter(1, first, 1.0)
+        pieces = torch.cat([batch.pieces, sinks[:, None], special[:, None]], dim=1)
         if len(pieces) == 1 and pieces.shape[2] > LONG:
             pieces = pieces[0].to_sparse()
-        self._page = _Page(
-            batch, pieces, asked, asked.cells(n_words, self.model.device), self._no_sums()
-        )
+        self._page = _Page(batch, pieces, self._asked.about(batch.indices))
 
     def values(self, layer: int, values: Float[Tensor, "batch pos kv_head d_head"]) -> None:
         """Takes in how long what each head would write of each value is."""
@@ -123,27 +126,20 @@ class Counter:
         """Takes in the attention of some tokens, whole words of them, from position `start` on."""
         page = self._open()
         pattern = pattern.float()
-        n_rows, n_words, n_pos = page.batch.pieces.shape
         stop = start + pattern.shape[2]
         if start == 0:
-            size = (n_rows, n_words, self.model.n_heads)
-            page.best = _Best.zeros(size, pattern.device)
-            if self.norms:
-                page.best_moved = _Best.zeros(size, pattern.device)
+            page.turn(pattern.shape[1], pattern.device, norms=self.norms)
         first, end = _words_within(page.batch, start, stop)
         if end > first:
             own = page.batch.pieces[:, first:end, start:stop]
             looks = words.rows_of_words(pattern, own, page.pieces)
-            looks.diagonal(offset=first, dim1=1, dim2=2).zero_()
-            page.best.take_in(looks[:, :, :-1], first)
-            adds = page.cells.matrix(page.sums.shape[1], looks, first)
-            page.sums[layer] += torch.sparse.mm(adds, looks.flatten(0, 2))
+            page.take_in(looks, first)
             if self.norms:
                 moved = pattern * page.lengths.transpose(1, 2)[:, :, None]
                 looks = words.rows_of_words(moved, own, page.pieces)
                 looks.diagonal(offset=first, dim1=1, dim2=2).zero_()
-                page.best_moved.take_in(looks[:, :, :-1], first)
-        if stop == n_pos:
+                page.best_moved.take_in(looks[:, :, :SINKS], first)
+        if stop == page.batch.pieces.shape[2]:
             self._finish(layer, page)
 
     def _open(self) -> "_Page":
@@ -158,80 +154,35 @@ class Counter:
                 f"weights, or use a wider dtype than {str(self.model.dtype).removeprefix('torch.')}."
             )
         asked = page.asked
-        self._hits[layer][:, asked.place] = page.best.hits(asked).T
+        found, value = page.best.of(asked)
+        rival = np.where(
+            asked.column[:, None], page.at(page.itself, asked), page.at(page.rival, asked)
+        )
+        self._found[layer][:, asked.place] = found.T
+        self._outweighs[layer][:, asked.place] = (value > rival).T
+        self._mass[layer][:, asked.place] = page.mass.T.cpu().numpy()
+        self._sink[layer][:, asked.place] = page.sinks(asked).T
         if self.norms:
-            self._norm_hits[layer][:, asked.place] = page.best_moved.hits(asked).T
+            self._norm_found[layer][:, asked.place] = page.best_moved.of(asked)[0].T
 
     def end(self) -> None:
-        """Keeps what a batch added up to, now that all of it has been read."""
-        self._sums += self._open().sums
+        """A batch has been read to its end."""
         self._page = None
 
     def counts(self) -> list[Count]:
         """What was counted, case by case."""
-        found: list[Count] = []
-        start = 0
-        shape = (self.model.n_layers, len(self.cases), N_SUMS, self.model.n_heads)
-        sums = self._sums.double().cpu().numpy().reshape(shape)
-        for number, case in enumerate(self.cases):
-            own = slice(start, start + len(case.questions))
-            start = own.stop
-            n_reported = max(1, int(self._reported[number].sum()))
-            available = _available(case.questions.where(self._fitted[number]))
-            profile = sums[:, number, :N_OFFSETS].swapaxes(1, 2)
-            found.append(
-                Count(
-                    hits=self._hits[..., own],
-                    norm_hits=self._norm_hits[..., own] if self.norms else None,
-                    profile=profile / np.maximum(available, 1),
-                    mass=sums[:, number, MASS] / n_reported,
-                    sink=sums[:, number, SINK] / n_reported,
-                )
+        ends = np.cumsum([len(case.questions) for case in self.cases])
+        return [
+            Count(
+                found=self._found[..., own],
+                outweighs=self._outweighs[..., own],
+                mass=self._mass[..., own],
+                sink=self._sink[..., own],
+                norm_found=self._norm_found[..., own] if self.norms else None,
             )
-        return found
-
-
-# What is summed for each case: attention at each distance, on right words, and what sinks.
-MASS, SINK, N_SUMS = N_OFFSETS, N_OFFSETS + 1, N_OFFSETS + 2
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Numbers of attention and the sum that each goes into.
-
-    Attributes:
-        sum: `N_SUMS` times the case, plus which of its sums.
-        row: The sentence, as a row of the batch.
-        looker: The word that looks.
-        seen: The word that is seen; the number of words for attention that sinks.
-        device: Where sums are made.
-    """
-
-    sum: Int[ndarray, " cell"]
-    row: Int[ndarray, " cell"]
-    looker: Int[ndarray, " cell"]
-    seen: Int[ndarray, " cell"]
-    device: torch.device
-    _made: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
-
-    def matrix(
-        self, n_sums: int, looks: Float[Tensor, "batch row word_and_sink head"], first: int
-    ) -> Float[Tensor, "sum batch*row*word_and_sink"]:
-        """A sparse matrix that adds up what stands in the rows of words from `first` on."""
-        if first not in self._made:
-            n_rows, n_lookers, n_seen, _ = looks.shape
-            looker = self.looker - first
-            inside = (looker >= 0) & (looker < n_lookers)
-            cell = (self.row * n_lookers + looker) * n_seen + self.seen
-            made = torch.sparse_coo_tensor(
-                torch.from_numpy(np.stack([self.sum[inside], cell[inside]])),
-                torch.ones(int(inside.sum())),
-                (n_sums, n_rows * n_lookers * n_seen),
-                device=self.device,
-                check_invariants=False,
-            )
-            self._made[first] = made.coalesce()
-        return self._made[first]
+            for case, end in zip(self.cases, ends, strict=True)
+            for own in [slice(end - len(case.questions), end)]
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,8 +195,6 @@ class _Asked:
         row: Its sentence, or the sentence's row in a batch.
         looker: The word that looks, or that is looked at in a column.
         column: Whether it is read from a column.
-        fitted: Whether choices are made on it.
-        reported: Whether figures are of it.
         n_targets: How many words are right.
         targets: The right words, question by question.
     """
@@ -255,18 +204,11 @@ class _Asked:
     row: Int[ndarray, " question"]
     looker: Int[ndarray, " question"]
     column: Bool[ndarray, " question"]
-    fitted: Bool[ndarray, " question"]
-    reported: Bool[ndarray, " question"]
     n_targets: Int[ndarray, " question"]
     targets: Int[ndarray, " target"]
 
     @classmethod
-    def of(
-        cls,
-        cases: Sequence[Case],
-        fitted: Sequence[Bool[ndarray, " _"]],
-        reported: Sequence[Bool[ndarray, " _"]],
-    ) -> "_Asked":
+    def of(cls, cases: Sequence[Case]) -> "_Asked":
         """All questions; `row` is the sentence."""
         case = np.repeat(np.arange(len(cases)), [len(c.questions) for c in cases])
         is_column = np.array([c.direction == "column" for c in cases], dtype=bool)
@@ -276,8 +218,6 @@ class _Asked:
             row=np.concatenate([c.questions.sentence for c in cases]),
             looker=np.concatenate([c.questions.looker for c in cases]),
             column=is_column[case],
-            fitted=np.concatenate(list(fitted)),
-            reported=np.concatenate(list(reported)),
             n_targets=np.concatenate(
                 [(c.questions.targets != NOBODY).sum(axis=1) for c in cases], dtype=int
             ),
@@ -305,27 +245,13 @@ class _Asked:
         last_target = self.targets[np.cumsum(self.n_targets) - 1]
         return np.where(self.column, last_target, self.looker)
 
-    def cells(self, n_words: int, device: torch.device) -> _Cells:
-        """What is to be summed in a batch with so many words in a row."""
-        profiled = np.flatnonzero(self.fitted).repeat(N_OFFSETS)
-        offset = np.tile(np.arange(N_OFFSETS), int(self.fitted.sum()))
-        near = self.looker[profiled] + offset - MAX_OFFSET
-        visible = (near >= 0) & (near < n_words)
-        target_of = np.repeat(np.arange(len(self.case)), self.n_targets)
-        reported = self.reported[target_of]
-        question = np.concatenate([profiled[visible], target_of[reported]])
-        kind = np.concatenate([offset[visible], np.full(int(reported.sum()), MASS)])
-        other = np.concatenate([near[visible], self.targets[reported]])
+    @cached_property
+    def cells(self) -> Int[ndarray, "4 target"]:
+        """Of each right word its question, and where its attention stands: row, word that looks, word that is seen."""
+        question = np.repeat(np.arange(len(self.case)), self.n_targets)
         column, own = self.column[question], self.looker[question]
-        sinks = np.flatnonzero(self.reported)
-        every = np.concatenate([question, sinks])
-        return _Cells(
-            sum=self.case[every] * N_SUMS + np.concatenate([kind, np.full(len(sinks), SINK)]),
-            row=self.row[every],
-            looker=np.concatenate([np.where(column, other, own), self.who_looks[sinks]]),
-            seen=np.concatenate([np.where(column, own, other), np.full(len(sinks), n_words)]),
-            device=device,
-        )
+        looker, seen = np.where(column, self.targets, own), np.where(column, own, self.targets)
+        return np.stack([question, self.row[question], looker, seen])
 
 
 def _ranges(low: Int[ndarray, " range"], high: Int[ndarray, " range"]) -> Int[ndarray, " _"]:
@@ -363,15 +289,15 @@ class _Best:
         self.column_value = torch.where(better, largest.values, self.column_value)
         self.column_word = torch.where(better, largest.indices + first, self.column_word)
 
-    def hits(self, asked: _Asked) -> Bool[ndarray, "question head"]:
-        """Whether the largest is a right one."""
-        if not len(asked.case):
-            return np.zeros((0, self.row_word.shape[2]), dtype=bool)
-        by_row, by_column = (x.cpu().numpy() for x in (self.row_word, self.column_word))
-        place = (asked.row, asked.looker)
-        found = np.where(asked.column[:, None], by_column[place], by_row[place])
-        right = np.repeat(found, asked.n_targets, axis=0) == asked.targets[:, None]
-        return np.logical_or.reduceat(right, np.cumsum(asked.n_targets) - asked.n_targets)
+    def of(
+        self, asked: _Asked
+    ) -> tuple[Int[ndarray, "question head"], Float[ndarray, "question head"]]:
+        """The word that answers each question, and its attention."""
+        place, column = (asked.row, asked.looker), asked.column[:, None]
+        by_row = [x.cpu().numpy()[place] for x in (self.row_word, self.row_value)]
+        by_column = [x.cpu().numpy()[place] for x in (self.column_word, self.column_value)]
+        word, value = (np.where(column, c, r) for r, c in zip(by_row, by_column, strict=True))
+        return word, value
 
 
 @dataclass(eq=False)
@@ -380,24 +306,63 @@ class _Page:
 
     Attributes:
         batch: The batch.
-        pieces: Which token is a piece of which word; the last word is everything that sinks. Sparse for
-            one long sentence.
+        pieces: Which token is a piece of which word; the last two words are first and special tokens,
+            and special tokens alone. Sparse for one long sentence.
         asked: The questions.
-        cells: What is to be summed.
-        sums: What was summed so far.
         lengths: Of the layer at hand, how long what each head writes of each value is.
         best: Of the layer at hand, where attention is largest.
         best_moved: The same, weighted by `lengths`.
+        itself: Attention of each word to itself.
+        rival: The larger of that and what it gives to special tokens.
+        sink: Attention of each word on the first token and special tokens.
+        mass: Attention on right words.
     """
 
     batch: words.Batch
-    pieces: Float[Tensor, "batch word_and_sink pos"] | Float[Tensor, "word_and_sink pos"]
+    pieces: Float[Tensor, "batch word_and_sinks pos"] | Float[Tensor, "word_and_sinks pos"]
     asked: _Asked
-    cells: _Cells
-    sums: Float[Tensor, "layer sum head"]
     lengths: Float[Tensor, "batch pos head"] = field(init=False)
     best: _Best = field(init=False)
     best_moved: _Best = field(init=False)
+    itself: Float[Tensor, "batch word head"] = field(init=False)
+    rival: Float[Tensor, "batch word head"] = field(init=False)
+    sink: Float[Tensor, "batch word head"] = field(init=False)
+    mass: Float[Tensor, "question head"] = field(init=False)
+
+    def turn(self, n_heads: int, device: torch.device, *, norms: bool) -> None:
+        """Begins with another layer."""
+        size = (self.batch.pieces.shape[0], self.batch.pieces.shape[1], n_heads)
+        self.best = _Best.zeros(size, device)
+        if norms:
+            self.best_moved = _Best.zeros(size, device)
+        self.itself, self.rival, self.sink = torch.zeros(3, *size, device=device)
+        self.mass = torch.zeros(len(self.asked.case), n_heads, device=device)
+
+    def take_in(self, looks: Float[Tensor, "batch row word_and_sinks head"], first: int) -> None:
+        """Takes in the attention of the words from `first` on."""
+        own = slice(first, first + looks.shape[1])
+        itself = looks.diagonal(offset=first, dim1=1, dim2=2)
+        self.itself[:, own] = itself.transpose(1, 2)
+        self.rival[:, own] = torch.maximum(self.itself[:, own], looks[:, :, SPECIAL])
+        self.sink[:, own] = looks[:, :, SINKS]
+        itself.zero_()
+        self.best.take_in(looks[:, :, :SINKS], first)
+        question, row, looker, seen = self.asked.cells
+        inside = (looker >= first) & (looker < own.stop)
+        if inside.any():
+            at = [torch.from_numpy(x[inside]).to(looks.device) for x in (row, looker - first, seen)]
+            right = torch.from_numpy(question[inside]).to(looks.device)
+            self.mass.index_add_(0, right, looks[at[0], at[1], at[2]])
+
+    def at(
+        self, values: Float[Tensor, "batch word head"], asked: _Asked
+    ) -> Float[ndarray, "question head"]:
+        """What stands at the word that each question is read from."""
+        return values.cpu().numpy()[asked.row, asked.looker]
+
+    def sinks(self, asked: _Asked) -> Float[ndarray, "question head"]:
+        """What the word that looks gives to the first token and special tokens."""
+        return self.sink.cpu().numpy()[asked.row, asked.who_looks]
 
 
 def _words_within(batch: words.Batch, start: int, stop: int) -> tuple[int, int]:
@@ -406,13 +371,6 @@ def _words_within(batch: words.Batch, start: int, stop: int) -> tuple[int, int]:
         return 0, batch.pieces.shape[1]
     inside = torch.nonzero(batch.pieces[:, :, start:stop].sum((0, 2)))
     return (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 0)
-
-
-def _sinks(batch: words.Batch) -> Float[Tensor, "batch pos"]:
-    """1 for the first token and for tokens that belong to no word."""
-    sinks = (batch.pieces.sum(1) == 0) & (batch.mask > 0)
-    first = batch.mask.long().argmax(dim=1, keepdim=True)
-    return sinks.float().scatter(1, first, 1.0)
 
 
 def value_norms(
@@ -428,11 +386,3 @@ def value_norms(
     values = values.float().repeat_interleave(W_O.shape[0] // values.shape[2], dim=2)
     squares = torch.einsum("bphd,hde,bphe->bph", values, gram, values)
     return squares.clamp(min=0).sqrt()
-
-
-def _available(questions: Questions) -> Int[ndarray, " offset"]:
-    """How many questions have a visible word at each distance."""
-    offsets = np.arange(-MAX_OFFSET, MAX_OFFSET + 1)
-    low = (questions.first - questions.looker)[:, None]
-    high = (questions.end - questions.looker)[:, None]
-    return ((offsets >= low) & (offsets < high)).sum(axis=0)

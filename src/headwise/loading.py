@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -19,7 +20,7 @@ import torch
 
 from . import catalogue
 from .anatomy import stacks_of
-from .engine import Engine
+from .engine import EAGER, FUSED, Engine
 from .errors import HeadwiseError
 from .models import Model
 from .suites import hash_files
@@ -226,16 +227,39 @@ def random_like(model: Model, seed: int) -> Model:
     """A model of the same shape whose weights mean nothing, on the same device and in the same type.
 
     Its weights are drawn as its class draws them before training. It shares the tokenizer.
+
+    Raises:
+        HeadwiseError: The model's class cannot be made from its configuration alone.
     """
+    kind = type(model.hf)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        drawn = type(model.hf)(model.hf.config).to(device=model.device, dtype=model.dtype).eval()
+        try:
+            config = _unwatched(model.hf.config)
+            drawn = kind(config).to(device=model.device, dtype=model.dtype).eval()
+        except Exception as error:
+            # Whatever a class of the user's own raises: there is no model without training to compare with.
+            raise HeadwiseError(
+                f"No model of the shape of {model.name} can be drawn: {kind.__name__}(config) failed with "
+                f"{type(error).__name__}: {error}. Give the class a constructor that takes its configuration alone, as "
+                "transformers' models have."
+            ) from error
     return _describe(
         f"{model.name} with random weights",
         drawn,
         model.tokenizer,
         has_output_head=model.has_output_head,
     )
+
+
+def _unwatched(config: Any) -> Any:
+    """A copy with an attention of the model's own: who watches one model, within taps, does not watch another that is made of its configuration."""
+    copy = deepcopy(config)
+    parts = [c for c in vars(copy).values() if hasattr(c, "_attn_implementation")]
+    for part in (copy, *parts):
+        if getattr(part, "_attn_implementation", None) in (EAGER, FUSED):
+            part._attn_implementation = "eager"
+    return copy
 
 
 # Models by the id of what they were made from: whoever holds a model shares its taps with everyone else.

@@ -38,8 +38,9 @@ from .heads import AnyHead, Head
 from .models import Model
 from .progress import track
 from .showing import Viewable
+from .stats import Clusters, contrast_of
 from .suites import Suite
-from .unembedding import How, Readout, Targets, compare, contrast_interval, set_means
+from .unembedding import How, Readout, Targets, compare, set_means
 from .vectors import read_vectors
 
 MOST = 2**23  # scores at a time, on a CPU: 32 MiB, of which a few copies are held
@@ -67,7 +68,7 @@ class LensResult(Viewable):
         n_words: Marked words of each label.
         missing: Marked words left out because they have no vector, or no word at the position asked for.
         n_shuffles: Random sets of words that targets were compared with.
-        seed: The seed of these and of the intervals.
+        seed: The seed of these.
         stream: The highest tokens of each `label` and `layer`, by `rank`: `token`, and its mean `score` over the words
             of that label.
         updates: The tokens that each head (`layer`, `head`) raises most, for each `label`, by `rank`: `token`, its mean
@@ -126,7 +127,7 @@ def lens(
         labels: Read only words of these; all by default.
         position: Where it is read: 0 is the marked word, -1 the one before it; or a relation, as in `headwise.probe`.
         n_shuffles: Random sets of words; the smallest p is 1 / (n_shuffles + 1).
-        seed: Fixes them and the intervals.
+        seed: Fixes them.
 
     Raises:
         HeadwiseError: No marks, fewer than two labels or an unknown one; a head or layer out of range; `k` or
@@ -148,7 +149,7 @@ def lens(
     if n_shuffles < 1:
         raise HeadwiseError(f"n_shuffles={n_shuffles} is out of range; expected 1 or more.")
     asked = Targets.of(readout, targets or {}, examples.labels, n_shuffles, seed)
-    reader = _Reader(readout, examples, asked, k, seed)
+    reader = _Reader(readout, examples, asked, k)
     numbers = sorted({head.head for head in of_heads})
     vectors = (
         read_vectors(model, suite, examples, ["residual", "z"], None, numbers)
@@ -204,11 +205,9 @@ def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
 class _Reader:
     """Reads all marked words, layer by layer, and keeps what the tables say."""
 
-    def __init__(
-        self, readout: Readout, examples: Examples, asked: Targets, k: int, seed: int
-    ) -> None:
+    def __init__(self, readout: Readout, examples: Examples, asked: Targets, k: int) -> None:
         self.readout, self.examples, self.asked = readout, examples, asked
-        self.k, self.seed = k, seed
+        self.k, self.clusters = k, Clusters.of(examples.groups)
         self.device = readout.model.device
         self.most = MOST if self.device.type == "cpu" else 16 * MOST
         is_own = torch.from_numpy(examples.codes) == torch.arange(len(examples.labels))[:, None]
@@ -338,7 +337,7 @@ class _Reader:
                 set_means(above_any, of[i]) for of in (self.asked.sets, self.asked.topics)
             )
             values = read.values[:, i].cpu().numpy()
-            low, high = contrast_interval(values, codes, own, self.examples.groups, seed=self.seed)
+            found = contrast_of(values, codes, own, self.clusters)
             table = pd.DataFrame(
                 {
                     **self._places(layer, heads, np.arange(n), np.full(n, own)),
@@ -346,8 +345,8 @@ class _Reader:
                     "n_words": int((codes == own).sum()),
                     "n_targets": self.asked.sets[i].shape[1],
                     "effect": words[:, 0],
-                    "low": low,
-                    "high": high,
+                    "low": found.low,
+                    "high": found.high,
                 }
             )
             self.tested[kind].append((table, words, topics))

@@ -1,11 +1,6 @@
-"""Layer norms with the scale of another run.
+"""Layer norms: which they are, what they divide by, and the last of them."""
 
-A norm divides by how large its input is, so that whatever is added to the stream makes all else smaller. To ask what
-one addition does by itself, the scale is kept as it was in the intact model; the norm is then a linear map.
-"""
-
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -47,50 +42,6 @@ def is_centred(norm: nn.Module) -> bool:
     with torch.no_grad():  # not by calling it, as hooks of it may ask this
         plain, raised = own.forward(ramp), own.forward(ramp + 1)
     return bool(torch.allclose(plain, raised, rtol=0.05, atol=0.05 * float(plain.abs().max())))
-
-
-class FrozenNorms:
-    """Remembers the scales of one pass and keeps them in others; each pass of a model calls a norm once.
-
-    Attributes:
-        norms: The norms.
-        scales: Scale of each at every position, of the pass that was recorded.
-    """
-
-    def __init__(self, model: Model) -> None:
-        self.norms = norms_of(model)
-        self.scales: dict[nn.Module, Tensor] = {}
-
-    @contextmanager
-    def recorded(self) -> Generator[None]:
-        """Remembers scales while the body runs the model."""
-
-        def see(norm: nn.Module, args: tuple[Tensor, ...]) -> None:
-            self.scales[norm] = scale_of(norm, args[0])
-
-        handles = [norm.register_forward_pre_hook(see) for norm in self.norms]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    @contextmanager
-    def kept(self, n: int) -> Generator[None]:
-        """Keeps the scales while the body runs every row `n` times, one after the other."""
-
-        def change(norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-            bias: Any = getattr(norm, "bias", None)
-            bias = torch.zeros((), device=output.device) if bias is None else bias.detach()
-            before = self.scales[norm].repeat_interleave(n, dim=0)
-            return ((output - bias) * scale_of(norm, args[0]) / before + bias).to(output.dtype)
-
-        handles = [norm.register_forward_hook(change) for norm in self.norms]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
 
 def final_norm(model: Model) -> nn.Module | None:

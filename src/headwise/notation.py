@@ -56,8 +56,7 @@ class Who:
     def fits(self, corpus: Corpus) -> Bool[ndarray, " word"]:
         """Whether each word is meant."""
         if self.tag:
-            has_tags = np.array([bool(s.tags) for s in corpus.sentences], dtype=bool)
-            return corpus.of_class([self.tag]) & np.repeat(has_tags, corpus.lengths)
+            return corpus.of_class([self.tag])
         if self.word:
             form = self.word.lower()
             return _each(word.lower() == form for s in corpus.sentences for word in s.words)

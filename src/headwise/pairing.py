@@ -150,7 +150,7 @@ class Pairs:
             for one, values in zip(directions, found, strict=True):
                 towards = -1.0 if one == "noising" else 1.0
                 every.append(towards * (values[m][1:] - values[m][0]))
-                table = effects.table_of(reading, "effect", every[-1], self.clean.groups, seed)
+                table = effects.table_of(reading, "effect", every[-1], self.clean.clusters, seed)
                 table.insert(1, "direction", one)
                 for i, (name, values_of) in enumerate(columns.items()):
                     table.insert(2 + i, name, list(values_of))

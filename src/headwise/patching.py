@@ -48,8 +48,7 @@ class PatchResult(Viewable):
         effects: How far each patch moves the metric towards the other sentence of the pair, `[direction, patch, pair]`, by metric.
         groups: Group of each pair, as an index.
         table: One row per `metric`, `direction` and patch (`site`, `side`, `layer`, `head`, `position`), with the mean `effect`
-            in the metric's unit, its 95% interval over groups, one-sided sign-flip `p`, `p_family` (the largest of all
-            patches of metric and direction) and `q`; `share`, the mean effect over the mean difference between clean and
+            in the metric's unit and the other columns of `effects.table_of` (a family are all patches of metric and direction); `share`, the mean effect over the mean difference between clean and
             corrupted: 1 if it makes all the difference; `changed`, the share of pairs in which another of right and wrong
             becomes likelier; `pairs`, how many have the position (others count with an effect of 0). `head` is a key-value head at `k` and `v`, and missing at `residual`; `position` is a role
             (`headwise.places`), or empty for everywhere.

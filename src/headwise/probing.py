@@ -3,14 +3,15 @@
 For every layer of the residual stream, and for every head's key, value, output `z` and update `z W_O`, the
 vector of the marked word is classified by its label: by the nearest class mean (cosine) and by logistic
 regression. Scores are of sentences that were not fitted: the data's own test part, or folds that keep
-every group whole. Beside them stand the majority class and a bag of words of the same sentences (TF-IDF
-and logistic regression; for a decoder, of the words up to the marked one), which knows no model at all;
-layer 0 of the residual stream is the word before any attention.
+every group whole. Beside them stand baselines that need no layer and no head (see `plain`): the majority class, a bag of words, the mean of the
+same words' input embeddings, the words beside, the place in the sentence. What counts is the gain over the best of them, chosen on what each fold
+fits, tested jointly over heads, and held against models with random weights and with uniform attention.
 
 A high score says that the fact is there, not that the model uses it (Hewitt and Liang 2019;
 Ravichander, Belinkov and Hovy 2021).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,38 +21,79 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from . import words
+from . import gains, plain, words
 from .classifiers import CLASSIFIERS, CentroidClassifier, Classifier, Logistic, inner_folds, weights
+from .codelength import orders_of
 from .errors import HeadwiseError
-from .examples import Examples, control_task, divide
-from .fits import Job, Task, fit_all, group_order
+from .examples import Examples, divide
+from .fits import Job, Task, fit_all
 from .folds import TooFew
+from .gains import Choice, Estimate
 from .linear import Probe
 from .models import Model
+from .plain import (
+    BAG_OF_WORDS,
+    BEST_BASELINE,
+    MAJORITY,
+    NEXT_WORD,
+    PLACE,
+    PREVIOUS_WORD,
+    STATIC_MEAN,
+    WORD,
+)
+from .probe_table import table_of
 from .progress import track
+from .selectivity import control_task
 from .showing import Viewable
-from .stats import balanced_bootstrap, balanced_mean, cluster_bootstrap, label_permutation
+from .stats import Clusters, balanced_mean, balanced_of
 from .suites import Suite
+from .untrained import Scored, probe_controls
 from .vectors import SITES, Key, ProbeSite, read_vectors, update_basis
 
-BAG_OF_WORDS: Key = ("bag of words", 0, None)
-MAJORITY: Key = ("majority", 0, None)
+__all__ = [
+    "BAG_OF_WORDS",
+    "BEST",
+    "BEST_BASELINE",
+    "MAJORITY",
+    "NEXT_WORD",
+    "PLACE",
+    "PREVIOUS_WORD",
+    "STATIC_MEAN",
+    "WORD",
+    "Choice",
+    "Estimate",
+    "ProbeResult",
+    "fit_probe",
+    "probe",
+]
+
+N_RANDOM = 10  # models with random weights; each costs a forward pass and a fit of every head
+MIN_WORDS = (
+    10  # kinds of read words, from which on they are a sample of words and not the question itself
+)
+GIVEN_AWAY = 0.5  # of the way from the most frequent label to all right
+BEST: gains.Place = (BEST_BASELINE, "chosen")
+WITH_CODELENGTH = ("residual", "z")
 
 
 @dataclass(frozen=True, eq=False)
 class ProbeResult(Viewable):
-    """How well a label can be read at every place that was probed.
+    """How well a label can be read at every place that was probed, and how much better than without the model.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
         labels: The classes, in the order of the codes in `truth`.
         truth: Class of each scored example.
-        predictions: Predicted class of each scored example by (site, layer, head) and classifier; the
-            baselines have the sites `bag of words` and `majority`.
+        predictions: Predicted class of each scored example by (site, layer, head) and classifier; the baselines are named in `headwise.plain`,
+            and `BEST` is the best of them, chosen for each fold on what it fits.
         groups: Group of each scored example, as an index.
+        clusters: What intervals and tests go by: groups, and where words of ten kinds or more are read these, too.
         sentences: Index in the suite of each scored example.
+        fold: Fold that scored each example.
         folds: Number of folds, or 0 where the data's own split was used.
+        best_baselines: Place and classifier of the best baseline of each fold.
+        controls: One row per place of every control (random weights, uniform attention), see `untrained.probe_controls`.
         n_alike: Examples that have a near-duplicate in another group, with which that group was joined, or
             in the other part of the data's own split; see `headwise.folds`.
         n_fitted: Examples that were fitted at a time (on average over folds).
@@ -59,18 +101,11 @@ class ProbeResult(Viewable):
         missing: Examples left out because their word is cut off, shares its only token, or there is no word
             at the position asked for.
         coverage: How words were split and aligned.
-        seed: The seed of folds and intervals.
-        table: One row per `site` (`residual`, `z`, `bag of words`, `majority`), `layer`, `head` (empty
-            for the residual stream and the baselines) and `classifier`, with `examples` scored,
-            `balanced_accuracy` (mean recall over classes) and `accuracy`, both 0 to 1, with their 95% intervals
-            over groups (`balanced_low`, `balanced_high`, `accuracy_low`, `accuracy_high`); `p` against shuffled
-            labels, `p_family` over everything that was probed and `q` (Benjamini-Hochberg), see
-            `stats.label_permutation`; NaN for the baselines. `control_accuracy` is that of the same
-            classifier on a random label for each kind of word before the marked one, scored where that word
-            was seen in fitting, and `selectivity` the difference (Hewitt and Liang 2019): a probe that
-            learns either equally well shows what it can memorise, not what the model knows. `codelength` is
-            the online code of all labels in bits, where the classifier gives probabilities, beside
-            `uniform_codelength`.
+        seed: The seed of folds, controls and tests.
+        warnings: What a reader must know before believing a score: a sign that gives the label away, controls that could not be run.
+        selectivity_note: How selectivity was found, or why there is none.
+        table: One row per `site` (`residual`, `z`, ..., and the baselines), `layer`, `head` (empty for the residual stream and the baselines) and
+            `classifier`, with what `probe_table.table_of` says.
     """
 
     model: str
@@ -79,80 +114,95 @@ class ProbeResult(Viewable):
     truth: Int[ndarray, " example"]
     predictions: dict[tuple[Key, str], Int[ndarray, " example"]]
     groups: Int[ndarray, " example"]
+    clusters: Clusters
     sentences: Int[ndarray, " example"]
+    fold: Int[ndarray, " example"]
     folds: int
+    best_baselines: tuple[tuple[Key, str], ...]
+    controls: pd.DataFrame
     n_alike: int
     n_fitted: int
     dropped: tuple[str, ...]
     missing: int
     coverage: words.Coverage
     seed: int
+    warnings: tuple[str, ...]
+    selectivity_note: str
     table: pd.DataFrame
 
     def correct(self, key: Key, classifier: str) -> Float[ndarray, " example"]:
         """1 where the prediction is right and 0 where it is not."""
         return (self.predictions[key, classifier] == self.truth).astype(float)
 
-    def chosen(self, site: ProbeSite, classifier: Classifier) -> "Choice":
-        """The best place at a site, chosen on one half of the groups and scored on the other.
+    def chosen(self, site: ProbeSite, classifier: Classifier) -> Choice:
+        """The best place at a site, each example scored at the place that was chosen on the other half of the groups.
 
-        The best of many scores is too good to be true on the examples it was chosen by; on the
-        other half it is not.
+        The best of many scores is too good to be true on the examples it was chosen by, and which half it was chosen on is a lottery: so
+        both halves choose in turn, over 20 halvings.
         """
-        names = np.unique(self.groups)
-        half = np.random.default_rng(self.seed).permutation(names)[: len(names) // 2]
-        chosen_on = np.isin(self.groups, half)
         keys = [key for key, fitted in self.predictions if key[0] == site and fitted == classifier]
-        truth = self.truth[chosen_on]
-        best = max(
-            keys, key=lambda key: balanced_mean(self.correct(key, classifier)[chosen_on], truth)
+        own: pd.DataFrame = self.controls.loc[(self.controls["site"] == site) & (self.controls["classifier"] == classifier)]  # fmt: skip
+        return gains.choose(
+            keys,
+            classifier,
+            np.stack([self.correct(key, classifier) for key in keys]),
+            self.correct(*BEST),
+            self.truth,
+            self.groups,
+            self.clusters,
+            max(own["t"].to_numpy(dtype=float), default=float("nan")),
+            self.seed,
         )
-        return Choice(best, classifier, ~chosen_on)
 
-    def rate(self, key: Key, classifier: str, examples: Bool[ndarray, " example"]) -> "Estimate":
-        """Balanced accuracy at a place on some of the scored examples."""
-        return self._estimate(self.correct(key, classifier), examples)
+    def rate(
+        self, key: Key, classifier: str, examples: Bool[ndarray, " example"] | None = None
+    ) -> Estimate:
+        """Balanced accuracy at a place, on some of the scored examples or on all."""
+        return self._estimate(self.correct(key, classifier), examples, is_rate=True)
 
     def gain(
         self,
         key: Key,
         classifier: str,
-        other: tuple[Key, str],
-        examples: Bool[ndarray, " example"],
-    ) -> "Estimate":
-        """How much higher the balanced accuracy of a place is than that of another, paired by example."""
-        return self._estimate(self.correct(key, classifier) - self.correct(*other), examples)
+        other: tuple[Key, str] = BEST,
+        examples: Bool[ndarray, " example"] | None = None,
+    ) -> Estimate:
+        """How much higher the balanced accuracy of a place is than that of another (by default the best baseline), paired by example."""
+        values = self.correct(key, classifier) - self.correct(*other)
+        return self._estimate(values, examples, is_rate=False)
 
     def _estimate(
-        self, values: Float[ndarray, " example"], examples: Bool[ndarray, " example"]
-    ) -> "Estimate":
-        values, truth = values[examples], self.truth[examples]
-        low, high = balanced_bootstrap(values[None], truth, self.groups[examples], seed=self.seed)
-        return Estimate(float(balanced_mean(values, truth)), float(low[0]), float(high[0]))
+        self,
+        values: Float[ndarray, " example"],
+        examples: Bool[ndarray, " example"] | None,
+        *,
+        is_rate: bool,
+    ) -> Estimate:
+        kept = np.ones(len(values), dtype=bool) if examples is None else examples
+        bound = "rate" if is_rate else "difference"
+        return Estimate.of(
+            balanced_of(values[kept], self.truth[kept], self.clusters.where(kept), bound)
+        )
+
+    def baseline_sentence(self) -> str:
+        """Which baseline was the one to beat, how well it reads the label, and whether a bag of words could have won."""
+        counts = Counter(plain.name_of(place) for place in self.best_baselines)
+        folds = len(self.best_baselines)
+        which = ", ".join(f"{name} ({n} of {folds} folds)" for name, n in counts.most_common())
+        best, bag = self.rate(*BEST), self.rate(BAG_OF_WORDS, "logistic")
+        said = f"The baseline to beat is chosen on what each fold fits: {which}; it reads {100 * best.value:.0f}%."
+        if bag.low <= 1 / len(self.labels):
+            said += (
+                f" The bag of words reads {100 * bag.value:.0f}%, no more than chance: where the words that decide are in one fold only, it "
+                "cannot win, and likeness between words can."
+            )
+        return said
 
     def confusion(self, key: Key, classifier: str) -> pd.DataFrame:
         """How often each label (rows) was read as each (columns), at one place."""
         counts = np.zeros((len(self.labels), len(self.labels)), dtype=int)
         np.add.at(counts, (self.truth, self.predictions[key, classifier]), 1)
         return pd.DataFrame(counts, index=list(self.labels), columns=list(self.labels))
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A balanced accuracy, or a difference of two, with its 95% interval over groups."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """A place that was chosen, and the examples that had no part in choosing it."""
-
-    key: Key
-    classifier: Classifier
-    held_out: Bool[ndarray, " example"]
 
 
 def probe(
@@ -173,6 +223,7 @@ def probe(
     controls: bool = True,
     n_jobs: int | None = None,
     resume: str | Path | None = None,
+    n_random: int = N_RANDOM,
 ) -> ProbeResult:
     """Reads a label from the vectors of marked words, everywhere in the model.
 
@@ -190,7 +241,7 @@ def probe(
             the nearest word that the marked one governs by it (`"sense"`: is the sense already in the words
             that give it?). Marked words without such a word are left out.
         folds: Number of folds where the data bring no split; a group is never in two of them.
-        seed: Fixes the folds and the intervals.
+        seed: Fixes the folds, the controls and the tests.
         labels: Read only these; all by default.
         at_most: Most words to probe; more are drawn at random. By default all that are marked, and 3,000
             where every word has a label.
@@ -198,11 +249,14 @@ def probe(
             regression.
         logistic: How logistic regression is fitted; by default on standardised vectors, with the penalty
             chosen on inner folds.
-        controls: Whether each probe is also fitted to a control task and for its codelength.
+        controls: Whether the probe is also fitted to a control task, for its codelength, and in models with random weights and
+            uniform attention. Without these nothing is shown to be more than any model would give: `control_t` is NaN.
         n_jobs: Processes that fit; by default what suits the machine and the work.
         resume: Folder in which each fit is kept, so that a run that was stopped goes on with those missing.
         too_few: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
             the label.
+        n_random: Models with random weights among the controls; 0 leaves out uniform attention, too. They are asked at the sites `residual` and
+            `z`, of which evidence is given.
 
     Raises:
         HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
@@ -213,40 +267,60 @@ def probe(
     examples, divided = divide(examples, suite, folds, seed, too_few)
     splits = divided.splits
     features = read_vectors(model, suite, examples, sites, layers, heads)
-    scored = np.concatenate([test for _, test in splits])
-    order = np.sort(scored)
-    places: list[tuple[Key, str]] = [(MAJORITY, "majority"), (BAG_OF_WORDS, "logistic")]
-    jobs = [
-        Job(np.zeros((len(examples.codes), 1)), "majority"),
-        Job(np.array(examples.texts), "bag of words"),
-    ]
+    order = np.sort(np.concatenate([test for _, test in splits]))
+    of_baselines = plain.baseline_jobs(model, suite, examples)
+    places = [place for place, _ in of_baselines]
+    jobs = [job for _, job in of_baselines]
     for key, values in features.items():
         for classifier in classifiers:
             places.append((key, classifier))
-            jobs.append(Job(values, classifier))
-    control = control_task(examples, suite, splits, seed) if controls else None
+            jobs.append(Job(values, classifier, has_codelength=key[0] in WITH_CODELENGTH))
+    control, note = None, "Selectivity was not asked for."
+    if controls:
+        control, note = control_task(examples, suite, splits, seed, is_causal=model.is_causal)
+    inner = tuple(inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits)
     task = Task(
         codes=examples.codes,
         groups=divided.groups,
         splits=splits,
         control=None if control is None else control.codes,
-        order=group_order(divided.groups, seed) if controls else np.empty(0, dtype=int),
+        orders=orders_of(examples.codes, divided.groups, seed) if controls else (),
         n_labels=len(examples.labels),
-        inner=tuple(
-            inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits
-        ),
+        inner=inner,
     )
     kept = None if resume is None else Path(resume)
-    done = fit_all(jobs, task, logistic or Logistic(), n_jobs=n_jobs, resume=kept)
+    how = logistic or Logistic()
+    done = fit_all(jobs, task, how, n_jobs=n_jobs, resume=kept)
     fits = dict(track(done, len(jobs), "fitting probes"))
     predictions = {place: fits[i].predicted[order] for i, place in enumerate(places)}
-    control_scores = {
-        place: float((fits[i].control == control.codes)[control.known].mean())
-        for i, place in enumerate(places)
-        if control is not None and place[0] != MAJORITY
-    }
-    bits = {place: fits[i].bits for i, place in enumerate(places)}
     truth, groups = examples.codes[order], divided.groups[order]
+    fold = np.empty(len(examples.codes), dtype=int)
+    for f, (_, test) in enumerate(splits):
+        fold[test] = f
+    n_baselines = len(of_baselines)
+    best = gains.best_baseline(
+        {place: predictions[place] for place in places[:n_baselines]},
+        {place: fits[i].inner for i, place in enumerate(places[:n_baselines])},
+        truth,
+        fold[order],
+    )
+    predictions = {**dict(list(predictions.items())[:n_baselines]), BEST: best.predicted, **predictions}  # fmt: skip
+    clusters = _clusters(suite, examples, divided.groups, order)
+    of_controls, why = probe_controls(
+        model, suite, examples, sites, layers, heads, classifiers, task, how,
+        Scored(order, truth, (best.predicted == truth).astype(float), clusters),
+        n_random=n_random if controls else 0, seed=seed, n_jobs=n_jobs, resume=kept,
+    )  # fmt: skip
+    bits = {place: fits[i].bits for i, place in enumerate(places)}
+    selective: dict[tuple[Key, str], tuple[float, float]] = {}
+    if control is not None:
+        known = control.known
+        for i, place in enumerate(places):
+            if len(fits[i].control) and (fits[i].control[known] >= 0).all():
+                own = fits[i].predicted[known] == examples.codes[known]
+                other = fits[i].control[known] == control.codes[known]
+                selective[place] = float(own.mean()), float(other.mean())
+    table = table_of(predictions, truth, groups, clusters, selective, bits, of_controls, seed)
     return ProbeResult(
         model=model.name,
         suite=suite.name,
@@ -254,19 +328,58 @@ def probe(
         truth=truth,
         predictions=predictions,
         groups=groups,
+        clusters=clusters,
         sentences=examples.sentences[order],
+        fold=fold[order],
         folds=0 if divided.own else len(splits),
+        best_baselines=best.places,
+        controls=of_controls,
         n_alike=divided.n_alike,
         n_fitted=round(np.mean([len(train) for train, _ in splits])),
         dropped=tuple(name for name in everything if name not in examples.labels),
         missing=examples.missing,
         coverage=words.coverage(examples.alignments),
         seed=seed,
-        table=_table(predictions, truth, groups, control_scores, seed).assign(
-            codelength=list(bits.values()),
+        warnings=(*_given_away(predictions, truth), *([why] if why else [])),
+        selectivity_note=note,
+        table=table.assign(
             uniform_codelength=len(examples.codes) * np.log2(len(examples.labels)),
+            codelength_ratio=table["codelength"]
+            / (len(examples.codes) * np.log2(len(examples.labels))),
         ),
     )
+
+
+def _clusters(
+    suite: Suite,
+    examples: Examples,
+    groups: Int[ndarray, " example"],
+    order: Int[ndarray, " scored"],
+) -> Clusters:
+    """Groups, crossed with the read words where these vary: words are a sample, too (Clark 1973)."""
+    at = zip(examples.sentences[order], examples.positions[order], strict=True)
+    forms = [suite.sentences[int(i)].words[int(word)].lower() for i, word in at]
+    if len(set(forms)) < MIN_WORDS:
+        return Clusters.of(groups[order])
+    return Clusters.of(groups[order], np.array(forms))
+
+
+def _given_away(
+    predictions: dict[tuple[Key, str], Int[ndarray, " example"]], truth: Int[ndarray, " example"]
+) -> list[str]:
+    """A sentence for each single sign that decides the label far above the most frequent one."""
+    usual = 1 / len(np.unique(truth))
+    found: list[str] = []
+    for key, what in plain.ONE_SIGN.items():
+        if (key, "rule") not in predictions:
+            continue
+        score = float(balanced_mean((predictions[key, "rule"] == truth).astype(float), truth))
+        if score >= usual + GIVEN_AWAY * (1 - usual):
+            found.append(
+                f"The label is given away by {what}: a rule that knows nothing else reads it in {100 * score:.0f}% of unseen "
+                f"sentences (balanced; chance is {100 * usual:.0f}%). What a model reads beyond that is the gain."
+            )
+    return found
 
 
 def fit_probe(
@@ -334,47 +447,4 @@ def fit_probe(
         labels=examples.labels,
         weight=weight,
         bias=bias,
-    )
-
-
-def _table(
-    predictions: dict[tuple[Key, str], Int[ndarray, " example"]],
-    truth: Int[ndarray, " example"],
-    groups: Int[ndarray, " example"],
-    control_scores: dict[tuple[Key, str], float],
-    seed: int,
-) -> pd.DataFrame:
-    """Scores of every place, in the order they were fitted."""
-    correct = np.stack([predicted == truth for predicted in predictions.values()]).astype(float)
-    low, high = cluster_bootstrap(correct, groups, seed=seed)
-    balanced_low, balanced_high = balanced_bootstrap(correct, truth, groups, seed=seed)
-    keys = list(predictions)
-    is_probe = np.array([key not in (MAJORITY, BAG_OF_WORDS) for key, _ in keys], dtype=bool)
-    p, p_family, q = (np.full(len(keys), np.nan) for _ in range(3))
-    if is_probe.any():
-        probed = np.stack(
-            [x for x, kept in zip(predictions.values(), is_probe, strict=True) if kept]
-        )
-        tested = label_permutation(probed, truth, groups, seed=seed)
-        p[is_probe], p_family[is_probe], q[is_probe] = tested.p, tested.p_family, tested.q
-    of_control = np.array([control_scores.get(key, np.nan) for key in keys])
-    return pd.DataFrame(
-        {
-            "site": [key[0] for key, _ in keys],
-            "layer": [key[1] for key, _ in keys],
-            "head": pd.array([key[2] for key, _ in keys], dtype="Int64"),
-            "classifier": [classifier for _, classifier in keys],
-            "examples": len(truth),
-            "balanced_accuracy": balanced_mean(correct, truth),
-            "balanced_low": balanced_low,
-            "balanced_high": balanced_high,
-            "accuracy": correct.mean(axis=1),
-            "accuracy_low": low,
-            "accuracy_high": high,
-            "p": p,
-            "p_family": p_family,
-            "q": q,
-            "control_accuracy": of_control,
-            "selectivity": correct.mean(axis=1) - of_control,
-        }
     )

@@ -20,6 +20,8 @@ from numpy import ndarray
 from . import words
 from .errors import HeadwiseError
 from .models import Model
+from .stats import Clusters
+from .stats.flips import MIN_TESTED_CLUSTERS
 from .suites import Pair, Sentence, Suite
 from .words import Alignment
 
@@ -143,9 +145,30 @@ class Prompts:
             n_split=sum(len(c.tokens) > 1 for c in (*builder.right, *builder.wrong)),
         )
 
+    @property
+    def clusters(self) -> Clusters:
+        """What sentences are alike by: their group, and in pairs the words that differ between the two, where these cross groups.
+
+        The clean sentence's words: it is the one that is run, and a head that is needed for *king* is needed in every group that has one.
+        Fewer than ten are no sample of words; what is found then holds for these.
+        """
+        words = [deciding(pair) for pair in self.pairs]
+        if len(set(words)) < MIN_TESTED_CLUSTERS:
+            return Clusters.of(self.groups)
+        return Clusters.of(self.groups, words)
+
     def given(self, side: str) -> list[Row]:
         """The rows whose positions a stack has: what its `q`, `z` and residual stream are of."""
         return self.targets if side in ("decoder", "cross") else self.rows
+
+
+def deciding(pair: Pair) -> tuple[str, ...]:
+    """Words of the clean sentence that the corrupted one does not have in their place, in lower case."""
+    words = [word.lower() for word in pair.clean.words]
+    if pair.changed:
+        return tuple(words[i] for i in pair.changed)
+    others = {word.lower() for word in pair.corrupted.words}
+    return tuple(word for word in words if word not in others)
 
 
 def that_fit(model: Model, suite: Suite) -> Suite:

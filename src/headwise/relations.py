@@ -1,4 +1,4 @@
-"""Looks: does a head attend from one word of a pair to the other, more than any rule would?
+"""Looks: does a head attend from one word of a pair to the other, more than chance and any simple rule?
 
 A relation is a set of word pairs, each a dependent (the adjective) and its governor (the noun); see
 `headwise.notation`. For every head a pair is a hit in one of three directions:
@@ -9,14 +9,17 @@ A relation is a set of word pairs, each a dependent (the adjective) and its gove
 - `column`: of all words the one that attends most to the dependent is its governor.
 
 Attention is between words (summed over a key's pieces, averaged over a query's), special tokens are
-left out and a word's attention to itself does not count. Rules without a model (`headwise.baselines`)
-are chosen on one part of the groups; every figure is of the other. All that is asked at once shares
-one error rate (`headwise.comparison`). Models of the same shape with random weights stand beside.
+left out and a word's attention to itself does not count; how much of all attention is meant stands
+beside (`mass`). Each head is compared with chance, with baselines that read plain text, and with
+baselines that read parts of speech (`headwise.comparison`), chosen and counted on different groups over
+many splits (`headwise.crossfit`). All that is asked at once shares one error rate (`headwise.testing`), and
+heads of never-trained models of the same shape are asked the same (`headwise.controls`).
 
-One forward pass, and one more for each random model; no pattern outlives its batch; time is linear in
-tokens. Methods and their criticism: Clark, Khandelwal, Levy and Manning 2019; Voita, Talbot, Moiseev,
-Sennrich and Titov 2019; Kobayashi, Kuribayashi, Yokoi and Inui 2020; Pande, Budhraja, Nema, Kumar and
-Khapra 2021.
+One forward pass, and for each random model one over as many sentences as a comparison with it needs; no
+pattern outlives its batch; time is linear in tokens. Methods and their criticism: Clark, Khandelwal, Levy
+and Manning 2019; Htut, Phang, Bordia and Bowman 2019; Voita, Talbot, Moiseev, Sennrich and Titov 2019;
+Kobayashi, Kuribayashi, Yokoi and Inui 2020; Pande, Budhraja, Nema, Kumar and Khapra 2021. Models without
+training as controls: Zhang and Bowman 2018; Wieting and Kiela 2019.
 """
 
 from collections.abc import Sequence
@@ -24,23 +27,28 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
-from . import notation, words
-from .comparison import MIN_PAIRS, Evidence, Scope, table, weigh
+from . import notation, testing, words
+from .comparison import Comparison, Evidence, Scope, column, weigh
+from .controls import Controls, count_controls
 from .corpus import Corpus
+from .crossfit import Splits
+from .deciding import N_RANDOM, N_SPLITS
 from .errors import HeadwiseError
 from .hits import Case, Count, Counter
-from .loading import random_like
 from .models import Model
 from .notation import Relation
 from .progress import track
 from .questions import DIRECTIONS, Direction, ask
 from .showing import Viewable
-from .stats import MIN_CLUSTERS
 from .streaming import watch, watched
 from .suites import Sentence, Suite
+from .traits import Traits
+from .uniform import count_uniform
+
+N_FLIPS = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,36 +59,51 @@ class RelationResult(Viewable):
         model: Name of the model.
         suite: Name of the suite.
         relations: The relations, in the order of the table.
-        evidence: Hits and rules of every relation and direction that could be counted.
-        selected_share: Share of the groups used for choosing rules; 0 means that nothing was set aside.
+        evidence: Hits and baselines of every relation and direction that could be counted.
         impossible: Per relation and direction, questions whose answer a decoder cannot see; not counted.
         missing: Pairs left out because a word of theirs is cut off or shares its only token.
         coverage: How words were split and aligned.
-        seed: The seed of the split, the intervals, the flips and the random models.
-        controls: Hit rates on all reported pairs of models with random weights, `[model, case, layer,
-            head]`, cases as in `evidence`.
-        table: One row per relation, layer, head and direction. Of the reported part: `pairs` (governors for
-            `governor->dependent`), `sentences`, `clusters` (groups); `hit_rate`, `norm_hit_rate` (attention
-            weighted by the length of what it moves), `mass` (mean attention on right words), `sink` (mean
-            attention on the first and on special tokens), all 0 to 1; `uniform`, the hit rate of looking
-            anywhere; `baseline`, the best rule, and `baseline_hit_rate`; `effect`, the difference of hit
-            rates, with its 95% interval over groups `effect_low`, `effect_high`; `p` of the head alone,
-            `p_family` over everything asked, `q` (Benjamini-Hochberg), one-sided; NaN where too little can
-            be counted. The same with `_apart` (words between) and `_distractor` (a wrong word of the right
-            part of speech is as near). `control_hit_rate` is the mean over random models, `control_best`
-            that of their best head. `verdict` follows `comparison.verdict`.
+        seed: The seed of the splits, the flips and the random models.
+        controls: What models with random weights hit.
+        has_tags: Whether the suite has parts of speech.
+        table: One row per relation, layer, head and direction.
+
+            How much: `pairs` (governors for `governor->dependent`), `sentences`, `clusters` (groups).
+
+            Hits: `hit_rate`; `norm_hit_rate` (attention weighted by the length of what it moves);
+            `whole_hit_rate` (special tokens and the word itself count, too); `uniform`, the hit rate of a
+            uniform head; `mass`, mean attention on right words, `uniform_mass` that of a uniform head and
+            `mass_low` the lower end of the 95% interval of the difference; `sink`, mean attention on the
+            first and on special tokens.
+
+            Against plain baselines: `baseline`, the one chosen most often, `baseline_hit_rate`, `effect` (the
+            difference of hit rates, mean over splits), its 95% interval `effect_low`, `effect_high`; `p` of
+            the head alone, `q_fdr` (Benjamini-Hochberg), both of the mean over splits; `p_fwer` over
+            everything asked, combined over splits; `t`; `control` and `control_t`, the largest effect and t of any
+            head with random weights or uniform attention (`t` and `control_t` are of the questions that
+            random models were asked); `detectable`, the smallest effect that would be found in 80% of data
+            sets like this. The same with `_chance` (against uniform attention and permuted links) and
+            `_tags` (with baselines that read parts of speech), and each with `_non_adjacent` (words
+            between); `hit_rate`, `baseline` and `effect` also with `_distractor` (a wrong word of the right
+            part of speech is as near). See `comparison.column`.
+
+            `share`, the share of splits in which the head passes against chance and plain baselines on all
+            and on non-adjacent pairs; and `verdict`. Supported: the same over all splits, the effect each time
+            at least 5 points, `p_fwer` below 5% and `t` above `control_t`; and `mass_low` above zero. Not
+            supported: the effect against chance is below 5 points, over everything asked. Inconclusive:
+            otherwise, and with fewer than 20 cases or 10 clusters.
     """
 
     model: str
     suite: str
     relations: tuple[Relation, ...]
     evidence: tuple[Evidence, ...]
-    selected_share: float
     impossible: dict[tuple[str, Direction], int]
     missing: int
     coverage: words.Coverage
     seed: int
-    controls: Float[ndarray, "model case layer head"]
+    controls: Controls
+    has_tags: bool
     table: pd.DataFrame
 
     def case(self, direction: Direction, relation: str | None = None) -> Evidence | None:
@@ -94,74 +117,59 @@ class RelationResult(Viewable):
     def hit_rates(
         self, direction: Direction, relation: str | None = None, scope: Scope = "all"
     ) -> Float[ndarray, "layer head"]:
-        """Reported hit rate of every head; NaN where there is nothing to count."""
-        return self._grid("hit_rate", direction, relation, scope)
-
-    def hit_rates_on_everything(
-        self, direction: Direction, relation: str | None = None
-    ) -> Float[ndarray, "layer head"]:
-        """Hit rate of every head on both parts: to compare with published figures."""
-        evidence = self.case(direction, relation)
-        assert evidence is not None
-        hits = evidence.count.hits
-        return hits.mean(axis=-1) if hits.shape[-1] else np.full(hits.shape[:2], np.nan)
+        """Hit rate of every head; NaN where there is nothing to count."""
+        return self._grid(column("hit_rate", "plain", scope), direction, relation)
 
     def effects(
-        self, direction: Direction, relation: str | None = None, scope: Scope = "all"
+        self,
+        direction: Direction,
+        relation: str | None = None,
+        scope: Scope = "all",
+        comparison: Comparison = "plain",
     ) -> Float[ndarray, "layer head"]:
-        """How much more often than its best rule each head hits; NaN where there is nothing to count."""
-        return self._grid("effect", direction, relation, scope)
+        """How much more often than its best baseline each head hits; NaN where there is nothing to count."""
+        return self._grid(column("effect", comparison, scope), direction, relation)
 
     def _grid(
-        self, column: str, direction: Direction, relation: str | None, scope: Scope
+        self, name: str, direction: Direction, relation: str | None
     ) -> Float[ndarray, "layer head"]:
-        name = relation or self.relations[0].text
-        rows = self._rows(direction, name)
-        wanted = column if scope == "all" else f"{column}_{scope}"
-        return rows.pivot(index="layer", columns="head", values=wanted).to_numpy(dtype=float)
+        rows = self._rows(direction, relation or self.relations[0].text)
+        return rows.pivot(index="layer", columns="head", values=name).to_numpy(dtype=float)
 
     def _rows(self, direction: Direction, relation: str) -> pd.DataFrame:
         asked = (self.table["direction"] == direction) & (self.table["relation"] == relation)
         return self.table.loc[asked]
 
     def best(self, direction: Direction, relation: str | None = None) -> "pd.Series | None":
-        """The row of the head whose effect is largest where it is smaller, on all pairs or apart.
+        """The row of the head whose effect is largest where it is smaller, on all pairs or on non-adjacent ones.
 
-        The best of many heads is flattered by its effect; its `p_family` knows how many there were.
+        The best of many heads is flattered by its effect; its `p_fwer` knows how many there were.
         None where nothing could be counted.
         """
-        name = relation or self.relations[0].text
-        rows = self._rows(direction, name)
+        rows = self._rows(direction, relation or self.relations[0].text)
         rows = rows.loc[rows["pairs"] > 0]
         if rows.empty:
             return None
-        worst = rows[["effect", "effect_apart"]].min(axis=1)
-        return rows.loc[worst.idxmax()]
+        return rows.loc[testing.worst(rows).idxmax()]
+
+    @property
+    def limits(self) -> list[str]:
+        """What these data and this model could not show, in sentences."""
+        lines = testing.too_little(self.evidence)
+        if not self.has_tags:
+            lines.append(
+                f"{self.suite} has no parts of speech, so that no baseline could read them: the comparison with these is the one with plain text."
+            )
+        if self.controls.why_none:
+            lines.append(
+                f"No head can be supported, for want of models with random weights to compare with. {self.controls.why_none}"
+            )
+        return lines
 
     @property
     def too_little(self) -> list[str]:
         """What cannot be judged because too little of it could be counted, and why, in sentences."""
-        few: list[str] = []
-        alike: list[str] = []
-        for e in self.evidence:
-            name = e.case.relation.text
-            name = name if ":" in name or "->" in name else f"{name} ({e.case.direction})"
-            if e.case.impossible and not len(e.case.questions):
-                continue
-            n, n_groups = int(e.reported.sum()), len(np.unique(e.group[e.reported]))
-            if n < MIN_PAIRS:
-                few.append(f"{name}, {n}")
-            elif n_groups < MIN_CLUSTERS:
-                alike.append(f"{name}, {n} from {n_groups}")
-        lines: list[str] = []
-        if few:
-            lines.append(f"Fewer than {MIN_PAIRS} held-out cases, so no p value: {'; '.join(few)}.")
-        if alike:
-            lines.append(
-                f"Cases from fewer than {MIN_CLUSTERS} groups of sentences, which cannot show how groups differ, so no "
-                f"interval and no p value: {'; '.join(alike)}."
-            )
-        return lines
+        return testing.too_little(self.evidence)
 
     @property
     def supported(self) -> pd.DataFrame:
@@ -170,16 +178,58 @@ class RelationResult(Viewable):
         return rows.sort_values(by="effect", ascending=False)
 
 
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is asked of a model: sentences aligned, relations read, cases made.
+
+    Attributes:
+        model: The model.
+        suite: The suite.
+        relations: The relations that were asked.
+        corpus: The sentences that have pairs.
+        alignments: How these are tokenized.
+        groups: Group of each, as an index.
+        cases: Every relation in every direction.
+        missing: Pairs left out because a word of theirs has no vector.
+    """
+
+    model: Model
+    suite: Suite
+    relations: tuple[Relation, ...]
+    corpus: Corpus
+    alignments: list[words.Alignment]
+    groups: Int[ndarray, " sentence"]
+    cases: list[Case]
+    missing: int
+
+    @classmethod
+    def of(
+        cls, model: Model, suite: Suite, relation: str | Relation | Sequence[str | Relation]
+    ) -> "Plan":
+        """Reads relations and finds what they ask.
+
+        Raises:
+            HeadwiseError: As in `test_relation`.
+        """
+        relations = notation.parse(relation, suite)
+        used = _sentences_with_pairs(suite, relations)
+        corpus = Corpus.of(used)
+        alignments = words.align(model, used)
+        cases, missing = _cases(model, relations, corpus, alignments)
+        groups = _groups(suite, used)
+        return cls(model, suite, tuple(relations), corpus, alignments, groups, cases, missing)
+
+
 def test_relation(
     model: Model,
     suite: Suite,
     relation: str | Relation | Sequence[str | Relation],
-    select: float = 0.5,
     seed: int = 0,
     *,
-    controls: int = 3,
+    controls: int = N_RANDOM,
     norms: bool = True,
-    n_flips: int = 5000,
+    n_splits: int = N_SPLITS,
+    n_flips: int = N_FLIPS,
 ) -> RelationResult:
     """Tests every head for attention between the words of some relations.
 
@@ -188,52 +238,78 @@ def test_relation(
         suite: Sentences with links.
         relation: What is asked, in the notation of `headwise.notation` (`"amod"`, `"amod: column"`,
             `"NOUN -> ADJ (amod)"`, `"every>=100"`), or several; error rates are kept over all of them.
-        select: Share of the groups on which rules are chosen; the rest is reported. 0 chooses and
-            reports on everything, and then the rules are flattered, if anything.
         seed: Fixes every figure.
-        controls: How many models of the same shape with random weights stand beside.
+        controls: How many models of the same shape with random weights are asked the same; without any
+            nothing is supported.
         norms: Whether attention weighted by what it moves is counted, too.
-        n_flips: Sign flips behind p values; the smallest p is about 1 / n_flips.
+        n_splits: How often the groups are divided into halves.
+        n_flips: Sign flips behind the p values of each split; the smallest p is about 2 / n_flips.
 
     Raises:
         HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a
-            decoder cannot look, `select` out of range, too few groups to divide, or a word of a pair
-            that the tokenizer drops.
+            decoder cannot look, too few groups to divide, or a word of a pair that the tokenizer drops.
     """
-    if not 0 <= select < 1:
-        raise HeadwiseError(
-            f"select={select} is not a share of the groups; expected 0 <= select < 1."
-        )
     if controls < 0:
         raise HeadwiseError(f"controls={controls} is not a number of models; expected 0 or more.")
-    relations = notation.parse(relation, suite)
-    used = _sentences_with_pairs(suite, relations)
-    corpus = Corpus.of(used)
-    alignments = words.align(model, used)
-    cases, missing = _cases(model, relations, corpus, alignments)
-    groups = _groups(suite, used)
-    selected = _selected_groups(groups, select, seed)
-    fitted, reported = _parts(cases, groups, selected, select)
-    asked = _Asked(cases, alignments, fitted, reported)
-    counts = _count(model, asked, norms, "reading heads")
+    plan = Plan.of(model, suite, relation)
+    counts = count_heads(plan, norms=norms)
+    random = count_controls(model, plan.cases, plan.alignments, controls, seed)
+    return judge(plan, counts, random, seed, n_splits=n_splits, n_flips=n_flips)
+
+
+def count_heads(plan: Plan, *, norms: bool = True) -> list[Count]:
+    """What every head attends to, for each case.
+
+    Args:
+        plan: What is asked.
+        norms: Whether attention weighted by what it moves is counted, too.
+    """
+    counter = Counter(plan.model, plan.cases, norms=norms)
+    seen = watch(plan.model, words.batches(plan.model, plan.alignments), counter)
+    for _ in track(seen, len(plan.alignments), "reading heads", watched):
+        pass
+    return counter.counts()
+
+
+def judge(
+    plan: Plan,
+    counts: Sequence[Count],
+    controls: Controls,
+    seed: int = 0,
+    *,
+    n_splits: int = N_SPLITS,
+    n_flips: int = N_FLIPS,
+) -> RelationResult:
+    """What follows from what heads did, whoever counted it; see `test_relation`.
+
+    Args:
+        plan: What was asked.
+        counts: For each case what every head attends to.
+        controls: What models with random weights hit.
+        seed: Fixes splits and flips.
+        n_splits: As in `test_relation`.
+        n_flips: As in `test_relation`.
+    """
+    splits = Splits.draw(plan.groups, n_splits, seed)
+    traits = Traits.of(plan.corpus, plan.alignments)
+    batches = words.batches(plan.model, plan.alignments)
+    uniform = count_uniform(plan.model, plan.cases, batches)
     evidence = [
-        weigh(case, count, corpus, _group_of(case, groups), fit, report)
-        for case, count, fit, report in zip(cases, counts, fitted, reported, strict=True)
+        weigh(case, count, alike, plan.corpus, traits, plan.groups, splits)
+        for case, count, alike in zip(plan.cases, counts, uniform, strict=True)
     ]
-    random = _controls(model, asked, seed, controls)
-    frame = table(evidence, seed=seed, n_flips=n_flips)
     return RelationResult(
-        model=model.name,
-        suite=suite.name,
-        relations=tuple(relations),
+        model=plan.model.name,
+        suite=plan.suite.name,
+        relations=plan.relations,
         evidence=tuple(evidence),
-        selected_share=select,
-        impossible={(c.relation.text, c.direction): c.impossible for c in cases},
-        missing=missing,
-        coverage=words.coverage(alignments),
+        impossible={(c.relation.text, c.direction): c.impossible for c in plan.cases},
+        missing=plan.missing,
+        coverage=words.coverage(plan.alignments),
         seed=seed,
-        controls=random,
-        table=_with_controls(frame, random),
+        controls=controls,
+        has_tags=plan.corpus.has_tags,
+        table=testing.table(evidence, controls, seed=seed, n_flips=n_flips),
     )
 
 
@@ -291,79 +367,3 @@ def _cannot_look(model: Model, case: Case) -> str:
 def _groups(suite: Suite, sentences: Sequence[Sentence]) -> Int[ndarray, " sentence"]:
     index = {group: i for i, group in enumerate(suite.groups)}
     return np.array([index[sentence.group] for sentence in sentences], dtype=int)
-
-
-def _selected_groups(
-    groups: Int[ndarray, " sentence"], select: float, seed: int
-) -> Int[ndarray, " group"]:
-    """Draws the groups of the part that rules are chosen on."""
-    names = np.unique(groups)
-    n_selected = round(len(names) * select)
-    if select > 0 and n_selected in (0, len(names)):
-        raise HeadwiseError(
-            f"The sentences come from {len(names)} group(s), too few to choose rules on a share of "
-            f"{select} of them and report on the others. Add groups, or pass select=0."
-        )
-    return np.random.default_rng(seed).permutation(names)[:n_selected]
-
-
-def _group_of(case: Case, groups: Int[ndarray, " sentence"]) -> Int[ndarray, " question"]:
-    return groups[case.questions.sentence]
-
-
-def _parts(
-    cases: Sequence[Case],
-    groups: Int[ndarray, " sentence"],
-    selected: Int[ndarray, " group"],
-    select: float,
-) -> tuple[list[Bool[ndarray, " _"]], list[Bool[ndarray, " _"]]]:
-    """For each case, the questions to choose on and those to report on; all of them for both, if asked."""
-    inside = [np.isin(_group_of(case, groups), selected) for case in cases]
-    if select == 0:
-        everything = [np.ones_like(part) for part in inside]
-        return everything, everything
-    return inside, [~part for part in inside]
-
-
-@dataclass(frozen=True, eq=False)
-class _Asked:
-    """All that is asked, of whatever model."""
-
-    cases: list[Case]
-    alignments: list[words.Alignment]
-    fitted: list[Bool[ndarray, " _"]]
-    reported: list[Bool[ndarray, " _"]]
-
-
-def _count(model: Model, asked: _Asked, norms: bool, title: str) -> list[Count]:
-    counter = Counter(model, asked.cases, asked.fitted, asked.reported, norms=norms)
-    seen = watch(model, words.batches(model, asked.alignments), counter)
-    for _ in track(seen, len(asked.alignments), title, watched):
-        pass
-    return counter.counts()
-
-
-def _controls(
-    model: Model, asked: _Asked, seed: int, n: int
-) -> Float[ndarray, "model case layer head"]:
-    """Hit rates of models with random weights on what is reported."""
-    rates = np.full((n, len(asked.cases), model.n_layers, model.n_heads), np.nan)
-    for i in range(n):
-        random = random_like(model, seed + i)
-        title = f"random weights, {i + 1} of {n}"
-        counts = _count(random, asked, False, title)
-        for c, (count, part) in enumerate(zip(counts, asked.reported, strict=True)):
-            if part.any():
-                rates[i, c] = count.hits[..., part].mean(-1)
-    return rates
-
-
-def _with_controls(
-    frame: pd.DataFrame, controls: Float[ndarray, "model case layer head"]
-) -> pd.DataFrame:
-    n_models, n_cases = controls.shape[:2]
-    if not n_models:
-        return frame.assign(control_hit_rate=np.nan, control_best=np.nan)
-    by_case = controls.reshape(n_models, n_cases, -1)
-    best = np.repeat(by_case.max(axis=(0, 2)), by_case.shape[2])
-    return frame.assign(control_hit_rate=by_case.mean(axis=0).ravel(), control_best=best)

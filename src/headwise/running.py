@@ -99,7 +99,7 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
             f"{analyses[0].name} asks no sentences, so --data {request.data} has nothing to replace. Leave it out."
         )
     suites = {
-        (analysis.name, name): given or _suite(analysis, name, request.seed)
+        (analysis.name, name): given or suite_of(analysis, name, request.seed)
         for analysis in analyses
         if analysis.suite
         for name in model_names
@@ -110,7 +110,7 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
             f"{request.pairs} holds no pairs of a clean and a corrupted sentence; see docs/suites.md."
         )
     pairs = {
-        (analysis.name, name): own_pairs or _pairs(analysis, name, given, request.seed)
+        (analysis.name, name): own_pairs or pairs_of(analysis, name, given, request.seed)
         for analysis in analyses
         for name in model_names
         if "pairs" in analysis.options
@@ -155,7 +155,7 @@ def _model_names(request: Request) -> list[str]:
     return []
 
 
-def _suite(analysis: workspace.Analysis, model_name: str, seed: int) -> Suite:
+def suite_of(analysis: workspace.Analysis, model_name: str, seed: int) -> Suite:
     """What an analysis asks of a model: burrow knows only the English of its own grammar."""
     if model_name == "burrow" and analysis.generated:
         from .grammar.sentences import burrow_sentences
@@ -166,7 +166,7 @@ def _suite(analysis: workspace.Analysis, model_name: str, seed: int) -> Suite:
     return read(workspace.find_suite(analysis.suite))
 
 
-def _pairs(
+def pairs_of(
     analysis: workspace.Analysis, model_name: str, given: Suite | None, seed: int
 ) -> Suite | None:
     """Minimal pairs that an analysis asks besides: those of the data, or its own if the data are its own."""
@@ -180,7 +180,7 @@ def _pairs(
 def _generated_pairs(phenomenon: str, seed: int) -> Suite:
     from .grammar.pairs import burrow_pairs
 
-    return burrow_pairs(phenomenon, N_PAIRS, seed, held_out=False)
+    return burrow_pairs(phenomenon, N_PAIRS, seed)
 
 
 def _run(

@@ -1,17 +1,28 @@
-"""Tokens that can stand for each other: what a mean is taken over, and whose vector is put in another's place.
+"""Reference tokens: what a mean is taken over, and whose vector is put in another's place.
 
-The narrowest that there is: the same position of sentences of one group if these are equally long
-(templates), else words of one part of speech, else all words.
+The narrowest that there are in at least one other sentence: tokens at the same position of sentences of one group, if these are equally
+long (templates); else, of a token that is no word of the sentence, the same token; else words of the same part of speech; else all words of the suite, wherever they stand. A
+mean over the last is a mean over words of any kind, which a head may never give at such a place: `shares` says how often it
+is taken.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 from numpy import ndarray
+from torch import Tensor
 
 from .prompts import Row
+
+POSITION, SPECIAL, SPEECH, ALL = (
+    "same position of the same template",
+    "same token that is no word of the sentence",
+    "same part of speech",
+    "all words of the suite",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,12 +32,14 @@ class StandIns:
     Attributes:
         pool: The pool of each token, an index into `members`.
         members: Tokens of each pool.
+        owner: The sentence of each token.
         donor: Another token of the pool, of another sentence.
-        shares: How narrow the pools are.
+        shares: Share of tokens by what their pool is: `POSITION`, `SPECIAL`, `SPEECH` or `ALL`.
     """
 
     pool: Int[ndarray, " token"]
     members: list[Int[ndarray, " _"]]
+    owner: Int[ndarray, " token"]
     donor: Int[ndarray, " token"]
     shares: dict[str, float]
 
@@ -48,6 +61,7 @@ class StandIns:
         group = groups[owner]
         position = np.arange(lengths.sum()) - np.repeat(starts, lengths)
         tags = np.array([t for row in rows for t in row.tags])
+        ids = np.array([t for row in rows for t in row.tokens])
         tag = np.where(tags == "", -1, np.unique(tags, return_inverse=True)[1].ravel())
         of_row = np.repeat(lengths, lengths)
         alike = np.zeros(len(groups), dtype=bool)  # groups of one length
@@ -55,9 +69,10 @@ class StandIns:
             n = np.unique(of_row[group == g])
             alike[groups == g] = len(n) == 1
         keys = {
-            "position": np.where(alike[owner], group * (lengths.max() + 1) + position, -1),
-            "part of speech": tag,
-            "suite": np.zeros_like(tag),
+            POSITION: np.where(alike[owner], group * (lengths.max() + 1) + position, -1),
+            SPECIAL: np.where(np.isin(tags, ("special", "continuation")), ids, -1),
+            SPEECH: tag,
+            ALL: np.zeros_like(tag),
         }
         rng = np.random.default_rng(seed)
         pool, donor = (np.full(len(owner), -1) for _ in range(2))
@@ -74,7 +89,31 @@ class StandIns:
                 pools.append(members)
                 donor[mine] = _others(mine, members, owner, rng)
             shares[name] = float((open_ & (pool >= 0)).mean())
-        return StandIns(pool, pools, donor, shares)
+        return StandIns(pool, pools, owner, donor, shares)
+
+    def means(
+        self, values: Float[Tensor, "token ..."]
+    ) -> tuple[Float[Tensor, "mean ..."], Int[ndarray, " token"]]:
+        """The mean of each token's pool, without the sentence that the token is of.
+
+        A mean that holds the token itself leaves a part of what it should replace: half of it, in a pool of two.
+
+        Returns:
+            Means, and for each token which of them is its own.
+        """
+        n_owners = int(self.owner.max()) + 1
+        names, index = np.unique(self.pool * n_owners + self.owner, return_inverse=True)
+        found = torch.empty((len(names), *values.shape[1:]))
+        for number, members in enumerate(self.members):
+            owners, own = np.unique(self.owner[members], return_inverse=True)
+            inside = values[members].double()
+            sums = torch.zeros((len(owners), *values.shape[1:]), dtype=torch.float64)
+            sums.index_add_(0, torch.from_numpy(own.ravel()), inside)
+            counts = torch.from_numpy(len(members) - np.bincount(own.ravel()))
+            rest = (inside.sum(0) - sums) / counts.reshape(-1, *[1] * (values.dim() - 1))
+            asked = np.flatnonzero(names // n_owners == number)
+            found[asked] = rest[np.searchsorted(owners, names[asked] % n_owners)].float()
+        return found, index.ravel()
 
 
 def _others(

@@ -190,21 +190,21 @@ def watch(model: Model, batches: Iterable[Batch], watcher: Watcher) -> Iterator[
 
     for given in batches:
         batch = given.to(model.device)
-        for part in _singly(model, batch):
+        for part in singly(model, batch):
             for _ in _halving(read, part):
                 pass
         yield batch
         del given, batch
 
 
-def _singly(model: Model, batch: Batch) -> Iterator[Batch]:
+def singly(model: Model, batch: Batch) -> Iterator[Batch]:
     """A batch as it is, or sentence by sentence if its patterns are read in several steps."""
     n_rows, n_pos = batch.tokens.shape
     if n_rows == 1 or _rows_at_once(model, batch) >= n_pos:
         yield batch
         return
     for half in batch.halves():
-        yield from _singly(model, half)
+        yield from singly(model, half)
 
 
 def _rows_at_once(model: Model, batch: Batch) -> int:

@@ -22,6 +22,9 @@ from .errors import HeadwiseError
 
 WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
 
+UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
+        "VERB", "X")  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from . import ending, hooks, kernels, resume, words
 from .anatomy import Side
+from .frozen import Frozen
 from .metrics import Reading, Seen
 from .models import Model
-from .norms import FrozenNorms
 from .progress import track
 from .prompts import Prompts
 from .sources import Given, Place, Source, is_of_target
@@ -72,7 +72,7 @@ class Sweep:
         sources: What can be put in, by name.
         positions: Sets of positions by name: for each row, and for each row of a decoder of its own, which are in it.
         batch_tokens: Most tokens in a batch, all copies included.
-        norms: Layer norms that keep the scale that they had in the intact model, if they should.
+        frozen: Parts that stay as they were in the clean model, if any should.
     """
 
     model: Model
@@ -81,7 +81,7 @@ class Sweep:
     sources: Mapping[str, Source]
     positions: Positions
     batch_tokens: int
-    norms: FrozenNorms | None = None
+    frozen: Frozen | None = None
 
     def run(
         self, variants: Sequence[Variant], doing: str = "cutting heads"
@@ -136,7 +136,7 @@ class Sweep:
         model = self.model
         if not model.is_causal or len(model.stacks) != 1 or model.dtype != torch.float32:
             return []
-        if self.norms is not None or any(r.sites for r in self.readings):
+        if self.frozen is not None or any(r.sites for r in self.readings):
             return []
         return [(False, model.n_layers - 1)] if resume.can_resume(model) else []
 
@@ -177,8 +177,10 @@ class Sweep:
                 source = below.enter(self.model, n, stack)
             for change in self._edits(rows, variants):
                 stack.enter_context(change)
-            if self.norms is not None:
-                stack.enter_context(self.norms.recorded() if intact is None else self.norms.kept(n))
+            if self.frozen is not None:
+                stack.enter_context(
+                    self.frozen.recorded() if intact is None else self.frozen.kept(n)
+                )
             # Of an encoder that is not run again all is as it was.
             same = [site for site in sites if source is not None and site[0].startswith("encoder.")]
             looks = {

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.stats import false_discovery_control
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from .errors import HeadwiseError
 from .models import Model
 from .norms import final_norm
 from .resume import replaced_forward
-from .stats import EPSILON, MIN_CLUSTERS, PValues, sum_by_cluster
+from .stats import EPSILON, PValues
 from .suites import Sentence
 
 How = Literal["output head", "nearest embeddings"]
@@ -322,50 +322,3 @@ def compare(null: Float[ndarray, "test shuffle"]) -> PValues:
     largest = np.sort(deviations.max(axis=0))
     p_family = 1 - np.searchsorted(largest, observed[:, 0]) / len(largest)
     return PValues(p, p_family, false_discovery_control(p))
-
-
-def contrast_interval(
-    values: Float[ndarray, "test item"],
-    codes: Int[ndarray, " item"],
-    own: int,
-    clusters: Int[ndarray, " item"],
-    *,
-    seed: int,
-    n_resamples: int = 2000,
-    level: float = 0.95,
-) -> tuple[Float[ndarray, " test"], Float[ndarray, " test"]]:
-    """Percentile interval of one class's mean less the mean of the other classes' means, clusters drawn again.
-
-    Args:
-        values: One value per test and item.
-        codes: Class of each item.
-        own: The class.
-        clusters: Which cluster each item belongs to.
-        seed: Fixes the resamples, which are drawn as in `stats.bootstrap_ratios`.
-        n_resamples: How often clusters are drawn.
-        level: Share of resampled differences inside the interval.
-
-    Returns:
-        Lower and upper ends; NaN where the class or all others are in fewer than five clusters. A resample without
-        either is left out, and one without a class of the others is without it.
-    """
-    index = np.unique(clusters, return_inverse=True)[1].ravel()
-    n = int(index.max(initial=-1)) + 1
-    is_own = codes == own
-    if min(len(np.unique(index[is_own])), len(np.unique(index[~is_own]))) < MIN_CLUSTERS:
-        return np.full(len(values), np.nan), np.full(len(values), np.nan)
-    drawn = np.random.default_rng(seed).poisson(1.0, size=(n, n_resamples))
-    means: dict[int, Float[ndarray, "test resample"]] = {}
-    present: dict[int, Bool[ndarray, " resample"]] = {}
-    for code in np.unique(codes):
-        items = codes == code
-        counts = np.bincount(index[items], minlength=n) @ drawn
-        sums = sum_by_cluster(values[:, items].astype(float), index[items], n) @ drawn
-        means[code], present[code] = sums / np.maximum(counts, 1), counts > 0
-    rest = [code for code in means if code != own]
-    n_present = np.sum([present[code] for code in rest], axis=0)
-    others = np.sum([means[code] for code in rest], axis=0) / np.maximum(n_present, 1)
-    kept = (n_present > 0) & present[own]
-    tail = (1 - level) / 2
-    low, high = np.quantile((means[own] - others)[:, kept], (tail, 1 - tail), axis=1)
-    return low, high

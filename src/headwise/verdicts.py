@@ -2,14 +2,14 @@
 
 A head that does X should look at the right word, carry the fact, matter to what the model does, and move the word. No kind is
 evidence for another: attention is not use, what can be read is not used, what can be spared may still be done. So the
-verdict comes from all that were asked, in the order of the table, and says what is missing.
+verdict comes from all that were tested, in the order of the table, and says what is missing.
 
 | looks | matters | carries, moves | verdict |
 |---|---|---|---|
 | yes | yes | neither says no | supported |
 | yes | no | any | attends without mattering |
 | no | yes | any | matters without attending |
-| no | no | any | refuted |
+| no | no | neither says yes | refuted |
 | otherwise | | | inconclusive |
 """
 
@@ -22,7 +22,7 @@ import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
-from .evidence import KINDS, NO, UNCLEAR, YES
+from .evidence import INCONCLUSIVE, KINDS, NO, YES
 
 MOST_NAMED = 8  # heads in a sentence
 
@@ -41,7 +41,7 @@ class Judged:
 
     Attributes:
         verdict: By the table of the module.
-        missing: Kinds of evidence that were not asked, or cannot tell: `moves (not asked)`, `matters (unclear)`.
+        missing: Kinds of evidence that were not tested, or inconclusive: `moves (not tested)`, `matters (inconclusive)`.
     """
 
     verdict: HeadVerdict
@@ -52,24 +52,24 @@ def judge(said: Mapping[str, str]) -> Judged:
     """The verdict on one head.
 
     Args:
-        said: `yes`, `no` or `unclear` by kind of evidence (`looks`, `carries`, `matters`, `moves`); a kind that was not asked is
+        said: `yes`, `no` or `inconclusive` by kind of evidence (`looks`, `carries`, `matters`, `moves`); a kind that was not tested is
             left out.
     """
     looks, matters = said.get("looks", ""), said.get("matters", "")
-    denied = NO in (said.get("carries"), said.get("moves"))
+    others = (said.get("carries"), said.get("moves"))
     missing = tuple(
-        f"{kind} ({UNCLEAR if kind in said else 'not asked'})"
+        f"{kind} ({INCONCLUSIVE if kind in said else 'not tested'})"
         for kind in KINDS
         if said.get(kind) not in (YES, NO)
     )
     verdict: HeadVerdict = "inconclusive"
-    if (looks, matters) == (YES, YES) and not denied:
+    if (looks, matters) == (YES, YES) and NO not in others:
         verdict = "supported"
     elif (looks, matters) == (YES, NO):
         verdict = "attends without mattering"
     elif (looks, matters) == (NO, YES):
         verdict = "matters without attending"
-    elif (looks, matters) == (NO, NO):
+    elif (looks, matters) == (NO, NO) and YES not in others:
         verdict = "refuted"
     return Judged(verdict, missing)
 
@@ -88,60 +88,61 @@ def judge_all(heads: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(judged: pd.DataFrame) -> str:
-    """What the verdicts on all heads amount to, in a sentence or two; empty where one kind alone was asked.
+    """What the verdicts on all heads amount to, in a sentence or two; empty where one kind alone was tested.
 
     Made from the verdicts and from nothing else, so that it cannot say more than they do.
 
     Args:
         judged: What `judge_all` gives.
     """
-    asked = [kind for kind in KINDS if kind in judged]
-    if len(asked) < 2:
+    tested = [kind for kind in KINDS if kind in judged]
+    if len(tested) < 2:
         return ""
-    if never := [kind for kind in ("looks", "matters") if kind not in asked]:
-        what = {"looks": "whether they look at the right word", "matters": "whether the model needs them"}  # fmt: skip
-        return f"No verdict on single heads: {' and '.join(what[kind] for kind in never)} was not asked."
+    if never := [kind for kind in ("looks", "matters") if kind not in tested]:
+        what = {"looks": "whether they attend to the expected word", "matters": "whether the model needs them"}  # fmt: skip
+        return f"No verdict on single heads: {' and '.join(what[kind] for kind in never)} was not tested."
     of = {
         verdict: _names(judged, _is(judged, "verdict", verdict))
-        for verdict in ("supported", "attends without mattering", "matters without attending")
-    }
+        for verdict in ("supported", "attends without mattering", "matters without attending", "refuted")
+    }  # fmt: skip
     both = _is(judged, "looks", YES) & _is(judged, "matters", YES)
     denied = _names(judged, both & ~_is(judged, "verdict", "supported"))
-    supported, n = of["supported"], len(judged)
+    n, supported, refuted = len(judged), of["supported"], len(of["refuted"])
+    said = sum(map(len, of.values())) + len(denied)
     parts = [
-        f"{_count(supported, 'looks and matters', 'look and matter')}, and nothing that was asked denies it (supported): {_listed(supported)}"
+        f"{_count(supported, 'attends', 'attend')} to the expected word and {'is' if len(supported) == 1 else 'are'} causally needed, and no test "
+        f"contradicts this (supported): {_listed(supported)}"
         if supported
-        else f"none passes all that was asked ({', '.join(asked)})"
+        else f"none passes every test ({', '.join(tested)})"
     ]
     if denied:
-        by = " or ".join(kind for kind in ("carries", "moves") if kind in asked)
+        by = " or ".join(kind for kind in ("carries", "moves") if kind in tested)
         parts.append(
-            f"{_count(denied, 'attends and is needed', 'attend and are needed')}, and {by} says no: {_listed(denied)}"
+            f"{_count(denied, 'attends and is needed', 'attend and are needed')}, but {by} says no: {_listed(denied)}"
         )
     vain, blind = of["attends without mattering"], of["matters without attending"]
     if vain:
         parts.append(f"{_count(vain, 'attends', 'attend')} without mattering: {_listed(vain)}")
     if blind:
         parts.append(f"{_count(blind, 'matters', 'matter')} without attending: {_listed(blind)}")
-    refuted = int(_is(judged, "verdict", "refuted").sum())
-    open_ = n - refuted - len(supported) - len(denied) - len(vain) - len(blind)
     if refuted:
-        parts.append(f"{refuted} {'does' if refuted == 1 else 'do'} neither")
-    if open_:
-        parts.append(f"of {open_} it cannot be told")
-    return f"Of {n} heads, {'; '.join(parts)}.{_missing(judged, asked)}"
+        parts.append(f"{refuted} {'does' if refuted == 1 else 'do'} neither (refuted)")
+    if n > said:
+        all_ = "all " if n - said == n else ""
+        parts.append(f"the evidence is inconclusive for {all_}{n - said}")
+    return f"Of {n} heads, {'; '.join(parts)}.{_missing(judged, tested)}"
 
 
-def _missing(judged: pd.DataFrame, asked: Sequence[str]) -> str:
-    """Kinds that were not asked of any head, and those that cannot tell of supported ones."""
+def _missing(judged: pd.DataFrame, tested: Sequence[str]) -> str:
+    """Kinds that were not tested on any head, and those that are inconclusive for supported ones."""
     lines: list[str] = []
-    if never := [kind for kind in KINDS if kind not in asked]:
-        lines.append(f" Not asked: {' and '.join(never)}.")
+    if never := [kind for kind in KINDS if kind not in tested]:
+        lines.append(f" Not tested: {' and '.join(never)}.")
     is_supported = _is(judged, "verdict", "supported")
-    for kind in asked:
-        unclear = is_supported & ~_is(judged, kind, YES, NO)
-        if unclear.any():
-            lines.append(f" Unclear of {_listed(_names(judged, unclear))}: {kind}.")
+    for kind in tested:
+        open_ = is_supported & ~_is(judged, kind, YES, NO)
+        if open_.any():
+            lines.append(f" Inconclusive for {_listed(_names(judged, open_))}: {kind}.")
     return "".join(lines)
 
 

@@ -81,10 +81,11 @@ class Batch:
     def halves(self) -> list["Batch"]:
         """The batch in two, with the same padding."""
         middle = len(self.indices) // 2
-        return [self._rows(slice(None, middle)), self._rows(slice(middle, None))]
+        return [self.rows(slice(None, middle)), self.rows(slice(middle, None))]
 
-    def _rows(self, rows: slice) -> "Batch":
-        target = None if self.target is None else self.target._rows(rows)
+    def rows(self, rows: slice) -> "Batch":
+        """Some of its sentences, with the same padding."""
+        target = None if self.target is None else self.target.rows(rows)
         return Batch(
             self.indices[rows], self.tokens[rows], self.mask[rows], self.pieces[rows], target
         )

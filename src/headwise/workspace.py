@@ -141,13 +141,32 @@ def other_pairs(model: "Model", name: str, *, smoke: bool) -> "Suite":
     from .prompts import that_fit
     from .suites import read
 
-    if model.name == "burrow":
-        return burrow_pairs(
-            "adjectives" if "mole" in name else "mole", 20 if smoke else 100, held_out=False
-        )
+    if _knows_grammar(model):
+        return burrow_pairs("adjectives" if "mole" in name else "mole", 20 if smoke else 100)
     other = "adjective_pairs" if "mole" in name else "mole_pairs"
     pairs = that_fit(model, read(find_suite(other)))
     return pairs.head(8) if smoke else pairs
+
+
+def bindings(model: "Model", *, smoke: bool) -> "Suite":
+    """Sentences in which two nouns have adjectives of opposite kinds, one of the nouns marked with the kind of its own.
+
+    Args:
+        model: The model; burrow is tested in its own English.
+        smoke: Whether to take a few only.
+    """
+    from .grammar.sentences import burrow_sentences
+    from .suites import read
+
+    if _knows_grammar(model):
+        return burrow_sentences("binding", 96 if smoke else 400)
+    suite = read(find_suite("adjective_binding"))
+    return suite.head(12) if smoke else suite
+
+
+def _knows_grammar(model: "Model") -> bool:
+    """Whether a model is burrow, or one of its shape with random weights: both know no other words."""
+    return model.name.split()[0] == "burrow"
 
 
 def _find(kind: Kind, name: str) -> Path:

@@ -141,3 +141,43 @@ def test_pairs(tmp_path):
 def test_pairs_that_say_nothing(tmp_path, line, message):
     with pytest.raises(HeadwiseError, match=message):
         read(suite(tmp_path, pairs(line)))
+
+
+def tagged(*entries):
+    written = ", ".join(f'{{ text = "{text}", tags = "{tags}" }}' for text, tags in entries)
+    return f'[[groups]]\nname = "g"\nsentences = [\n{written}\n]\n'
+
+
+def test_tags_of_sentences_and_pairs(tmp_path):
+    of_pairs = """[[groups]]
+name = "p"
+pairs = [
+  { clean = "a [mole|animal] dug", corrupted = "a [mole|unit] weighed", tags = "DET NOUN VERB" },
+  { clean = "a wild [mole|animal]", corrupted = "one big [mole|unit]", tags = "DET ADJ NOUN", corrupted_tags = "NUM ADJ NOUN" },
+]
+"""
+    path = suite(
+        tmp_path, tagged(("One [mole|unit], sir.", "NUM NOUN PUNCT NOUN PUNCT")) + of_pairs
+    )
+    found = [" ".join(sentence.tags) for sentence in read(path).sentences]
+    assert found == [
+        "NUM NOUN PUNCT NOUN PUNCT",
+        "DET NOUN VERB",
+        "DET NOUN VERB",
+        "DET ADJ NOUN",
+        "NUM ADJ NOUN",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([("one [mole|unit]", "NUM")], r"suite\.toml:11: group g: 2 words and 1 tags.*one/NUM mole/\?"),
+        ([("a [mole|unit]", "DET NOUN NOUN")], r"a/DET mole/NOUN \?/NOUN"),
+        ([("one [mole|unit]", "NUM NOUNS")], r"suite\.toml:11: .*'NOUNS' is no universal part of speech.*Did you mean NOUN"),
+        ([("one [mole|unit]", "NUM NOUN"), ("a [mole|animal]", "")], r"suite\.toml:11: .*no tags for 'a mole', though other"),
+    ],
+)  # fmt: skip
+def test_tags_that_do_not_fit(tmp_path, entries, message):
+    with pytest.raises(HeadwiseError, match=message):
+        read(suite(tmp_path, tagged(*entries)))

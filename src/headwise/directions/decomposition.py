@@ -128,7 +128,9 @@ def decompose(
     )
 
 
-def recorder_of(model: Model, layer: int | None = None, *, normed: bool = False) -> Recorder:
+def recorder_of(
+    model: Model, layer: int | None = None, *, normed: bool = False, even: bool = False
+) -> Recorder:
     """What takes the stream of a model, or of its encoder, apart.
 
     Raises:
@@ -146,4 +148,4 @@ def recorder_of(model: Model, layer: int | None = None, *, normed: bool = False)
             f"After the final norm there is the end of the stream only, and that where a model has such a norm; got layer {layer} "
             f"of {model.name}, which has {'one' if wiring.final is not None else 'none'}."
         )
-    return Recorder(model, wiring, layer, normed=normed)
+    return Recorder(model, wiring, layer, normed=normed, even=even)

@@ -26,6 +26,7 @@ from ..heads import AnyHead
 from ..linear import Probe
 from ..models import Model
 from ..suites import Suite
+from .unseen import Told
 
 Inner = Literal["plain", "whitened", "causal"]
 FORMAT = "headwise-direction-1"
@@ -50,6 +51,8 @@ class _Header(BaseModel):
     normed: bool
     inner: Inner
     groups: tuple[str, ...]
+    told: tuple[str, ...] = ()
+    stood: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,9 @@ class Direction:
         layer: The stream before this block; `n_layers` is the end.
         normed: Whether it is of the stream after the final norm.
         inner: The inner product, see the module.
-        groups: Groups of the suite that it was fitted on; what it says of these is no evidence.
+        groups: Groups of the suite that it was fitted on; what it says of these is no evidence. Nor is what it says of
+        told: Words that decided in the sentences that it was fitted on, or may have, and
+        stood: Words that stood in them where they do not say which decide (see `unseen`).
         vector: One step along it: from the mean of one class to that of the other, or what `how` says.
         reader: What reads, of a vector of the stream, how far along it lies.
         metric: The matrix of the inner product; None for the plain one.
@@ -84,6 +89,8 @@ class Direction:
     normed: bool
     inner: Inner
     groups: tuple[str, ...]
+    told: tuple[str, ...]
+    stood: tuple[str, ...]
     vector: Float[ndarray, " d_model"]
     reader: Float[ndarray, " d_model"]
     metric: Float[ndarray, "d_model d_model"] | None = None
@@ -149,11 +156,21 @@ class Direction:
             )
         return self.layer
 
+    def unseen(self, suite: Suite) -> list[bool]:
+        """Of every sentence, whether it was fitted on neither its group nor, in whatever suite, a word that decides in it."""
+        is_own = (suite.name, suite.sha256) == (self.suite, self.suite_sha256)
+        groups = set(self.groups) if is_own else set[str]()
+        told = Told(frozenset(self.told), frozenset(self.stood)).has_told(suite)
+        return [
+            not (seen or sentence.group in groups)
+            for sentence, seen in zip(suite.sentences, told, strict=True)
+        ]
+
     def require_unseen(self, suite: Suite) -> None:
-        """Refuses sentences that it was fitted on.
+        """Refuses sentences that it was fitted on, or whose deciding words decided there.
 
         Raises:
-            HeadwiseError: The suite has a group of those.
+            HeadwiseError: The suite has a group of those, or a sentence with such a word.
         """
         is_own = (suite.name, suite.sha256) == (self.suite, self.suite_sha256)
         seen = sorted(set(self.groups) & set(suite.groups)) if is_own else []
@@ -161,6 +178,13 @@ class Direction:
             raise HeadwiseError(
                 f"The direction {self.name} was fitted on {len(seen)} of the {len(suite.groups)} groups of {suite.name!r} "
                 f"({seen[0]!r}), so what it says of them is no evidence. Divide the suite: fitting, testing = suite.halves()."
+            )
+        told = [s for s, new in zip(suite.sentences, self.unseen(suite), strict=True) if not new]
+        if told:
+            raise HeadwiseError(
+                f"In {len(told)} of the {len(suite.sentences)} sentences of {suite.name!r} ({told[0].text[:50]!r}) a word decides that decided in "
+                f"fitting the direction {self.name}, so what it says of them is no evidence. Fit it on others: fitting, left_out = "
+                "headwise.directions.unseen.apart(fitting, testing)."
             )
 
     def save(self, path: str | Path) -> Path:
@@ -205,6 +229,7 @@ class Direction:
         how: str = "given",
         suite: Suite | None = None,
         groups: Sequence[str] = (),
+        told: Told | None = None,
         normed: bool = False,
         inner: Inner = "plain",
         metric: Float[ndarray, "d_model d_model"] | None = None,
@@ -220,7 +245,8 @@ class Direction:
             layer: The stream before this block.
             how: Where it comes from.
             suite: What it was fitted on.
-            groups: Groups that it was fitted on.
+            groups: Groups that it was fitted on, and
+            told: What these tell by.
             normed: Whether it is of the stream after the final norm.
             inner: Name of the inner product.
             metric: Its matrix.
@@ -247,7 +273,8 @@ class Direction:
         found = cls(
             model=model.name, weights=model.weights_sha256, suite=suite.name if suite else "",
             suite_sha256=suite.sha256 if suite else "", how=how, positive=positive, negative=negative,
-            layer=layer, normed=normed, inner=inner, groups=tuple(groups), vector=vector, reader=vector, metric=metric,
+            layer=layer, normed=normed, inner=inner, groups=tuple(groups), told=tuple(sorted(told.decide)) if told else (),
+            stood=tuple(sorted(told.stand)) if told else (), vector=vector, reader=vector, metric=metric,
         )  # fmt: skip
         return replace(found, reader=found.readers(vector[None])[0])
 

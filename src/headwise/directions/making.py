@@ -1,10 +1,10 @@
 """Where directions come from: means of classes, pairs, probes, the unembedding, a word's value-up image."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from torch import Tensor
 
@@ -19,6 +19,113 @@ from ..suites import Mark, Pair, Sentence, Suite
 from .at_words import Words, streams_of
 from .direction import Direction, Inner
 from .images import first_token_of, token_of, value_up_images
+from .unseen import Told
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The streams of marked words at one layer, from which directions between their classes can be made.
+
+    Attributes:
+        model: The model.
+        suite: The sentences; where they bring their own parts, those to train on.
+        layer: The stream before this block.
+        examples: The words.
+        told: What they tell by.
+        x: Their streams.
+    """
+
+    model: Model
+    suite: Suite
+    layer: int
+    examples: Examples
+    told: Told
+    x: Float[ndarray, "word d_model"]
+
+    @staticmethod
+    def of(
+        model: Model,
+        suite: Suite,
+        layer: int,
+        position: int | str = 0,
+        labels: Sequence[str] | None = None,
+    ) -> "Labelled":
+        """Reads them, as in `headwise.probe`."""
+        examples = Examples.of(model, suite, "sense", position, labels)
+        if suite.has_own_split:
+            is_train = [suite.sentences[i].split == "train" for i in examples.sentences]
+            examples = examples.where(np.array(is_train))
+        x = streams_of(model, Words.of_examples(examples), [layer])[0]
+        told = Told.by(_with(suite, examples))
+        return Labelled(model, suite, layer, examples, told, x)
+
+    def of_model(self, other: Model) -> "Labelled":
+        """The same words in a model of the same shape with the same tokenizer."""
+        x = streams_of(other, Words.of_examples(self.examples), [self.layer])[0]
+        return replace(self, model=other, x=x)
+
+    def where(self, kept: Bool[ndarray, " word"], *, same_words: bool = False) -> "Labelled":
+        """Some of the words; `same_words` if they are as good as told by all the words of the others, so that these need not be looked for."""
+        examples = self.examples.where(kept)
+        told = self.told if same_words else Told.by(_with(self.suite, examples))
+        return replace(self, examples=examples, told=told, x=self.x[kept])
+
+    def have(self, suite: Suite) -> Bool[ndarray, " word"]:
+        """Which of the words stand in sentences that another suite has, too."""
+        kept = {sentence.text for sentence in suite.sentences}
+        return np.array([self.suite.sentences[i].text in kept for i in self.examples.sentences])
+
+    def between(self, ahead: str, behind: str) -> Direction:
+        """The direction from one class to another, without the words of the rest."""
+        codes = [self.examples.labels.index(name) for name in (ahead, behind)]
+        own = np.isin(self.examples.codes, codes)
+        return self.where(own).direction(ahead, behind)
+
+    def direction(
+        self, positive: str, negative: str | None, inner: Inner = "plain", *, eraser: bool = False
+    ) -> Direction:
+        """See `Direction.of_classes`."""
+        examples, x, suite = self.examples, self.x, self.suite
+        if positive not in examples.labels:
+            raise HeadwiseError(
+                f"The suite {suite.name!r} has no label {positive!r}; it has {', '.join(sorted(examples.labels))}."
+            )
+        is_positive = examples.codes == examples.labels.index(positive)
+        other = negative or "others"
+        for name, own in ((positive, is_positive), (other, ~is_positive)):
+            if own.sum() < 2:
+                raise HeadwiseError(
+                    f"The class {name!r} of {suite.name!r} has {int(own.sum())} example(s); a mean of a class needs two at least, "
+                    "and says little with fewer than ten. Add sentences."
+                )
+        means = [x[own].mean(axis=0) for own in (is_positive, ~is_positive)]
+        within = x - np.where(is_positive[:, None], means[0], means[1])
+        metric = None
+        if inner == "whitened":
+            metric = _inverse(within)
+        elif inner == "causal":
+            metric = unembedding_covariance(self.model)
+        made = Direction.of(
+            self.model,
+            means[0] - means[1],
+            positive=positive,
+            negative=other,
+            layer=self.layer,
+            how="difference of class means" + (", read as LEACE does" if eraser else ""),
+            suite=suite,
+            groups=sorted({suite.sentences[i].group for i in examples.sentences}),
+            told=self.told,
+            inner=inner,
+            metric=metric,
+            scale=float(np.linalg.norm(x, axis=1).mean()),
+        )
+        return _as_leace(made, x, is_positive) if eraser else made
+
+
+def _with(suite: Suite, examples: Examples) -> Suite:
+    """The sentences of some words."""
+    own = {int(i) for i in examples.sentences}
+    return replace(suite, sentences=tuple(s for i, s in enumerate(suite.sentences) if i in own))
 
 
 def of_classes(
@@ -37,45 +144,8 @@ def of_classes(
             f"Unknown inner product {inner!r}; known are plain, whitened and causal."
         )
     labels = None if negative is None else [positive, negative]
-    examples = Examples.of(model, suite, "sense", position, labels)
-    if positive not in examples.labels:
-        raise HeadwiseError(
-            f"The suite {suite.name!r} has no label {positive!r}; it has {', '.join(sorted(examples.labels))}."
-        )
-    fitted = np.ones(len(examples.codes), dtype=bool)
-    if suite.has_own_split:
-        fitted = np.array([suite.sentences[i].split == "train" for i in examples.sentences])
-    x = streams_of(model, Words.of_examples(examples), [layer])[0, fitted]
-    is_positive = (examples.codes == examples.labels.index(positive))[fitted]
-    other = negative or "others"
-    for name, own in ((positive, is_positive), (other, ~is_positive)):
-        if own.sum() < 2:
-            raise HeadwiseError(
-                f"The class {name!r} of {suite.name!r} has {int(own.sum())} example(s); a mean of a class needs two at least, "
-                "and says little with fewer than ten. Add sentences."
-            )
-    means = [x[own].mean(axis=0) for own in (is_positive, ~is_positive)]
-    vector = means[0] - means[1]
-    within = x - np.where(is_positive[:, None], means[0], means[1])
-    metric = None
-    if inner == "whitened":
-        metric = _inverse(within)
-    elif inner == "causal":
-        metric = unembedding_covariance(model)
-    made = Direction.of(
-        model,
-        vector,
-        positive=positive,
-        negative=other,
-        layer=layer,
-        how="difference of class means" + (", read as LEACE does" if eraser else ""),
-        suite=suite,
-        groups=sorted({suite.sentences[i].group for i in examples.sentences[fitted]}),
-        inner=inner,
-        metric=metric,
-        scale=float(np.linalg.norm(x, axis=1).mean()),
-    )
-    return _as_leace(made, x, is_positive) if eraser else made
+    at = Labelled.of(model, suite, layer, position, labels)
+    return at.direction(positive, negative, inner, eraser=eraser)
 
 
 def _inverse(x: Float[ndarray, "word d_model"]) -> Float[ndarray, "d_model d_model"]:
@@ -143,6 +213,7 @@ def of_pairs(
         how=f"mean step of {len(suite.pairs)} pairs",
         suite=suite,
         groups=sorted({pair.group for pair in suite.pairs}),
+        told=Told.by(replace(suite, sentences=tuple(both))),
         scale=float(np.linalg.norm(x, axis=1).mean()),
     )
 

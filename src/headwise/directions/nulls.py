@@ -84,21 +84,22 @@ def random_readers(
 
 
 def against_random(
+    along: Float[ndarray, " part"],
     steps: Float[ndarray, "part d_model"],
-    direction: Direction,
     readers: Float[ndarray, "draw d_model"],
 ) -> PValues:
     """Do parts step further along the direction than along random ones, which may point either way?
 
     Args:
+        along: How far they step along the direction.
         steps: Mean of class 1 less mean of class 0, of every part.
-        direction: The direction.
         readers: What reads the random ones.
     """
-    found = np.concatenate([steps @ direction.reader[:, None], np.abs(steps @ readers.T)], axis=1)
+    found = np.concatenate([along[:, None], np.abs(steps @ readers.T)], axis=1)
     # Both signs were drawn, so the spread is about zero.
     spread = np.sqrt((found[:, 1:] ** 2).mean(axis=1, keepdims=True))
     scaled = found / np.maximum(spread, EPSILON)
     p = (scaled >= scaled[:, :1] - EPSILON).mean(axis=1)
+    # The best of many heads must go further along this direction than the best of all goes along random ones.
     p_family = (scaled.max(axis=0) >= scaled[:, :1] - EPSILON).mean(axis=1)
     return PValues(p, p_family, stats.false_discovery_control(p))

@@ -84,6 +84,7 @@ class Seen:
         layer: The stream before this block is taken apart; `n_layers` is the end.
         normed: Whether the final norm is passed, too.
         z: What heads give, by site and layer.
+        even: What they would give if they attended to all that they can see alike; empty if it was not asked for.
         gave: What embeddings and MLPs gave.
         given: What norms were given.
         total: The stream itself.
@@ -93,6 +94,7 @@ class Seen:
     layer: int
     normed: bool
     z: dict[Site, Float[Tensor, "token head d_head"]]
+    even: dict[Site, Float[Tensor, "token head d_head"]]
     gave: dict[nn.Module, Float[Tensor, "token d_model"]]
     given: dict[nn.Module, Float[Tensor, "token d_model"]]
     total: Float[Tensor, "token d_model"]
@@ -102,14 +104,15 @@ class Seen:
         return replace(
             self,
             z={site: x[tokens] for site, x in self.z.items()},
+            even={site: x[tokens] for site, x in self.even.items()},
             gave={module: x[tokens] for module, x in self.gave.items()},
             given={module: x[tokens] for module, x in self.given.items()},
             total=self.total[tokens],
         )
 
-    def parts(self) -> Float[Tensor, "component token d_model"]:
-        """Every summand, as it has become by the layer."""
-        wiring = self.wiring
+    def parts(self, *, even: bool = False) -> Float[Tensor, "component token d_model"]:
+        """Every summand, as it has become by the layer; `even`: as each head would write it under uniform attention, all else being as it was."""
+        wiring, given = self.wiring, self.even if even else self.z
         n = len(components(wiring, self.layer))
         found = torch.zeros((n, *self.total.shape), device=self.total.device)
         done = 0
@@ -124,7 +127,7 @@ class Seen:
                     new = self.gave[branch.output][None]
                     new = new if branch.bias is None else new - branch.bias.float()
                 else:
-                    z = self.z[site_of(wiring, branch, "z"), layer]
+                    z = given[site_of(wiring, branch, "z"), layer]
                     new = torch.einsum("thd,hdm->htm", z, branch.attention.W_O.float())
                 bias = torch.zeros_like(found[-1])
                 bias = bias if branch.bias is None else bias + branch.bias.float()
@@ -151,7 +154,7 @@ class Seen:
             found[-1] += norm.bias
 
     def pulled(
-        self, reader: Float[Tensor, " d_model"]
+        self, reader: Float[Tensor, "*token d_model"]
     ) -> dict[tuple[int, str], Float[Tensor, "token d_model"]]:
         """What reads from a branch's output, before anything is done to it, what a reader reads in the end.
 
@@ -182,10 +185,21 @@ class Recorder:
         wiring: The sums of the stream.
         layer: As far as this.
         normed: Whether the final norm is passed, too.
+        even: Whether it is seen, too, what heads would give under uniform attention.
     """
 
-    def __init__(self, model: Model, wiring: Wiring, layer: int, *, normed: bool = False) -> None:
+    def __init__(
+        self,
+        model: Model,
+        wiring: Wiring,
+        layer: int,
+        *,
+        normed: bool = False,
+        even: bool = False,
+    ) -> None:
         self.model, self.wiring, self.layer, self.normed = model, wiring, layer, normed
+        self.even = even
+        self._v = torch.empty(0)
         self._rows: tuple[Tensor, Tensor] | None = None
         self._n_pos = 0
         self._gave: dict[nn.Module, Tensor] = {}
@@ -201,6 +215,7 @@ class Recorder:
         side = self.wiring.stack.side
         stream = f"{side}.residual" if side else "residual"
         z: dict[Site, Tensor] = {}
+        even: dict[Site, Tensor] = {}
         self._rows = rows, positions
         of = batch.target if side == "decoder" and batch.target is not None else batch
         self._n_pos = of.tokens.shape[1]
@@ -215,6 +230,11 @@ class Recorder:
                 if self.layer:
                     layers = list(range(self.layer))
                     stack.enter_context(hooks.fold(self.model, [key], self._keep, z, layers))
+                    if self.even:
+                        sites = [f"{key[:-1]}{name}" for name in ("v", "pattern")]
+                        stack.enter_context(
+                            hooks.fold(self.model, sites, self._keep_even, even, layers)
+                        )
             target = batch.target
             stack.enter_context(self.model.engine.stopping("residual", (side, self.layer)))
             self.model.forward(
@@ -227,13 +247,31 @@ class Recorder:
         if self.normed and self.wiring.final is not None:
             with torch.inference_mode():
                 total = self.wiring.final(total.to(self.model.dtype)).float()
-        return Seen(self.wiring, self.layer, self.normed, z, self._gave, self._given, total)
+        return Seen(self.wiring, self.layer, self.normed, z, even, self._gave, self._given, total)
 
     def _keep(
         self, kept: dict[Site, Tensor], tensor: Tensor, site: hooks.Site
     ) -> dict[Site, Tensor]:
         assert self._rows is not None
         kept[site.key, site.layer] = tensor[self._rows].float()
+        return kept
+
+    def _keep_even(
+        self, kept: dict[Site, Tensor], tensor: Tensor, site: hooks.Site
+    ) -> dict[Site, Tensor]:
+        """Means of the values of every token that attention can reach; values come before the pattern."""
+        assert self._rows is not None
+        if site.name == "v":
+            self._v = tensor
+            return kept
+        rows, tokens = self._rows
+        # What is masked has no weight at all, in any head.
+        sees = (tensor[rows, :, tokens] > 0).any(dim=1).float()
+        mean = torch.einsum(
+            "tk,tkgd->tgd", sees / sees.sum(-1, keepdim=True), self._v[rows].float()
+        )
+        shared_by = tensor.shape[1] // mean.shape[1]
+        kept[f"{site.key[: -len(site.name)]}z", site.layer] = mean.repeat_interleave(shared_by, 1)
         return kept
 
     @contextmanager

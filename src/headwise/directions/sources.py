@@ -11,17 +11,15 @@ from typing import cast
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from numpy import ndarray
-from torch import Tensor
 
 from .. import hooks
 from ..errors import HeadwiseError
 from ..examples import Examples
-from ..stats import balanced_bootstrap
 from ..suites import Suite
-from .at_words import Words, batches_of, check_places
-from .direction import Direction
+from .at_words import batches_of, check_places
+from .measuring import Asked
 from .parts import Component, Recorder
 
 SOURCES = ("the word itself", "key words", "no word", "other words")
@@ -32,40 +30,37 @@ LEAST = 2  # occurrences of a word, so that one sentence is not taken for a habi
 def trace(
     recorder: Recorder,
     suite: Suite,
-    examples: Examples,
-    direction: Direction,
-    heads: Sequence[Component],
+    asked: Sequence[Asked],
+    heads: Sequence[Sequence[Component]],
     keys: str | Sequence[Sequence[int]] | None,
-    codes: Int[ndarray, " word"],
-    seed: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tables of sources and of words, as in `pushes.DirectionResult`.
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """For each direction along which the same words are asked, tables of sources and of words, as in `pushes.DirectionResult`.
 
     Raises:
         HeadwiseError: Key words outside a sentence, or an unknown relation.
     """
+    examples = asked[0].examples
     key_words = _key_words(suite, examples, keys)
-    by_source = np.zeros((len(heads), len(SOURCES), len(codes)))
-    by_word: list[dict[str, list[float]]] = [defaultdict(list) for _ in heads]
-    for word, pushes in _by_key(recorder, examples, direction, heads):
+    by_source = [np.zeros((len(own), len(SOURCES), len(examples.codes))) for own in heads]
+    by_word: list[list[dict[str, list[float]]]] = [[defaultdict(list) for _ in own] for own in heads]  # fmt: skip
+    for word, pushes in _by_key(recorder, asked, heads):
         i, at = int(examples.sentences[word]), int(examples.positions[word])
         said = suite.sentences[i].words
-        sign = 1.0 if codes[word] else -1.0
         source = np.full(len(said), 3)
         source[sorted(key_words[word])] = 1
         source[at] = 0
-        for h, own in enumerate(pushes):  # what no word has comes last
-            by_source[h, 2, word] = own[-1]
-            for kind in (0, 1, 3):
-                by_source[h, kind, word] = own[: len(said)][source == kind].sum()
-            for key, push in enumerate(own[: len(said)]):
-                by_word[h][said[key].lower()].append(sign * float(push))
-    return (
-        _table(heads, by_source, codes, examples.groups, seed),
-        pd.concat([_words(head, own) for head, own in zip(heads, by_word, strict=True)])
-        if heads
-        else pd.DataFrame(columns=["name", "word", "occurrences", "push"]),
-    )
+        for q, of_heads in enumerate(pushes):
+            sign = 1.0 if asked[q].codes[word] else -1.0
+            for h, own in enumerate(of_heads):  # what no word has comes last
+                by_source[q][h, 2, word] = own[-1]
+                for kind in (0, 1, 3):
+                    by_source[q][h, kind, word] = own[: len(said)][source == kind].sum()
+                for key, push in enumerate(own[: len(said)]):
+                    by_word[q][h][said[key].lower()].append(sign * float(push))
+    return [
+        (_table(heads[q], by_source[q], a), _all_words(heads[q], by_word[q]))
+        for q, a in enumerate(asked)
+    ]
 
 
 def _key_words(
@@ -89,63 +84,71 @@ def _key_words(
 
 
 def _by_key(
-    recorder: Recorder, examples: Examples, direction: Direction, heads: Sequence[Component]
-) -> Iterator[tuple[int, Float[ndarray, "head key"]]]:
-    """Pushes of each word by head and key word; the last column is what comes from tokens of no word."""
-    if not heads:
+    recorder: Recorder, asked: Sequence[Asked], heads: Sequence[Sequence[Component]]
+) -> Iterator[tuple[int, list[Float[ndarray, "head key"]]]]:
+    """Contributions to each word by direction, head and key word; the last column is what comes from tokens of no word."""
+    if not any(heads):
         return
     model, wiring = recorder.model, recorder.wiring
     side = wiring.stack.side
     pattern, v = (f"{side}.{name}" if side else name for name in ("pattern", "v"))
-    layers = sorted({cast(int, head.layer) for head in heads})
-    reader = torch.from_numpy(direction.reader).float().to(model.device)
-    asked = Words.of_examples(examples)
-    for batch, in_batch, chosen in batches_of(model, asked, "tracing pushes"):
-        pieces = batch.pieces[in_batch, asked.positions[chosen]]
+    layers = sorted({cast(int, head.layer) for own in heads for head in own})
+    readers = [torch.from_numpy(a.readers).float().to(model.device) for a in asked]
+    places = asked[0].words
+    for batch, in_batch, chosen in batches_of(model, places, "tracing contributions"):
+        pieces = batch.pieces[in_batch, places.positions[chosen]]
         word, tokens = pieces.nonzero(as_tuple=True)
         rows = torch.from_numpy(in_batch).to(word.device)[word]
         with hooks.capture(model, [pattern, v], layers) as seen:
-            at = recorder.see(batch, rows, tokens).pulled(reader)
-        found = torch.empty((len(word), len(heads), batch.tokens.shape[1]), device=word.device)
-        for h, head in enumerate(heads):
-            layer, number = cast(int, head.layer), cast(int, head.head)
-            attention = wiring.stack.attention[layer]
-            values = seen[v, layer]
-            of_group = number // (attention.n_heads // values.shape[2])
-            up = at[layer, "attention"] @ attention.W_O[number].float().T
-            along = torch.einsum("td,tkd->tk", up, values[rows, :, of_group].float())
-            found[:, h] = along * seen[pattern, layer][rows, number, tokens].float()
+            given = recorder.see(batch, rows, tokens)
         # From tokens to words: the read word is the mean of its pieces, and what it reads from is summed.
         mean = (pieces.new_zeros((len(chosen), len(word)))).index_put_(
             (word, torch.arange(len(word), device=word.device)), pieces.new_ones(())
         )
         mean = mean / mean.sum(1, keepdim=True)
-        of_word = torch.einsum("wt,thk->whk", mean, found)
         own = batch.pieces[in_batch].float()
-        to_words = torch.einsum("whk,wnk->whn", of_word, own)
-        rest = (of_word * (1 - own.sum(1, keepdim=True))).sum(-1, keepdim=True)
-        both: Tensor = torch.cat([to_words, rest], dim=-1)
+        both: list[ndarray] = []
+        for of_heads, reader in zip(heads, readers, strict=True):
+            at = given.pulled(reader[torch.from_numpy(chosen).to(word.device)[word]])
+            found = torch.empty(
+                (len(word), len(of_heads), batch.tokens.shape[1]), device=word.device
+            )
+            for h, head in enumerate(of_heads):
+                layer, number = cast(int, head.layer), cast(int, head.head)
+                attention = wiring.stack.attention[layer]
+                values = seen[v, layer]
+                of_group = number // (attention.n_heads // values.shape[2])
+                up = at[layer, "attention"] @ attention.W_O[number].float().T
+                along = torch.einsum("td,tkd->tk", up, values[rows, :, of_group].float())
+                found[:, h] = along * seen[pattern, layer][rows, number, tokens].float()
+            of_word = torch.einsum("wt,thk->whk", mean, found)
+            to_words = torch.einsum("whk,wnk->whn", of_word, own)
+            rest = (of_word * (1 - own.sum(1, keepdim=True))).sum(-1, keepdim=True)
+            both.append(torch.cat([to_words, rest], dim=-1).cpu().numpy())
         for k, number in enumerate(chosen):
-            yield int(number), both[k].cpu().numpy()
+            yield int(number), [values[k] for values in both]
 
 
 def _table(
-    heads: Sequence[Component],
-    by_source: Float[ndarray, "head source word"],
-    codes: Int[ndarray, " word"],
-    groups: Int[ndarray, " word"],
-    seed: int,
+    heads: Sequence[Component], by_source: Float[ndarray, "head source word"], asked: Asked
 ) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
     for head, values in zip(heads, by_source, strict=True):
-        signed = 2 * np.where(codes == 1, values, -values)
-        low, high = balanced_bootstrap(signed, codes, groups, seed=seed)
-        effects = values[:, codes == 1].mean(axis=1) - values[:, codes == 0].mean(axis=1)
+        found = asked.difference(values)
+        whole = found.value.sum() or np.nan
         for k, source in enumerate(SOURCES):
             own = (head.name, head.layer, head.head, source)
-            rows.append((*own, effects[k], low[k], high[k], effects[k] / (effects.sum() or np.nan)))
+            rows.append((*own, found.value[k], found.low[k], found.high[k], found.value[k] / whole))
     columns = ["name", "layer", "head", "source", "effect", "low", "high", "share"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _all_words(
+    heads: Sequence[Component], by_word: Sequence[dict[str, list[float]]]
+) -> pd.DataFrame:
+    if not heads:
+        return pd.DataFrame(columns=["name", "word", "occurrences", "push"])
+    return pd.concat([_words(head, own) for head, own in zip(heads, by_word, strict=True)])
 
 
 def _words(head: Component, own: dict[str, list[float]]) -> pd.DataFrame:

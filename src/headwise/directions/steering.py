@@ -6,7 +6,9 @@ A dose of 1 is one step of the direction, for one of class means their whole dis
 other class of each word: at a dose of 1 words of either class are moved by the distance to the other, at -1 as far the other way.
 
 Random directions vary as the words do at that layer (Gaussian, with their covariance within classes), which is a harder
-control than directions into which nothing ever points. Turner et al. 2023, Activation addition; Rimsky et al. 2024,
+control than directions into which nothing ever points. Damage is told in the same sentence (see `damage`) and in sentences of another question.
+Where the stream ends nothing is computed from what is added, so that what turns there is what is read along the direction: a read-out, no
+intervention. Turner et al. 2023, Activation addition; Rimsky et al. 2024,
 Steering Llama 2 via contrastive activation addition.
 """
 
@@ -27,13 +29,14 @@ from ..metrics import AnyMetric, Reading
 from ..metrics.ends import read_words
 from ..models import Model
 from ..places import Masks
-from ..prompts import Prompts
+from ..prompts import Prompts, how_it_speaks
 from ..showing import Viewable
 from ..sources import Place, Source
-from ..stats import cluster_bootstrap
+from ..stats import Clusters, mean_of
 from ..suites import Sentence, Suite
 from ..sweep import Change, Sweep, Variant
 from .at_words import Words, streams_of
+from .damage import in_sentence
 from .direction import Direction
 
 DOSES = (-2.0, -1.0, 0.5, 1.0, 1.5, 2.0, 3.0)
@@ -55,12 +58,15 @@ class SteerResult(Viewable):
         intact: The metric of every sentence of the intact model, by metric.
         values: The same when steered, `[direction, dose, sentence]`, by metric; the direction itself first, then random ones.
         groups: Group of each sentence, as an index.
+        is_read_out: Whether nothing is computed after the layer.
+        speaks: Whether what changes in the sentence is what the model says, or where words end.
+        beside: What changes in the rest of the same sentences, `[direction, dose]` (see `damage`): means over sentences; NaN where there is nothing else.
         elsewhere: What adding as much does to sentences of another question, `[direction, dose]`: nats (or 1 - cosine, of a model
             that says nothing) between the intact and the steered model, means; NaN where none were given.
         table: One row per `metric` and `dose`: mean `value`, with its 95% interval over groups (`low`, `high`), its `intact` mean, and the
             mean over random directions (`random`); `flipped`, the share of sentences with the right sign before that have the wrong
             one after, of random directions on average (`flipped_random`) and at most (`flipped_random_max`), NaN where the sign says
-            nothing; `elsewhere` and `elsewhere_random`.
+            nothing; `beside` and `beside_random`, `elsewhere` and `elsewhere_random`.
     """
 
     model: str
@@ -73,6 +79,9 @@ class SteerResult(Viewable):
     intact: dict[str, Float[ndarray, " sentence"]]
     values: dict[str, Float[ndarray, "direction dose sentence"]]
     groups: Int[ndarray, " sentence"]
+    is_read_out: bool
+    speaks: bool
+    beside: Float[ndarray, "direction dose"]
     elsewhere: Float[ndarray, "direction dose"]
     table: pd.DataFrame
 
@@ -80,13 +89,6 @@ class SteerResult(Viewable):
         """One row of the table; of the first metric by default."""
         t = self.table
         return t[(t["metric"] == (metric or self.metrics[0])) & (t["dose"] == dose)].iloc[0]
-
-    @property
-    def best(self) -> pd.Series:
-        """The dose that turns most sentences, by the first metric; the smallest of equals."""
-        rows = self.table[self.table["metric"] == self.metrics[0]]
-        turned = np.array(rows["flipped"], dtype=float)
-        return rows.iloc[int(np.nan_to_num(turned, nan=-1.0).argmax())]
 
 
 def steer(
@@ -118,7 +120,7 @@ def steer(
         between: Labels of the classes, the one ahead first; those of the direction by default.
         unrelated: Sentences of another question, steered at their read word, to see what else changes.
         n_random: Random directions of the same length.
-        seed: Fixes them and the intervals.
+        seed: Fixes them.
 
     Raises:
         HeadwiseError: A direction of another model or layer, after the final norm, or fitted on these sentences; fewer than two
@@ -137,39 +139,51 @@ def steer(
     ahead, behind = between or (direction.positive, direction.negative)
     suite = of_classes(suite, ahead, behind)
     wanted = metrics_.usual(model, suite)[:1] if metrics is None else tuple(metrics)
-    steered = _Steered.of(model, suite, direction, wanted, ahead)
+    steered = _Steered.of(model, suite, direction, [*wanted, in_sentence], ahead)
     added = np.concatenate(
         [direction.vector[None], _random(model, suite, direction, n_random, ahead, seed)]
     )
     values = steered.run(added, doses, "steering")
+    beside = _mean_known(values.pop()[1:]).reshape(len(added), len(doses))
     elsewhere = np.full((len(added), len(doses)), np.nan)
     if unrelated is not None:
-        speaks = "kl" if metrics_.usual(model, unrelated)[0] not in ("margin", "contrast", "shift") else "shift"  # fmt: skip
+        speaks = metrics_.distance(model)
         other = _Steered.of(model, unrelated, direction, (speaks,), None)
         elsewhere = other.run(added, doses, "steering elsewhere")[0][1:].mean(axis=-1)
         elsewhere = elsewhere.reshape(len(added), len(doses))
+    readings = steered.readings[:-1]
     by_metric = {
         r.name: found[1:].reshape(len(added), len(doses), -1)
-        for r, found in zip(steered.readings, values, strict=True)
+        for r, found in zip(readings, values, strict=True)
     }
-    intact = {r.name: found[0] for r, found in zip(steered.readings, values, strict=True)}
+    intact = {r.name: found[0] for r, found in zip(readings, values, strict=True)}
     groups = steered.prompts.groups
     rows = [
-        _row(r, intact[r.name], by_metric[r.name][:, k], elsewhere[:, k], groups, dose, seed)
-        for r in steered.readings
+        _row(
+            r,
+            intact[r.name],
+            by_metric[r.name][:, k],
+            (beside[:, k], elsewhere[:, k]),
+            groups,
+            dose,
+        )
+        for r in readings
         for k, dose in enumerate(doses)
     ]
     return SteerResult(
         model=model.name,
         suite=suite.name,
         direction=direction,
-        metrics=tuple(r.name for r in steered.readings),
-        says={r.name: r.says for r in steered.readings},
+        metrics=tuple(r.name for r in readings),
+        says={r.name: r.says for r in readings},
         doses=tuple(doses),
         n_random=n_random,
         intact=intact,
         values=by_metric,
         groups=groups,
+        is_read_out=direction.layer == len(model.stacks[0].blocks) and len(model.stacks) == 1,
+        speaks=how_it_speaks(model) == "next" and len(model.stacks) == 1,
+        beside=beside,
         elsewhere=elsewhere,
         table=pd.DataFrame(rows),
     )
@@ -319,75 +333,34 @@ def _row(
     reading: Reading,
     intact: Float[ndarray, " sentence"],
     values: Float[ndarray, "direction sentence"],
-    elsewhere: Float[ndarray, " direction"],
+    damage: tuple[Float[ndarray, " direction"], Float[ndarray, " direction"]],
     groups: Int[ndarray, " sentence"],
     dose: float,
-    seed: int,
 ) -> dict[str, object]:
-    low, high = cluster_bootstrap(values[:1], groups, seed=seed)
+    found = mean_of(values[0], Clusters.of(groups))
     right = intact > 0
     turned = np.full(len(values), np.nan)
     if reading.flips and right.any():
         turned = (values[:, right] <= 0).mean(axis=1)
     has_random = len(values) > 1
-    return {
+    row: dict[str, object] = {
         "metric": reading.name,
         "dose": dose,
-        "value": values[0].mean(),
-        "low": float(low[0]),
-        "high": float(high[0]),
+        "value": float(found.value),
+        "low": float(found.low),
+        "high": float(found.high),
         "intact": intact.mean(),
         "random": values[1:].mean() if has_random else np.nan,
         "flipped": turned[0],
         "flipped_random": turned[1:].mean() if has_random else np.nan,
         "flipped_random_max": turned[1:].max() if has_random else np.nan,
-        "elsewhere": elsewhere[0],
-        "elsewhere_random": elsewhere[1:].mean() if has_random else np.nan,
     }
+    for name, each in zip(("beside", "elsewhere"), damage, strict=True):
+        row[name], row[f"{name}_random"] = each[0], each[1:].mean() if has_random else np.nan
+    return row
 
 
-def pooled(results: Sequence[SteerResult], seed: int = 0) -> pd.DataFrame:
-    """Several directions, each between two classes of its own, as one dose-response.
-
-    Args:
-        results: With the same doses and the same first metric.
-        seed: Fixes intervals.
-
-    Returns:
-        One row per dose: `dose`, `sentences` with the right sign before, `flipped`, the share of them that have the wrong one after,
-        with its 95% interval over groups (`low`, `high`), `flipped_random`, mean over random directions, `value` and `random`, means of the
-        metric, and `elsewhere` and `elsewhere_random`, as in `SteerResult`.
-    """
-    metric = results[0].metrics[0]
-    right = [result.intact[metric] > 0 for result in results]
-    groups: list[Int[ndarray, " sentence"]] = []
-    n_before = 0  # groups of one result are not those of another
-    for result, own in zip(results, right, strict=True):
-        groups.append(result.groups[own] + n_before)
-        n_before += len(result.groups)
-    rows: list[dict[str, float]] = []
-    for k, dose in enumerate(results[0].doses):
-        values = [r.values[metric][:, k, own] for r, own in zip(results, right, strict=True)]
-        own = np.concatenate([v[0] for v in values])
-        random = np.concatenate([v[1:].mean(axis=0) for v in values])
-        flipped = (own <= 0).astype(float)
-        by_chance = np.concatenate([(v[1:] <= 0).mean(axis=0) for v in values])
-        low, high = cluster_bootstrap(flipped[None], np.concatenate(groups), seed=seed)
-        weights = [own.sum() for own in right]
-        rows.append(
-            {
-                "dose": dose,
-                "sentences": len(own),
-                "flipped": flipped.mean(),
-                "low": float(low[0]),
-                "high": float(high[0]),
-                "flipped_random": by_chance.mean(),
-                "value": own.mean(),
-                "random": random.mean(),
-                "elsewhere": float(np.average([r.elsewhere[0, k] for r in results], weights=weights)),
-                "elsewhere_random": float(
-                    np.average([r.elsewhere[1:, k].mean() for r in results], weights=weights)
-                ),
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+def _mean_known(values: Float[ndarray, "variant sentence"]) -> Float[ndarray, " variant"]:
+    """Means over sentences in which there is something to be measured; NaN without any."""
+    known = ~np.isnan(values).any(axis=0)
+    return values[:, known].mean(axis=1) if known.any() else np.full(len(values), np.nan)

@@ -3,25 +3,50 @@
 The words of a minimal pair differ in one respect. The mean step between them, of the pairs of one field, is a direction
 (`Direction.of_pairs`). Pairs of the same field that it was not fitted on (each word pair is left out in turn) and those of
 other fields are measured along it: how often the step goes the right way, how far, and at what angle.
+
+Two controls are measured the same, each along steps of its own: models with random weights, and the model with uniform attention, whose steps are
+those of the words' embeddings with the sentence's mean mixed in. A field goes along the step if its mean step is above zero by sign flips
+over word pairs (the largest of all layers and fields), longer than along random directions, of a larger t than in every model with random
+weights, and further than under uniform attention.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from .. import stats, words
+from .. import hooks, words
+from ..deciding import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
 from ..errors import HeadwiseError
+from ..loading import random_like
 from ..models import Model
 from ..showing import Viewable
+from ..stats import Block, Clusters, Tests, max_t, mean_of
 from ..suites import Suite
 from . import nulls
 from .at_words import Words, streams_of
 from .direction import Direction
+from .pushes import alike
 
 LEAST = 3  # word pairs of a field: one is left out, and a mean of the others needs two
+ROUNDING = 1e-5  # of a step
+NUMBERS = (
+    "pairs",
+    "words",
+    "step",
+    "se",
+    "critical",
+    "t",
+    "control_t",
+    "p_fwer",
+    "p_random",
+    "excess",
+    "excess_p_fwer",
+)
+N_CONTROLS = 5  # models with random weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +62,14 @@ class TransferResult(Viewable):
         layer: The layer at which left-out pairs of the source lie closest to the direction (mean cosine), so that other fields have no part in
             choosing it.
         n_pairs: Word pairs by field.
+        n_controls: Models with random weights that were measured the same, and
+        why_not: why there are none.
         table: One row per `layer` and `field`: `pairs` of sentences and `words`, pairs of words; `right`, how often a step goes the right
             way, with its 95% interval over word pairs (`right_low`, `right_high`; chance is 0.5); `step`, how far it goes, in steps of the direction, with
-            its interval (`low`, `high`); mean `cosine` to the direction; one-sided sign-flip `p` over word pairs, `p_family` over all layers and
-            fields; `p_random`, the share of random directions, which vary as the words do, along which the mean step is as long or longer.
+            its interval (`low`, `high`) and `t`; mean `cosine` to the direction; one-sided sign-flip `p` over word pairs, `p_fwer` over all layers and
+            fields; `p_random`, the share of random directions, which vary as the words do, along which the mean step is as long or longer; `control_t`, the
+            largest t of any field at any layer of a model with random weights; `uniform`, the step in the model with uniform attention, `excess`, how much further
+            it goes in the model as it is, with its interval (`excess_low`, `excess_high`) and `excess_p_fwer`.
     """
 
     model: str
@@ -50,6 +79,8 @@ class TransferResult(Viewable):
     direction: Direction
     layer: int
     n_pairs: dict[str, int]
+    n_controls: int
+    why_not: str
     table: pd.DataFrame
 
     def row(self, field: str, layer: int | None = None) -> pd.Series:
@@ -58,6 +89,23 @@ class TransferResult(Viewable):
         at = self.layer if layer is None else layer
         return t[(t["field"] == field) & (t["layer"] == at)].iloc[0]
 
+    def said(self, field: str) -> str:
+        """Whether a field goes along the step: yes, no or inconclusive, by the rule of the module.
+
+        `no` if its step is within the smallest effect of interest of nothing, simultaneously over layers and fields; with fewer than 20 pairs of sentences or 10 word pairs
+        it cannot be told.
+        """
+        at = self.table.columns.get_indexer(list(NUMBERS))
+        rows = (self.table["field"] == field) & (self.table["layer"] == self.layer)
+        row = dict(zip(NUMBERS, self.table.loc[rows].iloc[0, at].astype(float), strict=True))
+        if row["pairs"] < MIN_CASES or row["words"] < MIN_CLUSTERS:
+            return INCONCLUSIVE
+        within = abs(row["step"]) + row["critical"] * row["se"] < SMALLEST
+        p = max(row["p_fwer"], row["p_random"], row["excess_p_fwer"])
+        beats = row["t"] > row["control_t"]  # never of NaN: what was not controlled was not shown
+        found = row["step"] >= SMALLEST and row["excess"] >= SMALLEST and p < LEVEL and beats
+        return YES if found else NO if within else INCONCLUSIVE
+
 
 def test_transfer(
     model: Model,
@@ -65,6 +113,7 @@ def test_transfer(
     source: str,
     *,
     n_random: int = 1000,
+    n_controls: int = N_CONTROLS,
     seed: int = 0,
 ) -> TransferResult:
     """Measures steps of every field along the step of one, at every layer.
@@ -74,7 +123,8 @@ def test_transfer(
         suite: Minimal pairs with a marked word each; groups are word pairs, named `field-...`.
         source: The field that the direction is fitted on.
         n_random: Random directions.
-        seed: Fixes them, flips and intervals.
+        n_controls: Models with random weights.
+        seed: Fixes them, and flips.
 
     Raises:
         HeadwiseError: No such field, fewer than three word pairs of the source, no other field, pairs that lie at one point.
@@ -89,47 +139,16 @@ def test_transfer(
             f"'{source}-...' and another field besides; it has {known}."
         )
     names = [source, *(name for name in names if name != source)]
-    steps, ends, groups = _steps(model, suite)
     fields = np.array([of_group[pair.group] for pair in suite.pairs])
-    rows: list[dict[str, object]] = []
-    sums: list[Float[ndarray, " group"]] = []
-    n_groups = int(groups.max()) + 1
-    for layer in range(len(steps)):
-        x = steps[layer]
-        along, cosine, length = _along(x, groups, fields == source)
-        if length == 0:  # nothing sets the words apart here
-            continue
-        readers = _readers(model, x[fields == source], ends[layer], layer, n_random, seed)
-        for name in names:
-            own = fields == name
-            right = (along[own] > 0).astype(float)
-            (right_low, low), (right_high, high) = stats.cluster_bootstrap(
-                np.stack([right, along[own]]), groups[own], seed=seed
-            )
-            mean = x[own].mean(axis=0)
-            reach = float((mean @ x[fields == source].mean(axis=0)) / length)
-            p_random = float((1 + (np.abs(readers @ mean) >= reach).sum()) / (1 + n_random))
-            rows.append(
-                {
-                    "layer": layer,
-                    "field": name,
-                    "pairs": int(own.sum()),
-                    "words": n_pairs[name],
-                    "right": right.mean(),
-                    "right_low": right_low,
-                    "right_high": right_high,
-                    "step": along[own].mean(),
-                    "low": low,
-                    "high": high,
-                    "cosine": cosine[own].mean(),
-                    "p_random": p_random,
-                }
-            )
-            sums.append(np.bincount(groups[own], along[own], minlength=n_groups))
-    tested = stats.sign_flip(np.stack(sums), seed=seed)
-    table = pd.DataFrame(rows).assign(p=tested.p, p_family=tested.p_family)
-    own = table[table["field"] == source]
-    chosen = int(np.array(own["layer"])[int(np.array(own["cosine"], dtype=float).argmax())])
+    at = _marked(model, suite)
+    own = _Measured.of(model, suite, at, fields == source)
+    with hooks.edit(model, "pattern" if len(model.stacks) == 1 else "encoder.pattern", alike):
+        even = _Measured.of(model, suite, at, fields == source)
+    control_t, n_made, why_not = _random_weights(model, suite, at, fields, source, n_controls, seed)
+    table = _table(model, own, even, names, fields, n_random, seed)
+    table = table.assign(control_t=control_t, words=[n_pairs[name] for name in table["field"]])
+    rows = table[table["field"] == source]
+    chosen = int(np.array(rows["layer"])[int(np.array(rows["cosine"], dtype=float).argmax())])
     kept = tuple(pair for pair in suite.pairs if of_group[pair.group] == source)
     fitted = Suite(
         suite.name,
@@ -146,24 +165,139 @@ def test_transfer(
         direction=Direction.of_pairs(model, fitted, layer=chosen),
         layer=chosen,
         n_pairs=n_pairs,
+        n_controls=n_made,
+        why_not=why_not,
         table=table,
     )
 
 
-def _steps(
-    model: Model, suite: Suite
-) -> tuple[
-    Float[ndarray, "layer pair d_model"],
-    Float[ndarray, "layer word d_model"],
-    Int[ndarray, " pair"],
-]:
-    """From the marked word of the corrupted sentence to that of the clean one, or the other way where labels are swapped."""
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """Steps of every pair at every layer along the mean step of the source.
+
+    Attributes:
+        steps: From the female to the male word, say.
+        ends: Where words lie.
+        groups: Word pair of each pair.
+        along: In steps of the source; a pair of the source along the others only.
+        cosine: With the same.
+        length: Of the mean step of the source; 0 where nothing sets the words apart.
+    """
+
+    steps: Float[ndarray, "layer pair d_model"]
+    ends: Float[ndarray, "layer word d_model"]
+    groups: Int[ndarray, " pair"]
+    along: Float[ndarray, "layer pair"]
+    cosine: Float[ndarray, "layer pair"]
+    length: Float[ndarray, " layer"]
+
+    @staticmethod
+    def of(model: Model, suite: Suite, at: Words, is_source: Bool[ndarray, " pair"]) -> "_Measured":
+        steps, ends, groups = _steps(model, suite, at)
+        found = [_along(x, groups, is_source) for x in steps]
+        along, cosine, length = (np.stack([f[i] for f in found]) for i in range(3))
+        return _Measured(steps, ends, groups, along, cosine, length)
+
+
+def _random_weights(
+    model: Model, suite: Suite, at: Words, fields: ndarray, source: str, n: int, seed: int
+) -> tuple[float, int, str]:
+    """The largest t of any field but the source, at any layer of any model with random weights."""
+    largest = float("nan")
+    for i in range(n):
+        try:
+            twin = random_like(model, seed + 1000 + i)
+        except HeadwiseError as error:
+            return float("nan"), 0, str(error)
+        own = _Measured.of(twin, suite, at, fields == source)
+        for name in {*fields.tolist()} - {source}:
+            chosen = fields == name
+            found = mean_of(own.along[:, chosen], Clusters.of(own.groups[chosen]))
+            t = np.divide(found.value, found.se, out=np.zeros_like(found.value), where=found.se > 0)
+            largest = float(np.nanmax([largest, np.nan_to_num(t).max()]))
+    return largest, n, "" if n else "none was asked for"
+
+
+def _table(
+    model: Model,
+    own: _Measured,
+    even: _Measured,
+    names: Sequence[str],
+    fields: ndarray,
+    n_random: int,
+    seed: int,
+) -> pd.DataFrame:
+    source = fields == names[0]
+    clusters = Clusters.of(own.groups)
+    layers = np.flatnonzero(own.length > 0)
+    if not len(layers):
+        raise HeadwiseError(
+            f"The pairs of {names[0]!r} lie at one point at every layer of {model.name}; write pairs of words that differ."
+        )
+    rows: list[dict[str, object]] = []
+    for layer in layers:
+        x = own.steps[layer]
+        readers = _readers(model, x[source], own.ends[layer], int(layer), n_random, seed)
+        for name in names:
+            chosen = fields == name
+            along, excess = own.along[layer, chosen], (own.along - even.along)[layer, chosen]
+            right = mean_of((along > 0).astype(float), clusters.where(chosen), bound="rate")
+            found = mean_of(np.stack([along, excess]), clusters.where(chosen))
+            mean = x[chosen].mean(axis=0)
+            reach = float(mean @ x[source].mean(axis=0) / own.length[layer])
+            p_random = float((1 + (np.abs(readers @ mean) >= reach).sum()) / (1 + n_random))
+            rows.append(
+                {
+                    "layer": int(layer),
+                    "field": name,
+                    "pairs": int(chosen.sum()),
+                    "right": float(right.value),
+                    "right_low": float(right.low),
+                    "right_high": float(right.high),
+                    "step": float(found.value[0]),
+                    "low": float(found.low[0]),
+                    "high": float(found.high[0]),
+                    "se": float(found.se[0]),
+                    "cosine": own.cosine[layer, chosen].mean(),
+                    "p_random": p_random,
+                    "uniform": float(found.value[0] - found.value[1]),
+                    "excess": float(found.value[1]),
+                    "excess_low": float(found.low[1]),
+                    "excess_high": float(found.high[1]),
+                }
+            )
+    tests = [
+        _tests(values[layers], clusters, names, fields, seed)
+        for values in (own.along, own.along - even.along)
+    ]
+    return pd.DataFrame(rows).assign(
+        t=tests[0].t, p=tests[0].p, p_fwer=tests[0].p_fwer, critical=tests[0].critical, excess_p_fwer=tests[1].p_fwer
+    )  # fmt: skip
+
+
+def _tests(
+    values: Float[ndarray, "layer pair"],
+    clusters: Clusters,
+    names: Sequence[str],
+    fields: ndarray,
+    seed: int,
+) -> Tests:
+    """Of every layer and field; those with too few word pairs take no part."""
+    blocks = [
+        Block(np.where(np.abs(row[None, fields == name]) > ROUNDING, row[None, fields == name], 0.0), clusters.where(fields == name))
+        for row in values
+        for name in names
+    ]  # fmt: skip
+    return max_t(blocks, seed=seed)
+
+
+def _marked(model: Model, suite: Suite) -> Words:
+    """The last marked word of both sentences of every pair."""
     both = [s for pair in suite.pairs for s in (pair.clean, pair.corrupted)]
     marks = [max(s.marks, key=lambda m: m.word) if s.marks else None for s in both]
     for sentence, mark in zip(both, marks, strict=True):
         if mark is None:
             raise HeadwiseError(f"{sentence.source}: {sentence.text[:40]!r} marks no word.")
-    labels = [mark.label for mark in marks if mark]
     at = Words(
         words.align(model, both), np.arange(len(both)), np.array([m.word for m in marks if m])
     )
@@ -172,9 +306,20 @@ def _steps(
             raise HeadwiseError(
                 f"{sentence.source}: {sentence.words[int(word)]!r} has no token of its own in {model.name}. Put another word."
             )
+    return at
+
+
+def _steps(
+    model: Model, suite: Suite, at: Words
+) -> tuple[
+    Float[ndarray, "layer pair d_model"],
+    Float[ndarray, "layer word d_model"],
+    Int[ndarray, " pair"],
+]:
+    """From the marked word of the corrupted sentence to that of the clean one, or the other way where labels are swapped."""
+    labels = [max(p.clean.marks, key=lambda m: m.word).label for p in suite.pairs]
     x = streams_of(model, at)
-    positive = labels[0]
-    sign = np.where([label == positive for label in labels[::2]], 1.0, -1.0)
+    sign = np.where([label == labels[0] for label in labels], 1.0, -1.0)
     index = {group: i for i, group in enumerate(suite.groups)}
     return (
         sign[:, None] * (x[:, ::2] - x[:, 1::2]),

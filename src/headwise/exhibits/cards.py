@@ -97,7 +97,8 @@ def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
     texts = texts_of(kind, heads)
     arrays = {
         name: Packed.of(grid(heads, f"{kind}_{name}", shape))
-        for name in ("effect", "low", "high", "p")
+        for name in ("effect", "low", "high", "p", "control", "detectable")
+        if name in ("effect", "low", "high", "p") or f"{kind}_{name}" in heads
     }
     return Measure.model_validate(
         {

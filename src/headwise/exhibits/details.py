@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ..ablation import AblationResult
-from ..comparison import SCOPES
+from ..comparison import SCOPES, Comparison, Scope, column
 from ..directions.collecting import CollectResult
 from ..directions.pushes import DirectionResult
-from ..evidence import pushing_p
+from ..evidence import joint_p
 from ..probing import ProbeResult
 from ..questions import DIRECTIONS
 from ..relations import RelationResult
@@ -21,9 +21,9 @@ from ..results import Detail, Kind, Packed
 from .asked import WHICH
 
 WAYS = {
-    "zero": "cut to zero",
-    "mean": "replaced by its mean",
-    "resample": "taken from another sentence",
+    "zero": "by zero",
+    "mean": "by the mean of reference tokens",
+    "resample": "by a reference token in another sentence",
 }
 READ = {"z": "output z", "update": "update", "k": "key", "v": "value"}
 NUMBERS = ("effect", "low", "high", "p")
@@ -59,50 +59,58 @@ def detail(
 
 
 def ways(result: AblationResult, shape: tuple[int, int], side: str = "", note: str = "") -> Detail:
-    """What each way of cutting costs, by the first metric; `note` says more of where that was."""
+    """The degradation by each way of ablation, by the first metric; `note` says more of where that was."""
     metric = result.metrics[0]
-    intact = float(result.intact[metric].mean())
-    whole = intact if intact > 0 else np.nan
+    clean = float(result.intact[metric].mean())
     t = result.table[(result.table["metric"] == metric) & (result.table["side"] == side)]
     rows: list[Row] = []
     for how in result.hows:
         own = t[t["how"] == how]
-        shares = {"effect": own["cost"] / whole, "low": own["low"] / whole, "high": own["high"] / whole}  # fmt: skip
-        rows.append(Row(WAYS[how], own[["layer", "head"]].assign(**shares, p=own["p_family"])))
-    caption = f"Share of the {metric} that is lost ({result.says[metric]}; intact {intact:.2f}). p over all heads and ways.{note}"
-    return detail("Ways of cutting it", caption, "rate", rows, shape)
+        shares = {"effect": own["share"], "low": own["share_low"], "high": own["share_high"]}
+        rows.append(Row(WAYS[how], own[["layer", "head"]].assign(**shares, p=own["p_fwer"])))
+    caption = f"Share of the {metric} that is lost ({result.says[metric]}; clean {clean:.2g}). p over all heads and ways.{note}"
+    return detail("Ways of ablating it", caption, "rate", rows, shape)
 
 
 def directions_asked(result: RelationResult, shape: tuple[int, int]) -> Detail:
-    """Effects in every direction of the first relation, on all pairs and where rules are not enough."""
+    """Effects in every direction of the first relation: over each baseline, and on all pairs, non-adjacent ones and those with a distractor."""
     rows: list[Row] = []
     t = result.table[result.table["relation"] == result.relations[0].text]
     for direction in DIRECTIONS:
+        own = t[t["direction"] == direction]
         for scope in SCOPES:
-            own = t[t["direction"] == direction]
-            suffix = "" if scope == "all" else f"_{scope}"
-            if len(own) and (own[f"pairs{suffix}"] > 0).any():
-                rows.append(Row(f"{direction}, {WHICH[scope]}", _effects(own, suffix)))
-    caption = "Hit rate over that of the best rule that knows no model, on held-out groups. p over all heads and directions."
-    return detail("Who looks at whom", caption, "difference", rows, shape)
+            if not len(own) or not (own[column("pairs", "plain", scope)] > 0).any():
+                continue
+            for comparison, over in OVER.items():
+                if column("effect", comparison, scope) in own:
+                    name = f"{direction}, {WHICH[scope]}, over {over}"
+                    rows.append(Row(name, _effects(own, comparison, scope)))
+    caption = (
+        "Hit rate less that of the best model-free baseline, which is chosen on other groups. Chance: uniform attention and permuted links; tags: baselines that read parts of speech, too. p over all heads and "
+        "directions, combined over splits."
+    )
+    return detail("Attention in each direction", caption, "difference", rows, shape)
+
+
+OVER: dict[Comparison, str] = {"chance": "chance", "plain": "plain text", "tags": "tags"}
 
 
 def relations_asked(
     result: RelationResult, asked: Sequence[tuple[str, str]], shape: tuple[int, int]
 ) -> Detail:
-    """Effects along relations, each in one direction; the smaller of all pairs and apart, with its own interval and p."""
+    """Effects along relations, each in one direction; the smaller of all and of non-adjacent pairs, with its own interval and p."""
     rows: list[Row] = []
     for relation, direction in asked:
         t = result.table
         own = t[(t["relation"] == relation) & (t["direction"] == direction)]
-        whole, apart = _effects(own, ""), _effects(own, "_apart")
+        whole, apart = (_effects(own, "plain", scope) for scope in SCOPES[:2])
         is_smaller = (apart["effect"] < whole["effect"]).to_numpy(bool)
         smaller = pd.concat([apart[is_smaller], whole[~is_smaller]])
         name = relation if ":" in relation or "->" in relation else f"{relation}: {direction}"
         rows.append(Row(name, smaller))
     caption = (
-        "Hit rate over that of the best rule that knows no model, on held-out groups: the smaller of the effects on all pairs and on those with words between. Each relation in the direction in which its "
-        "best head is best. p over everything asked."
+        "Hit rate less that of the best model-free baseline of plain text, which is chosen on other groups: the smaller of the effects on all and on non-adjacent pairs. Each relation in the direction in which its "
+        "best head is best. p over everything tested, combined over splits."
     )
     return detail("Every relation", caption, "difference", rows, shape)
 
@@ -112,8 +120,7 @@ def pushed_along(results: Sequence[DirectionResult], shape: tuple[int, int]) -> 
     rows: list[Row] = []
     for result in results:
         own = result.table[result.table["kind"] == "head"]
-        ends = [own[name].to_numpy(float) / result.total for name in ("low", "high")]
-        both = zip(own["p_family"], own["p_random"], strict=True)
+        ends = [own[name].to_numpy(float) / (result.total or np.nan) for name in ("low", "high")]
         rows.append(
             Row(
                 f"{result.between[0]} from {result.between[1]}",
@@ -121,13 +128,13 @@ def pushed_along(results: Sequence[DirectionResult], shape: tuple[int, int]) -> 
                     effect=own["share"],
                     low=np.minimum(*ends),
                     high=np.maximum(*ends),
-                    p=[pushing_p(a, b, len(results)) for a, b in both],
+                    p=joint_p(own, len(results)),
                 ),
             )
         )
     caption = (
-        "Share of the distance between the classes along the direction that the head's update adds. p: the larger of that over all heads and MLPs, labels shuffled, and that against random directions, "
-        f"times {len(results)}, the number of directions."
+        "Share of the distance between the classes along the direction that the head's update adds. p over all heads (and MLPs): the largest of those against shuffled labels, against random directions, and of "
+        f"the excess over uniform attention, times {len(results)}, the number of directions."
     )
     return detail("Along each direction", caption, "rate", rows, shape)
 
@@ -143,26 +150,37 @@ def read_from(result: ProbeResult, classifier: str, shape: tuple[int, int]) -> D
         shared_by = shape[1] // (1 + int(own["head"].max()))
         for_each = own.loc[own.index.repeat(shared_by)]
         member = np.tile(np.arange(shared_by), len(own))
-        scores = {"effect": "balanced_accuracy", "low": "balanced_low", "high": "balanced_high", "p": "p_family"}  # fmt: skip
+        scores = {"effect": "balanced_accuracy", "low": "balanced_low", "high": "balanced_high", "p": "p_reading_fwer"}  # fmt: skip
         told = {name: for_each[column] for name, column in scores.items()}
         heads = for_each["head"].astype(int) * shared_by + member
         rows.append(Row(what, for_each[["layer"]].assign(head=heads, **told)))
-    caption = "Balanced accuracy on unseen sentences, at the word. p against shuffled labels, over everything probed."
+    caption = "Balanced accuracy on unseen sentences, at the word. p is of reading it at all, against shuffled labels, over everything probed."
     return detail("What is read from it", caption, "rate", rows, shape)
 
 
 def collected(found: Mapping[str, CollectResult], shape: tuple[int, int]) -> Detail:
-    """Differences of cosines, at one word or several."""
-    rows = [Row(at, result.table[["layer", "head"]].assign(**_interval(result.table))) for at, result in found.items()]  # fmt: skip
-    caption = "Cosine of the head's update with the images of the words that this one is linked to, less that with the images of others. p over all heads."
+    """Differences of cosines, at one word or several: before and after what the controls have is taken off."""
+    rows: list[Row] = []
+    for at, result in found.items():
+        t = result.table
+        rows.append(Row(at, t[["layer", "head"]].assign(effect=t["difference"])))
+        rows.append(Row(f"{at}, beyond controls", t[["layer", "head"]].assign(**_interval(t))))
+    caption = (
+        "Cosine of the head's update with the images of the words that this one is linked to, less that with the images of others; and what of this is left beyond uniform attention, the attention "
+        "of the other heads of the layer, and their values: the smallest of the three. p over all heads and the three."
+    )
     return detail("What it collects", caption, "number", rows, shape)
 
 
 def _interval(table: pd.DataFrame) -> dict[str, pd.Series]:
-    return {"effect": table["effect"], "low": table["low"], "high": table["high"], "p": table["p_family"]}  # fmt: skip
+    return {"effect": table["effect"], "low": table["low"], "high": table["high"], "p": table["p_fwer"]}  # fmt: skip
 
 
-def _effects(own: pd.DataFrame, suffix: str) -> pd.DataFrame:
-    names = ("effect", "effect_low", "effect_high", "p_family")
-    found = own[["layer", "head", *(f"{name}{suffix}" for name in names)]]
-    return found.set_axis(["layer", "head", *NUMBERS], axis=1)
+def _effects(own: pd.DataFrame, comparison: Comparison, scope: Scope) -> pd.DataFrame:
+    names = [
+        column(n, comparison, scope) for n in ("effect", "effect_low", "effect_high", "p_fwer")
+    ]
+    found = own[["layer", "head"]].copy()
+    for number, name in zip(NUMBERS, names, strict=True):
+        found[number] = own.get(name, np.nan)  # nothing is tested on pairs with a distractor
+    return found

@@ -6,20 +6,27 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from ..deciding import MIN_CLUSTERS, SMALLEST
+from ..directions.damage import SAYS
+from ..directions.doses import pooled, reported
 from ..directions.pushes import DirectionResult
-from ..directions.steering import SteerResult, pooled
+from ..directions.steering import SteerResult
 from ..results import MINUS, Column, Heatmap, Lines, Series, Table, percent
 
 PUSHES = [
     Column(name="direction", title="Direction"),
     Column(name="name", title="From"),
-    Column(name="effect", title="Effect", kind="number", note="How much further words of the class ahead are pushed than words of the class behind"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
-    Column(name="high", title="to", kind="number", note="Upper end of the 95% interval over groups"),
+    Column(name="effect", title="Effect", kind="number", note="How much larger its contribution is to words of the class ahead than to words of the class behind"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over clusters"),
+    Column(name="high", title="to", kind="number", note="Upper end of the 95% interval over clusters"),
     Column(name="share", title="Share", kind="rate", note="Of the distance of the classes along the direction; shares sum to 100%"),
+    Column(name="uniform_share", title="Uniform", kind="rate", note="Share that the same head would add if it attended to everything alike"),
     Column(name="cosine", title="Cosine", kind="number", note="Between its own step from class to class and the direction"),
-    Column(name="p_family", title="p", kind="number", note="Against shuffled labels, the largest of all heads and MLPs"),
-    Column(name="p_random", title="p random", kind="number", note="Against random directions that vary as the words do within their classes"),
+    Column(name="p_fwer", title="p", kind="number", note="Against shuffled labels, the largest of all heads and MLPs"),
+    Column(name="p_random_fwer", title="p random", kind="number", note="Against random directions that vary as the words do within their classes, the largest of all heads and MLPs"),
+    Column(name="excess_p_fwer", title="p excess", kind="number", note="Of the excess over uniform attention, against shuffled labels, the largest of all heads"),
+    Column(name="least_t", title="t", kind="number", note="The smaller t of its effect and of its excess over uniform attention"),
+    Column(name="control_t", title="Control t", kind="number", note="The largest such t of any head of models with random weights; t must exceed it"),
 ]  # fmt: skip
 SOURCES = [
     Column(name="direction", title="Direction"),
@@ -39,14 +46,16 @@ WORDS = [
 ]  # fmt: skip
 STEERED = [
     Column(name="dose", title="Dose", kind="number", note="Steps of the direction towards the other class; below 0, away from it"),
-    Column(name="sentences", title="Sentences", kind="integer", note="Of which the model is right when it is left alone"),
-    Column(name="flipped", title="Turned", kind="rate", note="Share of them of which it is wrong when steered"),
-    Column(name="low", title="from", kind="rate"),
+    Column(name="sentences", title="Sentences", kind="integer", note="Of which the clean model is right"),
+    Column(name="flipped", title="Flipped", kind="rate", note="Share of them of which it is wrong when steered"),
+    Column(name="low", title="from", kind="rate", note="Lower end of the 95% interval over groups"),
     Column(name="high", title="to", kind="rate"),
     Column(name="flipped_random", title="Random", kind="rate", note="The same with random directions of the same length"),
     Column(name="value", title="Metric", kind="number"),
     Column(name="random", title="random", kind="number"),
-    Column(name="elsewhere", title="Elsewhere", kind="number", note="How far the same addition moves what the model says (nats; 1 - cosine of one that says nothing) in sentences of another question"),
+    Column(name="beside", title="In the sentence", kind="number", note="Off-target change at other positions of the same sentences (KL in nats; 1 - cosine of a model that says nothing)"),
+    Column(name="beside_random", title="random", kind="number"),
+    Column(name="elsewhere", title="Elsewhere", kind="number", note="Off-target change in sentences of another question, in the same unit"),
     Column(name="elsewhere_random", title="random", kind="number"),
 ]  # fmt: skip
 
@@ -97,11 +106,18 @@ def push_map(results: Sequence[DirectionResult], title: str) -> Heatmap:
 
 def pushes_table(results: Sequence[DirectionResult], name: str = "pushes") -> Table:
     """Every component, those with the largest effects first."""
-    frames = [r.table.assign(direction=r.direction.name) for r in results]
+    frames = [
+        r.table.assign(
+            direction=r.direction.name,
+            uniform_share=r.table["uniform"] / (r.total or np.nan),
+            least_t=r.table[["t", "excess_t"]].min(axis=1, skipna=False),
+        )
+        for r in results
+    ]
     table = pd.concat(frames).sort_values("share", ascending=False, kind="stable")
     return Table.of(
         name,
-        "Who pushes, and how far",
+        "Direct contribution of each component",
         table,
         PUSHES,
         caption="Every head's update, every MLP, the embedding, positions and biases; their effects sum to the whole distance (largest error "
@@ -115,7 +131,7 @@ def sources_table(results: Sequence[DirectionResult], name: str = "sources") -> 
     table = pd.concat([r.sources.assign(direction=r.direction.name) for r in results])
     return Table.of(
         name,
-        "From where the pushes were taken",
+        "Source tokens of each contribution",
         table,
         SOURCES,
         caption="Each head's effect split by the word that it read from (pattern times value, through the output matrix, along the direction). Key words: "
@@ -129,7 +145,7 @@ def words_table(results: Sequence[DirectionResult], name: str = "pushing_words")
     table = pd.concat([r.words.assign(direction=r.direction.name) for r in results])
     return Table.of(
         name,
-        "Words that push most",
+        "Words that contribute most",
         table,
         WORDS,
         caption="Of the heads with the largest effects; words that occur at least twice.",
@@ -158,7 +174,7 @@ def steering_lines(table: pd.DataFrame, what: str) -> Lines:
     """Dose and response."""
     return Lines(
         title="Steering: dose and response",
-        caption=f"Percent of sentences in which {what} is turned when so many steps of the direction are added to the word, with 95% intervals over "
+        caption=f"Percent of sentences in which {what} flips when so many steps of the direction are added to the word, with 95% intervals over "
         "groups, and the same for random directions of the same length.",
         x_label="steps towards the other class",
         x=[float(dose) for dose in np.array(table["dose"], dtype=float)],
@@ -185,42 +201,82 @@ def steering_table(table: pd.DataFrame, says: str) -> Table:
         "Steering, dose by dose",
         table,
         STEERED,
-        caption=f"Metric: {says}. Elsewhere: sentences of another question with as much added to their marked word; what moves there is damage.",
+        caption=f"Metric: {says}. Off-target: other positions of the same sentences, and sentences of another question with as much added to their marked word; what changes there is damage.",
     )
 
 
-def steering_sentence(results: Sequence[SteerResult]) -> str:
-    """What steering did at its best dose."""
-    table = pooled(results)
-    row = table.iloc[int(np.array(table["flipped"]).argmax())]
+def steering_sentence(results: Sequence[SteerResult], seed: int = 0) -> str:
+    """What steering did at doses that were chosen on other groups."""
+    found, layer = reported(results, seed), results[0].direction.layer
+    doses = " and ".join(f"{dose:g}" for dose in sorted(set(found.doses)))
+    if found.clusters < MIN_CLUSTERS:
+        return (
+            f"The clean model is right in {found.sentences} sentences of {found.clusters} groups; fewer than {MIN_CLUSTERS} groups are too few to say "
+            "how often steering flips it."
+        )
+    what = (
+        f"Read out at layer {layer}, after which nothing is computed (no intervention): adding"
+        if results[0].is_read_out
+        else f"Steering at layer {layer}: adding"
+    )
+    beside = (
+        "there are no other positions after the word at which damage could be measured"
+        if np.isnan(found.beside)
+        else f"off-target change in the same sentences {found.beside:.2g} (random {found.beside_random:.2g})"
+    )
     return (
-        f"Adding {row['dose']:g} steps of the direction at layer {results[0].direction.layer} turns {percent(row['flipped'])} of "
-        f"{int(row['sentences'])} sentences [{percent(row['low'])}, {percent(row['high'])}], random directions of the same length "
-        f"{percent(row['flipped_random'])}; elsewhere the same addition moves what is said by {row['elsewhere']:.2g}, random ones by "
-        f"{row['elsewhere_random']:.2g}."
+        f"{what} {doses} steps of the direction (the dose chosen on one half of the groups and reported on the other) flips {percent(found.flipped)} of "
+        f"{found.sentences} sentences [{percent(found.low)}, {percent(found.high)}], random directions of the same length {percent(found.flipped_random)}; "
+        f"{beside}, in sentences of another question {found.elsewhere:.2g} (random {found.elsewhere_random:.2g})."
     )
 
 
 def method(results: Sequence[DirectionResult], fitted_on: str) -> list[str]:
-    """How pushes were measured."""
-    direction = results[0].direction
+    """How contributions were measured."""
+    first = results[0]
+    direction = first.direction
     norms = (
         "Norms stand on this model's stream, so what was written passes through them; each divides by what it divided by in the run"
-        if any(c.kind == "token type" for c in results[0].components)
+        if any(c.kind == "token type" for c in first.components)
         else "Norms stand before the blocks' branches, so what was written into the stream stays as it is"
     )
+    folds = (
+        f" Directions were cross-fitted: the sentences were divided into {first.n_folds} parts by their deciding words, and each part was measured along directions fitted without its words."
+        if first.n_folds > 1
+        else ""
+    )
+    kept = (
+        f" {first.left_out} sentences were left out of fitting, as a word that decides in them decides in those that were tested, too."
+        if first.left_out
+        else ""
+    )
+    control = (
+        f"{first.control.n_models} models of the same shape with random weights, each along directions of its own fitted and tested on the same sentences; the largest t of any of their heads is {first.control.t:.1f}"
+        if first.control.n_models
+        else f"no model with random weights could be tested ({first.control.why_not}), so no head is a yes"
+    )
     return [
-        f"Moves: the direction is the {direction.how} at layer {direction.layer}, fitted on {fitted_on} ({direction.inner} inner product), and measured on sentences it was "
-        f"not fitted on. The stream at the word is the sum of its embedding, position, every head's update, every MLP and biases, exactly. {norms}. A push is a "
-        "part's length along the direction; its effect is by how much words of one class are pushed further than words of the other. p: labels shuffled within "
-        "groups, the largest of all heads and MLPs; and 1,000 random directions that vary as the words do within their classes. A head moves words if it adds 1% of the distance or more, its interval lies above zero and "
-        "both p are below 5% (times the number of directions); it does not if it adds less than 5% of the distance along each, with 95% confidence."
+        f"Moves (direct contribution): the direction is the {direction.how} at layer {direction.layer}, fitted on {fitted_on} ({direction.inner} inner product), and measured on sentences whose "
+        f"deciding words it was not fitted on.{folds}{kept} The stream at the word is the sum of its embedding, position, every head's update, every MLP and biases, exactly. {norms}. A contribution is a "
+        "part's length along the direction; its effect is by how much larger it is for words of one class than of the other, in percent of the distance of the classes.",
+        f"A head moves words if it adds {percent(SMALLEST)} of the distance or more, and as much more than the same head under uniform attention; if p is below 5% against labels shuffled within groups, against 1,000 random "
+        "directions that vary as the words do within their classes, and of the excess over uniform attention, each the largest of all heads (and MLPs) and times the number of directions; and if the smaller t of its effect and of "
+        f"its excess is larger than that of every head of the controls: {control}. It does not if its share lies within {percent(SMALLEST)} to either side along every direction, simultaneously over heads.",
     ]
 
 
 def steering_method(results: Sequence[SteerResult]) -> list[str]:
     """How it was steered."""
+    first = results[0]
+    place = (
+        "after which nothing is computed, so that this is a read-out and no intervention"
+        if first.is_read_out
+        else "after which the rest of the model is computed"
+    )
     return [
-        f"Steering: at layer {results[0].direction.layer} the direction between two classes is added to the vector of the marked word, in steps of the distance of their means, towards the class "
-        f"that the sentence does not have. Measured: {results[0].says[results[0].metrics[0]]}. Random directions ({results[0].n_random}) vary as the words do within their classes at that layer and are as long."
+        f"Steering: at layer {first.direction.layer}, {place}, the direction between two classes is added to the vector of the marked word, in steps of the distance of their means, towards the class "
+        f"that the sentence does not have; directions are fitted without the words that decide in the steered sentences. Measured: {first.says[first.metrics[0]]}. Random directions ({first.n_random}) vary as the words do within their classes at that layer and are as long. "
+        "The dose is chosen on one half of the groups and reported on the other, both ways. Off-target: "
+        + SAYS["next" if first.speaks else "vectors"]
+        + "."
     ]

@@ -9,11 +9,13 @@ import pandas as pd
 
 from .. import erasure
 from ..erasure import ErasureResult
-from ..probing import BAG_OF_WORDS, Estimate, Key, ProbeResult
+from ..plain import SITES_WITHOUT_MODEL, STATIC_MEAN
+from ..probing import BAG_OF_WORDS, BEST_BASELINE, MAJORITY, Key, ProbeResult
 from ..results import Column, Heatmap, Lines, Series, Table, head_name, percent
 
 HEADLINE = "logistic"
 BAG = (BAG_OF_WORDS, "logistic")
+FLAT = {"best baseline": BEST_BASELINE, "static mean": STATIC_MEAN, "bag of words": BAG_OF_WORDS}
 NAMES = {"centroid": "nearest class mean", "logistic": "logistic regression"}
 SITES = {
     "z": ("What each head gathers", "its output z: weighted values, before the output matrix"),
@@ -28,14 +30,16 @@ SCORES = [
     Column(name="balanced_low", title="from", kind="rate", note="Lower end of its 95% interval over groups"),
     Column(name="balanced_high", title="to", kind="rate", note="Upper end of its 95% interval over groups"),
     Column(name="accuracy", title="Accuracy", kind="rate", note="Share of the scored sentences, none of them fitted"),
-    Column(name="p_family", title="p", kind="number", note="Against shuffled labels, over everything probed"),
-    Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points"),
-    Column(name="codelength", title="Bits", kind="integer", note="Online codelength of all labels; without the vectors it takes the number of sentences times log2 of the number of labels"),
+    Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points, on the sentences where both can be known; empty where no control task was possible"),
+    Column(name="codelength_ratio", title="Bits", kind="rate", note="Online codelength of all labels, as a share of what it takes without the vectors"),
 ]  # fmt: skip
 AGAINST = [
-    Column(name="gain", title="Over the bag", kind="difference", note="Balanced accuracy above that of the bag of words, points"),
+    Column(name="gain", title="Gain", kind="difference", note="Balanced accuracy above that of the best baseline, points"),
     Column(name="gain_low", title="from", kind="difference", note="Lower end of its 95% interval"),
     Column(name="gain_high", title="to", kind="difference", note="Upper end of its 95% interval"),
+    Column(name="p_fwer", title="p", kind="number", note="Of the gain, over all heads of the site, or over all layers"),
+    Column(name="control", title="Controls", kind="difference", note="Largest gain of any place of a model with random weights or with uniform attention"),
+    Column(name="detectable", title="Detectable", kind="difference", note="Smallest gain that would be found in 80% of such data"),
 ]  # fmt: skip
 SHORT = {
     "accuracy": "read anew",
@@ -64,14 +68,14 @@ def figures(result: ProbeResult, chosen_layer: int, kind: str) -> list[Heatmap |
     residual = table[table["site"] == "residual"]
     layers = sorted(residual["layer"].unique())
     flat = {
-        name: table.loc[table["site"] == site, "balanced_accuracy"].item()
-        for name, site in (("bag of words", "bag of words"), ("majority", "majority"))
+        **{name: rate_of(table, key) for name, key in FLAT.items()},
+        "majority": rate_of(table, MAJORITY),
     }
     curve = Lines(
         title=f"The {kind}, read at every layer",
         caption=f"Balanced accuracy: percent of unseen sentences whose {kind} is read correctly from the word's vector, "
         f"each {kind} counting alike, with 95% intervals over groups. Layer 0 is before any attention. Layer "
-        f"{chosen_layer} was chosen on half of the groups.",
+        f"{chosen_layer} was chosen most often when half of the groups chose.",
         x_label="layer of the residual stream",
         x=[int(layer) for layer in layers],
         series=[
@@ -94,6 +98,11 @@ def figures(result: ProbeResult, chosen_layer: int, kind: str) -> list[Heatmap |
     return [curve, *(head_map(result, site, flat, kind) for site in probed)]
 
 
+def rate_of(table: pd.DataFrame, key: Key) -> float:
+    """Balanced accuracy of a baseline, the first way of classifying it."""
+    return float(table.loc[table["site"] == key[0], "balanced_accuracy"].iloc[0])
+
+
 def head_map(result: ProbeResult, site: str, flat: dict[str, float], kind: str) -> Heatmap:
     """What can be read from every head at one site; `flat` holds the rates of what needs no model."""
     table = result.table
@@ -102,12 +111,12 @@ def head_map(result: ProbeResult, site: str, flat: dict[str, float], kind: str) 
     return Heatmap(
         title=title,
         caption=f"Balanced accuracy of the {kind} from {what}, at the word; {NAMES[HEADLINE]}. The pale end is about "
-        f"the most frequent {kind} alone. Outlined: the head chosen on half of the groups.",
+        f"the most frequent {kind} alone. Outlined: the head chosen most often when half of the groups chose.",
         values=rows.pivot(index="layer", columns="head", values="balanced_accuracy").to_numpy(
             dtype=float
         ),
         low=math.floor(10 * flat["majority"]) / 10,
-        baseline=("bag of words", flat["bag of words"]),
+        baseline=("best baseline", flat["best baseline"]),
         marked=[result.chosen(site, HEADLINE).key[1:]],
     )
 
@@ -116,7 +125,7 @@ def tables(result: ProbeResult, chosen: Key) -> list[Table]:
     """Every layer, what is taken for what at the chosen place, and every head."""
     table = result.table
     is_head = table["site"].isin(list(SITES))
-    layers = against_bag(result)
+    layers = table[table["site"].isin(["residual", *SITES_WITHOUT_MODEL])].copy()
     layers["place"] = [
         f"layer {row.layer}" if row.site == "residual" else row.site for row in layers.itertuples()
     ]
@@ -130,6 +139,7 @@ def tables(result: ProbeResult, chosen: Key) -> list[Table]:
             "Every layer, and what needs no model",
             layers,
             [Column(name="place", title="Place"), *SCORES, *AGAINST],
+            caption=f"{result.baseline_sentence()} {result.selectivity_note}",
         ),
         Table.of(
             "confusion",
@@ -142,28 +152,17 @@ def tables(result: ProbeResult, chosen: Key) -> list[Table]:
             "heads",
             "Every head",
             heads,
-            [Column(name="place", title="Head"), Column(name="site", title="Site"), *SCORES],
-            caption="; ".join(f"{site}: {what}" for site, (_, what) in SITES.items()) + ".",
+            [
+                Column(name="place", title="Head"),
+                Column(name="site", title="Site"),
+                *SCORES,
+                *AGAINST,
+            ],
+            caption="; ".join(f"{site}: {what}" for site, (_, what) in SITES.items())
+            + ". Controls were asked at z.",
             folded=True,
         ),
     ]
-
-
-def against_bag(result: ProbeResult) -> pd.DataFrame:
-    """Layers and baselines, with what each layer gains over the bag of words."""
-    table = result.table
-    layers = table[~table["site"].isin(list(SITES))].copy()
-    everything = result.truth >= 0
-    gains = [
-        result.gain(("residual", int(row.layer), None), str(row.classifier), BAG, everything)
-        if row.site == "residual"
-        else Estimate(math.nan, math.nan, math.nan)
-        for row in layers.itertuples()
-    ]
-    layers["gain"] = [gain.value for gain in gains]
-    layers["gain_low"] = [gain.low for gain in gains]
-    layers["gain_high"] = [gain.high for gain in gains]
-    return layers
 
 
 def erasure_table(erased: ErasureResult) -> Table:

@@ -4,7 +4,7 @@ A fluffy creature is stroked and a rusty one creaks: which of the two comes afte
 only be known from the adjectives that it was given, often a few sentences before.
 """
 
-from .lexicon import Fragment
+from .lexicon import Adjective, Fragment
 from .narration import filler, neutral_scenes
 from .phrases import (
     NounPhrase,
@@ -18,6 +18,7 @@ from .phrases import (
 from .writer import Writer
 
 N_RIVALS = 4
+Asked = tuple[str, Adjective]
 SEEN = ("saw", "found", "bought", "noticed", "remembered", "mentioned", "described")
 
 
@@ -53,9 +54,36 @@ def adjective_passage(w: Writer) -> None:
     w.group = "adjective"
 
 
-def _described(w: Writer, determiner: str) -> NounPhrase:
-    noun = described_noun(w)
-    return noun_phrase(w, noun, determiner, 1 + w.chance.number((0.45, 0.37, 0.18)))
+def adjective_told(w: Writer, asked: Asked | None = None) -> None:
+    """The same for suites: what a noun is like is said before it or after, first or second of two, with others' adjectives around.
+
+    In training an adjective mostly stands right before its noun's first mention, so a rule that reads no model finds it.
+
+    Args:
+        w: The text.
+        asked: A noun that is named again and one of its adjectives; any by default.
+    """
+    filler(w, w.chance.number((0.4, 0.45, 0.15)))
+    match w.chance.number((0.42, 0.4, 0.18)):
+        case 0:
+            told = _predicative(w, asked)
+            filler(w, w.chance.number((0.4, 0.4, 0.2)))
+            _again(w, told)
+        case 1:
+            _two(w, asked)
+        case _:
+            w.say("there was")
+            told = _described(w, "a", asked)
+            _setting(w)
+            w.stop()
+            filler(w, w.chance.number((0.4, 0.4, 0.2)))
+            _again(w, told)
+    w.group = "adjective"
+
+
+def _described(w: Writer, determiner: str, asked: Asked | None = None) -> NounPhrase:
+    noun, also = asked or (described_noun(w), None)
+    return noun_phrase(w, noun, determiner, 1 + w.chance.number((0.45, 0.37, 0.18)), also)
 
 
 def _setting(w: Writer) -> None:
@@ -99,15 +127,15 @@ def _again(w: Writer, told: NounPhrase, other: NounPhrase | None = None) -> None
     _effect(w, told, other)
 
 
-def _predicative(w: Writer) -> NounPhrase:
+def _predicative(w: Writer, asked: Asked | None = None) -> NounPhrase:
     """The creature was fluffy."""
-    noun = described_noun(w)
+    noun, also = asked or (described_noun(w), None)
     w.say("the")
     subject = w.add(noun, "NOUN")
     w.say("was")
     if w.chance.happens(0.3):
         w.add(w.chance.pick(w.lexicon.adverbs["degree"]), "ADV")
-    adjective = w.chance.pick(adjectives_for(w, noun), n_describing(w, noun))
+    adjective = also or w.chance.pick(adjectives_for(w, noun), n_describing(w, noun))
     position = w.add(adjective.word, "ADJ")
     placed = [(position, adjective)]
     others = [a for a in adjectives_for(w, noun) if a.order != adjective.order]
@@ -132,14 +160,14 @@ def _attractor(w: Writer) -> None:
     _effect(w, told, other)
 
 
-def _two(w: Writer) -> None:
+def _two(w: Writer, asked: Asked | None = None) -> None:
     """Two nouns, then what happened to each, in either order."""
     if w.chance.happens(0.4):
         w.add(somebody(w)[0], "PROPN")
         w.add(w.chance.pick(SEEN), "VERB")
     else:
         w.say("there was")
-    first = _described(w, "a")
+    first = _described(w, "a", asked)
     w.say("and")
     second = _described(w, "a")
     while second.noun == first.noun:  # the same word twice could not be told apart later

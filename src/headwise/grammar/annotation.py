@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import HeadwiseError
-from ..suites import Link, Sentence, Suite
+from ..suites import Link, Mark, Sentence, Suite
 from .syntax import tree_of
 from .writer import PUNCTUATION, Writer
 
@@ -39,6 +39,20 @@ def sentence_of(w: Writer, group: str, source: str) -> Sentence:
         links=(*links, *w.links),
         tags=tuple(tags),
         source=source,
+    )
+
+
+def cut_at(
+    whole: Sentence, last: int, marks: tuple[Mark, ...], links: tuple[Link, ...]
+) -> Sentence:
+    """A passage up to a word, with marks and links of its own."""
+    return replace(
+        whole,
+        words=whole.words[: last + 1],
+        spaces=(*whole.spaces[:last], False),
+        tags=whole.tags[: last + 1],
+        marks=marks,
+        links=links,
     )
 
 
@@ -149,7 +163,7 @@ BEYOND_SYNTAX = frozenset(
 
 
 def toml_text(suite: Suite, relations: Iterable[str] = ()) -> str:
-    """A suite in Headwise's own format, with its marks and the links of some relations.
+    """A suite in Headwise's own format, with its marks, its tags and the links of some relations.
 
     Args:
         suite: What to write.
@@ -163,7 +177,10 @@ def toml_text(suite: Suite, relations: Iterable[str] = ()) -> str:
     labels = dict(suite.labels)
     groups: dict[str, list[str]] = {}
     for sentence in suite.sentences:
-        groups.setdefault(sentence.group, []).append(_marked(sentence, wanted, labels))
+        text = _toml_string(_marked(sentence, wanted, labels))
+        tags = _toml_string(" ".join(sentence.tags))
+        entry = f"{{ text = {text}, tags = {tags} }}" if sentence.tags else text
+        groups.setdefault(sentence.group, []).append(entry)
     if not labels:
         raise HeadwiseError(
             f"{suite.name} has neither marks nor links of {', '.join(sorted(wanted)) or 'any relation named'}, so a "
@@ -181,7 +198,7 @@ def toml_text(suite: Suite, relations: Iterable[str] = ()) -> str:
     ]
     for name, sentences in groups.items():
         lines += ["", "[[groups]]", f"name = {quote(name)}", "sentences = ["]
-        lines += [*(f"  {quote(text)}," for text in sentences), "]"]
+        lines += [*(f"  {entry}," for entry in sentences), "]"]
     return "\n".join(lines) + "\n"
 
 

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import sha256
 
-from ..catalogue import BURROW
 from ..errors import HeadwiseError
 from ..suites import Link, Mark, Pair, Suite
-from .adjectives import adjective_passage
-from .annotation import sentence_of
+from .adjectives import adjective_told
+from .annotation import cut_at, sentence_of
+from .blocks import exchanges, groups_of, n_tokens
 from .chance import Chance
 from .lexicon import Adjective, Fragment, Lexicon, Sense, is_held_out, load
 from .people import gender_passage
 from .phrases import NOT_TELLING, adjectives_for, telling
-from .senses import N_BLOCKS, context_of, context_words, sense_before
+from .placing import ANY, sense_told
 from .sentences import LICENSE, require, sense_labels
 from .writer import Point, Writer, takes_an
 
@@ -29,6 +29,7 @@ PATIENCE = 3000  # passages in a row that give no new pair
 QUESTIONS = {
     "adjectives": "Which heads does a noun need to know its adjective?",
     "gender": "Which heads does a pronoun need to know who it stands for?",
+    "senses": "Which heads does an ambiguous word need for its sense?",
 }
 LABELS = {
     "adjectives": {"noun": "what the next words tell of", "adjective": "why they tell it"},
@@ -63,19 +64,24 @@ def burrow_pairs(phenomenon: str, n: int, seed: int = 0, held_out: bool = True) 
     """Minimal pairs of the English that burrow was trained on.
 
     - `adjectives`: a `noun` whose effect comes next, and the `adjective` that brings it about; a link
-      `described` where the noun was mentioned before with its adjectives, else `amod`. A group is a noun.
+      `described` from the noun, which is named again, to it. A group is two adjectives
+      that are swapped for each other.
     - `gender`: the `person` that a pronoun will stand for, with a link `antecedent` from the last word.
       Who stands between is the same in both passages. A group is a noun or name with its counterpart.
-    - a word such as `mole`: marked with its sense, links `sense` to the words that set it. A group is two
-      senses, each with one part of the words that set it.
+    - a word such as `mole`: marked with its sense, a link `sense` to the one noun that sets it, at varied places. A group
+      is that noun and those that are swapped in for it.
+    - `senses`: the same of all ambiguous words together, marked as `mole.animal`.
+
+    A word that decides is in one group only, so groups are clusters of words. Some words decide in no pair of a kind, so
+    that there are others to fit on: `burrow_sentences(word, n, without=cues.deciding_words(pairs))`.
 
     Args:
         phenomenon: `adjectives`, `gender`, or an ambiguous word.
         n: Number of pairs.
         seed: Fixes them.
         held_out: Whether clean passages combine words as training never showed them, or clean and corrupted
-            ones only as it may have done. Adjectives that are swapped in are held out as well, context words
-            where one fits, persons by chance. Where a pronoun comes before what its person did (*the king
+            ones only as it may have done. Adjectives that are swapped in are held out as well, persons by chance, words that
+            set a sense are not: few are held out of it, ten of mole's, so as many groups there are. Where a pronoun comes before what its person did (*the king
             stayed because he*), what is held out is cut off.
 
     Raises:
@@ -83,7 +89,7 @@ def burrow_pairs(phenomenon: str, n: int, seed: int = 0, held_out: bool = True) 
     """
     require(phenomenon, MAKERS, n, "pairs")
     source = f"burrow_pairs({phenomenon!r}, {n}, seed={seed}, held_out={held_out})"
-    make = MAKERS.get(phenomenon) or partial(_of_sense, word=phenomenon)
+    make = MAKERS.get(phenomenon) or partial(_of_sense, words=(phenomenon,))
     pairs: dict[str, Pair] = {}
     attempt = last = 0
     while len(pairs) < n:
@@ -117,15 +123,8 @@ def burrow_pairs(phenomenon: str, n: int, seed: int = 0, held_out: bool = True) 
 
 
 def _pair(w: Writer, swap: Swap, source: str) -> Pair:
-    whole, end = sentence_of(w, swap.group, source), swap.end
-    clean = replace(
-        whole,
-        words=whole.words[:end],
-        spaces=(*whole.spaces[: end - 1], False),
-        marks=tuple(Mark(position, label) for position, label, _ in swap.marks),
-        links=swap.links,
-        tags=whole.tags[:end],
-    )
+    marks = tuple(Mark(position, label) for position, label, _ in swap.marks)
+    clean = cut_at(sentence_of(w, swap.group, source), swap.end - 1, marks, swap.links)
     corrupted = replace(
         clean,
         words=tuple(swap.words.get(i, word) for i, word in enumerate(clean.words)),
@@ -136,34 +135,33 @@ def _pair(w: Writer, swap: Swap, source: str) -> Pair:
 
 
 def _of_adjective(w: Writer) -> Swap | None:
-    """Another adjective of the same noun, where the usual order of adjectives allows it."""
-    adjective_passage(w)
-    points = [point for point in w.points if point.kind == "effect"]
-    if not points:
+    """Its counterpart in the place of an adjective, where the usual order of adjectives allows it."""
+    pair, nouns = w.chance.told(exchanges(w.lexicon, w.held_out))
+    old, new = w.chance.told((pair, pair[::-1]))
+    adjective_told(w, (w.chance.told(nouns), old))
+    if new.word in w.words or w.words.count(old.word) > 1:  # said of something else
         return None
-    point = w.chance.told(points)
-    start = _start(w, point)
-    if w.tags[start - 1] != "NOUN":  # another effect was told already
+    links = [i for i in w.links if i.relation == "described" and w.words[i.dependent] == old.word]
+    if not links:  # of two nouns only the other is named again
         return None
-    (cause,) = point.causes
-    links = [i for i in sentence_of(w, "", "").links if i.relation in ("amod", "described")]
-    # Links beyond syntax come after those of trees, so the last one is of the noun's last mention.
-    link = [i for i in links if i.dependent == cause][-1]
-    noun = w.words[link.governor]
-    pool = {adjective.word: adjective for adjective in adjectives_for(w, noun)}
-    old, new = pool[w.words[cause]], w.chance.told(list(pool.values()))
-    places = [i.dependent for i in links if i.governor == link.governor]
+    (link,) = links
+    cause, last = link.dependent, link.governor
+    points = [point for point in w.points if point.kind == "effect" and point.causes == (cause,)]
+    if not points or _start(w, points[0]) != last + 1:  # another effect was told already
+        return None
+    point = points[0]
+    pool = {adjective.word: adjective for adjective in adjectives_for(w, w.words[last])}
+    places = [i.dependent for i in w.links if i.relation == "described" and i.governor == last]
     told = [pool[w.words[place]] for place in places]
     instead = [new if adjective is old else adjective for adjective in told]
     orders = [adjective.order for adjective in instead]
     if orders != sorted(orders) or not _fits(w, cause, new.word):
         return None
-    if new.word in w.words or w.words.count(old.word) > 1:  # said of something else
-        return None
-    marks = ((cause, "adjective", "adjective"), (link.governor, "noun", "noun"))
-    right, wrong = _apart(_effects(told), _effects(instead), w.words[start : point.word])
+    marks = ((cause, "adjective", "adjective"), (last, "noun", "noun"))
+    right, wrong = _apart(_effects(told), _effects(instead), w.words[last + 1 : point.word])
     right, wrong = _of_one_token(right), _of_one_token(wrong)
-    return Swap(point.word, {cause: new.word}, right, wrong, marks, (link,), noun)
+    group = " ".join(sorted((old.word, new.word)))
+    return Swap(point.word, {cause: new.word}, right, wrong, marks, (link,), group)
 
 
 def _effects(adjectives: Iterable[Adjective]) -> list[Fragment]:
@@ -197,58 +195,44 @@ def _counterparts(lexicon: Lexicon) -> dict[str, str]:
     return {a: b for pair in pairs for a, b in (pair, pair[::-1])}
 
 
-def _of_sense(w: Writer, word: str) -> Swap | None:
-    """People, things and places around another sense."""
-    blocks = {
-        sense: [b for b in range(N_BLOCKS) if any(context_of(w, sense, b).words)]
-        for sense in w.lexicon.senses[word]
-    }
-    if not any(blocks.values()):
+def _of_sense(w: Writer, words: tuple[str, ...]) -> Swap | None:
+    """Another word in the place of the one that sets a sense, from around another sense."""
+    groups = groups_of(w.lexicon, words, w.held_out)
+    if not groups:
         return None
-    sense = w.chance.told([sense for sense, usable in blocks.items() if usable])
-    block = w.chance.told(blocks[sense])
-    sense_before(w, sense, context_of(w, sense, block))
+    name, clean, corrupted = w.chance.told(groups)
+    cue, other = w.chance.told(clean), w.chance.told(corrupted)
+    if not w.held_out:
+        cue, other = w.chance.told(((cue, other), (other, cue)))
+    cause = sense_told(w, cue if cue.kind == other.kind else cue._replace(kind=ANY))
     mark = w.marks[-1].word
     points = [point for point in w.points if _start(w, point) == mark + 1]
-    if not points:
+    if not points or not _fits(w, cause, other.noun) or other.noun in w.words:
         return None
-    causes, end = points[0].causes, points[0].word
-    rivals = [(other, b) for other in blocks if other is not sense for b in range(N_BLOCKS)]
-    for other, other_block in w.chance.sample_told(rivals, len(rivals)):
-        options = [_around(w, sense, other, other_block, cause) for cause in causes]
-        right, wrong = _apart(sense.continuations, other.continuations, w.words[mark + 1 : end])
-        if _one_token_will_do(sense, other):
-            right, wrong = _of_one_token(right), _of_one_token(wrong)
-        if all(options) and right and wrong:
-            words = {c: w.chance.told(fitting) for c, fitting in zip(causes, options, strict=True)}
-            links = tuple(Link(cause, mark, "sense") for cause in causes)
-            group = " - ".join(sorted((f"{sense.name} {block}", f"{other.name} {other_block}")))
-            marks = ((mark, sense.name, other.name),)
-            return Swap(end, words, right, wrong, marks, links, group)
-    return None
-
-
-def _around(w: Writer, sense: Sense, other: Sense, block: int, position: int) -> list[str]:
-    """Words of one part of another domain that can stand for one; those held out, if any may."""
-    word = w.words[position]
-    domain, rival = w.lexicon.domains[sense.domain], w.lexicon.domains[other.domain]
-    own = (domain.people, domain.things, domain.places)
-    kind = next(i for i, words in enumerate(own) if word in words)
-    if word in (*rival.people, *rival.things, *rival.places):
-        return []
-    for held_out in (True, False) if w.held_out else (False,):
-        options = context_words(w.lexicon, other, held_out, block).words[kind]
-        fitting = [v for v in options if v not in (*own[kind], *w.words) and _fits(w, position, v)]
-        if fitting:
-            return fitting
-    return []
+    end = points[0].word
+    said = cue.sense.continuations, other.sense.continuations
+    right, wrong = _apart(*said, w.words[mark + 1 : end])
+    if len(words) > 1 or _one_token_will_do(cue.sense, other.sense):
+        right, wrong = _of_one_token(right), _of_one_token(wrong)
+    label, instead = (
+        c.sense.name if len(words) == 1 else f"{c.sense.word}.{c.sense.name}" for c in (cue, other)
+    )
+    return Swap(
+        end,
+        {cause: other.noun},
+        right,
+        wrong,
+        ((mark, label, instead),),
+        (Link(cause, mark, "sense"),),
+        name,
+    )
 
 
 @cache
 def _one_token_will_do(sense: Sense, other: Sense) -> bool:
     """Whether two senses go on with words of one token after the same words: of nearly all they do."""
     first, second = (
-        {before for before, word in map(telling, s.continuations) if _n_tokens(word) == 1}
+        {before for before, word in map(telling, s.continuations) if n_tokens(word) == 1}
         for s in (sense, other)
     )
     return bool(first & second)
@@ -274,29 +258,18 @@ def _apart(
 
 
 def _of_one_token(words: set[str]) -> set[str]:
-    return {word for word in words if _n_tokens(word) == 1}
+    return {word for word in words if n_tokens(word) == 1}
 
 
 def _fits(w: Writer, position: int, word: str) -> bool:
     """Whether a word can be written in the place of one and nothing else changes."""
     before, old = w.words[position - 1], w.words[position]
     same_article = before not in ("a", "an") or takes_an(word) == takes_an(old)
-    return same_article and _n_tokens(word) == _n_tokens(old)
-
-
-@cache
-def _n_tokens(word: str) -> int:
-    return len(_tokenize()(word))
-
-
-@cache
-def _tokenize() -> Callable[[str], list[str]]:
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(tokenizer_file=str(BURROW / "tokenizer.json")).tokenize
+    return same_article and n_tokens(word) == n_tokens(old)
 
 
 MAKERS: dict[str, Callable[[Writer], Swap | None]] = {
     "adjectives": _of_adjective,
     "gender": _of_person,
+    "senses": lambda w: _of_sense(w, tuple(w.lexicon.senses)),
 }

@@ -52,11 +52,22 @@ def n_describing(w: Writer, noun: str) -> int:
 _ADJECTIVES: dict[tuple[str, bool], list[Adjective]] = {}
 
 
-def noun_phrase(w: Writer, noun: str, determiner: str, n_adjectives: int) -> NounPhrase:
-    """Writes determiner, adjectives in their usual order, now and then with an adverb, and the noun."""
-    options = adjectives_for(w, noun)
-    n = min(n_adjectives, len(options))
+def noun_phrase(
+    w: Writer, noun: str, determiner: str, n_adjectives: int, also: Adjective | None = None
+) -> NounPhrase:
+    """Writes determiner, adjectives in their usual order, now and then with an adverb, and the noun.
+
+    Args:
+        w: The text.
+        noun: The noun.
+        determiner: What stands first.
+        n_adjectives: How many adjectives, if there are as many.
+        also: One that is among them.
+    """
+    options = [adjective for adjective in adjectives_for(w, noun) if adjective is not also]
+    n = min(n_adjectives - (also is not None), len(options))
     chosen = w.chance.subset(options, n, n_describing(w, noun)) if n else []
+    chosen += [also] if also else []
     chosen.sort(key=lambda adjective: (adjective.order, adjective.word))
     w.say(determiner)
     placed: list[tuple[int, Adjective]] = []

@@ -9,8 +9,6 @@ from .narration import filler
 from .phrases import predicate, somebody
 from .writer import Writer
 
-N_BLOCKS = 5  # parts of a domain's words that never share a group
-
 
 class Context(NamedTuple):
     """People, things and places that may set a sense, and how many of each the domain has."""
@@ -20,27 +18,23 @@ class Context(NamedTuple):
 
 
 @cache
-def context_words(
-    lexicon: Lexicon, sense: Sense, held_out: bool, block: int | None = None
-) -> Context:
+def context_words(lexicon: Lexicon, sense: Sense, held_out: bool) -> Context:
     """People, things and places that may set a sense, in training or held out of it.
 
     Args:
         lexicon: The words.
         sense: The sense they set.
         held_out: Which side of the division.
-        block: One of `N_BLOCKS` disjoint parts of them, or all.
     """
     # What is said of the word in training cannot be held out.
     said = {word for s in lexicon.senses[sense.word] for f in s.continuations for word, _ in f}
 
     def usable(words: tuple[str, ...]) -> tuple[str, ...]:
-        kept = [
+        return tuple(
             word
             for word in words
             if (is_held_out(f"{sense.word}.{sense.name}", word) and word not in said) == held_out
-        ]
-        return tuple(word for i, word in enumerate(kept) if block in (None, i % N_BLOCKS))
+        )
 
     whole = _whole(lexicon.domains[sense.domain])
     return Context(tuple(map(usable, whole.words)), whole.sizes)
@@ -69,23 +63,23 @@ def sense_passage(w: Writer, word: str | None = None) -> None:
     w.group = f"{sense.word} {sense.name}"
     match w.chance.number((0.7, 0.15, 0.15)):
         case 0:
-            sense_before(w, sense, context)
+            _before(w, sense, context)
         case 1:
             _compound(w, sense, context)
         case _:
             _after(w, sense, context)
 
 
-def context_of(w: Writer, sense: Sense, block: int | None = None) -> Context:
+def context_of(w: Writer, sense: Sense) -> Context:
     """The words that may set a sense in this text."""
-    return context_words(w.lexicon, sense, w.held_out, block)
+    return context_words(w.lexicon, sense, w.held_out)
 
 
-def sense_before(w: Writer, sense: Sense, context: Context) -> None:
+def _before(w: Writer, sense: Sense, context: Context) -> None:
     """What sets the sense comes first, then perhaps something else, then the word."""
     causes = _context(w, context, 1 + w.chance.number((0.6, 0.4)))
     filler(w, w.chance.number((0.45, 0.3, 0.15, 0.1)))
-    _target(w, sense, causes)
+    target(w, sense, causes)
 
 
 def _context(w: Writer, context: Context, n_sentences: int) -> list[int]:
@@ -124,7 +118,7 @@ def _context(w: Writer, context: Context, n_sentences: int) -> list[int]:
     return causes
 
 
-def _target(w: Writer, sense: Sense, causes: list[int]) -> None:
+def target(w: Writer, sense: Sense, causes: list[int]) -> None:
     """The word, and what follows from its sense."""
     match w.chance.number((0.5, 0.2, 0.2, 0.1)):
         case 0:
@@ -179,7 +173,7 @@ def _after(w: Writer, sense: Sense, context: Context) -> None:
     for cause in causes:
         w.link(cause, early, "sense")
     filler(w, w.chance.number((0.7, 0.3)))
-    _target(w, sense, causes)
+    target(w, sense, causes)
 
 
 def _mention(w: Writer, sense: Sense, causes: list[int]) -> int:

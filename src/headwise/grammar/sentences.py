@@ -7,11 +7,14 @@ from hashlib import sha256
 
 from ..errors import HeadwiseError
 from ..suites import Mark, Sentence, Suite
+from .adjectives import adjective_told
 from .annotation import sentence_of
+from .bindings import LABELS as BINDING
+from .bindings import binding_passages
 from .chance import Chance
 from .lexicon import load
-from .passages import PHENOMENA
-from .senses import N_BLOCKS, context_of, sense_before
+from .passages import PHENOMENA, Phenomenon
+from .placing import blocks_of, sense_told, senses_passage
 from .towers import LABELS as TOWERS
 from .towers import tower_passages
 from .writer import Writer
@@ -27,6 +30,7 @@ QUESTIONS = {
     "completions": "Where does a first name meet the words that complete it?",
     "companions": "Where does a first name meet the names that complete it?",
     "landmarks": "Where does a tower become the one in Paris?",
+    "binding": "Does a noun that is named again hold its own adjective, not that of the other noun?",
     "towers": "Does tower become the one in Paris after Eiffel, and shrink after miniature?",
     "relatives": "Do nouns take in what was done to them?",
     "mysteries": "Does the last vector of a mystery hold the murderer?",
@@ -35,8 +39,17 @@ QUESTIONS = {
     "repetitions": "Is what was said once said again?",
 }
 
+# Told otherwise than in training, where the word that is looked for mostly stands at one place.
+TOLD: dict[str, Phenomenon] = {"senses": senses_passage, "adjectives": adjective_told}
 
-def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = False) -> Suite:
+
+def burrow_sentences(
+    phenomenon: str,
+    n: int,
+    seed: int = 0,
+    held_out: bool = False,
+    without: Iterable[str] = (),
+) -> Suite:
     """Fresh passages of the English that burrow was trained on, with all that is known about them.
 
     Each passage is a `Sentence` (of one or several sentences) with parts of speech, a dependency tree
@@ -50,32 +63,47 @@ def burrow_sentences(phenomenon: str, n: int, seed: int = 0, held_out: bool = Fa
         phenomenon: `narration`, `adjectives`, `senses`, `gender`, `agreement`, `completions`,
             `companions`, `landmarks`, `relatives`, `mysteries`, `long mysteries`, `lineups`, `repetitions`, or one of the
             ambiguous words, as `mole`; or `towers`: passages told of a tower (`bare`), the Eiffel tower (`eiffel`) and a `miniature`, three of a
-            group, cut off before the place or the look that comes next, with the last word marked. For a word
-            all that sets its sense stands before it, senses are equally frequent, and a group is a sense
-            with one part of the words that set it, so that what is scored is never set by words that
-            were fitted.
+            group, cut off before the place or the look that comes next, with the last word marked; or
+            `binding`: two things with an adjective each, of which one is named again, last and marked by whether its adjective asks for
+            what was done to it (`undergoes`) or what it did (`acts`), told four ways with the same words. For a word
+            one noun before it sets its sense, at varied places; senses are equally frequent, and a group is a sense
+            with about two of the nouns that set it, so that what is scored is never set by words that were fitted.
         n: Number of passages.
         seed: Fixes them.
         held_out: Whether adjectives and nouns, context words and senses, names and traits are combined
             as training never showed them, or only as it may have done.
+        without: Nouns that may set no sense, of an ambiguous word: those that decide in sentences on which a
+            direction will be tested (`cues.deciding_words`).
 
     Raises:
-        HeadwiseError: An unknown phenomenon, `n` below 1, or a word of which no combination is held out.
+        HeadwiseError: An unknown phenomenon, `n` below 1, a word of which no combination is held out, or
+            words to do without where nothing is set by words.
     """
     lexicon = load()
-    require(phenomenon, (*PHENOMENA, "towers"), n, "passages")
-    source = f"burrow_sentences({phenomenon!r}, {n}, seed={seed}, held_out={held_out})"
+    require(phenomenon, (*PHENOMENA, "towers", "binding"), n, "passages")
+    left_out = frozenset(without)
+    fewer = f", without={sorted(left_out)}" if left_out else ""
+    source = f"burrow_sentences({phenomenon!r}, {n}, seed={seed}, held_out={held_out}{fewer})"
+    if left_out and phenomenon not in lexicon.senses:
+        raise HeadwiseError(
+            f"without={', '.join(sorted(left_out)[:3])}... leaves out words that set the sense of one ambiguous word, and "
+            f"{phenomenon!r} is none of these; ask for one of {', '.join(lexicon.senses)}."
+        )
     if phenomenon == "towers":
         sentences = tuple(tower_passages(lexicon, n, seed, source))
+    elif phenomenon == "binding":
+        sentences = tuple(binding_passages(lexicon, n, seed, held_out, source))
+    elif phenomenon in lexicon.senses:
+        sentences = tuple(_of_word(phenomenon, n, seed, held_out, left_out, source))
     else:
-        writers = _of_word if phenomenon in lexicon.senses else _of_phenomenon
-        sentences = tuple(writers(phenomenon, n, seed, held_out, source))
+        sentences = tuple(_of_phenomenon(phenomenon, n, seed, held_out, source))
+    labels = {"towers": TOWERS, "binding": BINDING}
     text = "\n".join(f"{s.group}\t{s.text}" for s in sentences)
     return Suite(
         name=f"burrow-{phenomenon}",
         question=_question(phenomenon),
         sentences=sentences,
-        labels=TOWERS if phenomenon == "towers" else sense_labels(phenomenon, sentences),
+        labels=labels.get(phenomenon) or sense_labels(phenomenon, sentences),
         license=LICENSE,
         path=source,
         sha256=sha256(text.encode()).hexdigest(),
@@ -116,31 +144,36 @@ def _of_phenomenon(
     attempt = 0
     while len(made) < n:
         w = Writer(Chance(f"{phenomenon} {seed} {attempt}"), load(), held_out)
-        PHENOMENA[phenomenon](w)
+        TOLD.get(phenomenon, PHENOMENA[phenomenon])(w)
         attempt += 1
         if tuple(w.words) in seen and attempt < 20 * n:
             continue
         seen.add(tuple(w.words))
-        made.append(sentence_of(w, f"{phenomenon} {len(made)}", f"{source}: {len(made)}"))
+        group = w.group if phenomenon == "senses" else f"{phenomenon} {len(made)}"
+        made.append(sentence_of(w, group, f"{source}: {len(made)}"))
     return made
 
 
-def _of_word(word: str, n: int, seed: int, held_out: bool, source: str) -> list[Sentence]:
+def _of_word(
+    word: str, n: int, seed: int, held_out: bool, without: frozenset[str], source: str
+) -> list[Sentence]:
     lexicon = load()
-    kinds = [
-        (sense, block)
-        for block in range(N_BLOCKS)
-        for sense in lexicon.senses[word]
-        if any(context_of(Writer(Chance(0), lexicon, held_out), sense, block).words)
-    ]
-    if not kinds:
-        raise HeadwiseError(f"No combination of {word!r} is held out of training.")
+    blocks = {sense: blocks_of(lexicon, sense, held_out, without) for sense in lexicon.senses[word]}
+    senses = [sense for sense, own in blocks.items() if own]
+    if not senses:
+        raise HeadwiseError(
+            f"No combination of {word!r} is held out of training."
+            if held_out
+            else f"Nothing is left to set the sense of {word!r}. Leave fewer words out."
+        )
     made: list[Sentence] = []
     for i in range(n):
-        sense, block = kinds[i % len(kinds)]
+        sense = senses[i % len(senses)]
+        numbers = tuple(blocks[sense])
+        number = numbers[i // len(senses) % len(numbers)]
         w = Writer(Chance(f"{word} {seed} {i}"), lexicon, held_out)
-        sense_before(w, sense, context_of(w, sense, block))
-        sentence = sentence_of(w, f"{sense.name} {block}", f"{source}: {i}")
+        sense_told(w, w.chance.told(blocks[sense][number]))
+        sentence = sentence_of(w, f"{sense.name} {number}", f"{source}: {i}")
         marks = tuple(Mark(mark.word, sense.name) for mark in sentence.marks)
         made.append(replace(sentence, marks=marks))
     return made
@@ -155,8 +188,8 @@ def _about(of_word: bool, held_out: bool) -> str:
     )
     if of_word:
         lines += (
-            " What sets the sense stands before the word. A group is a sense with one part of the words that set it, so "
-            "that no sentence is scored whose deciding words were fitted; a bag of words has little to go by."
+            " One noun before the word sets its sense, at varied places of the passage. A group is a sense with about two of the "
+            "nouns that set it, so that no sentence is scored whose deciding words were fitted; a bag of words has nothing to go by."
         )
     return lines
 

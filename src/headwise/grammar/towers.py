@@ -4,10 +4,8 @@ Passages of groups `place ...` end before the place (*The tower was in*), those 
 was*). Towers with other names are left to training; a bare tower has no place of its own.
 """
 
-from dataclasses import replace
-
 from ..suites import Link, Mark, Sentence
-from .annotation import sentence_of
+from .annotation import cut_at, sentence_of
 from .chance import Chance
 from .lexicon import Lexicon
 from .narration import filler
@@ -48,12 +46,5 @@ def _passage(
     end = w.last
     w.add(*{"place": ("Paris", "PROPN"), "size": ("tall", "ADJ")}[kind])  # for the tree; cut off
     w.stop()
-    whole = sentence_of(w, group, source)
-    return replace(
-        whole,
-        words=whole.words[: end + 1],
-        spaces=(*whole.spaces[:end], False),
-        tags=whole.tags[: end + 1],
-        marks=(Mark(end, label),),
-        links=tuple(Link(cause, end, "landmark") for cause in causes),
-    )
+    links = tuple(Link(cause, end, "landmark") for cause in causes)
+    return cut_at(sentence_of(w, group, source), end, (Mark(end, label),), links)

@@ -4,6 +4,7 @@ A metric is known by its name (see `METRICS`), or is a saved `Probe`, or whateve
 model, a suite and its prompts, as `attention` does.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import HeadwiseError
@@ -14,14 +15,20 @@ from ..suites import Suite
 from .ends import ENDS, contrast, is_labelled, margin, of_probe, shift
 from .looks import attention
 from .reading import Maker, Reading, Seen
+from .sentences import SENTENCES, embed, retrieval, similarity
 from .spoken import SPOKEN, kl, log_probability, logit_difference, loss
 
-METRICS = SPOKEN | ENDS
+METRICS = SPOKEN | SENTENCES | ENDS
+del METRICS["retrieval in groups"]  # what retrieval is where words bear no labels
 AnyMetric = str | Probe | Maker
 
 
 def usual(model: Model, suite: Suite) -> tuple[str, ...]:
-    """The two metrics that a model and a suite can give."""
+    """The two metrics that a model and a suite can give, a behaviour first.
+
+    A model that can say words is asked what it says; one that cannot, which sentences it puts near each other, and beside that where the marked word's
+    own vector ends.
+    """
     has_answers = any(pair.right for pair in suite.pairs)
     if how_it_speaks(model):
         if has_answers:
@@ -29,8 +36,18 @@ def usual(model: Model, suite: Suite) -> tuple[str, ...]:
         return ("kl", "loss") if how_it_speaks(model) == "next" else ("kl", "shift")
     if not suite.pairs:
         labels = {mark.label for sentence in suite.sentences for mark in sentence.marks}
-        return ("margin", "shift") if len(labels) > 1 else ("shift",)
-    return ("margin", "contrast") if is_labelled(suite) else ("contrast", "shift")
+        return ("retrieval", "margin") if len(labels) > 1 else ("shift",)
+    if is_labelled(suite):
+        return ("retrieval", "margin")
+    if all(pair.right and pair.wrong for pair in suite.pairs):
+        return ("similarity", "contrast")
+    groups = Counter(pair.group for pair in suite.pairs)
+    return ("retrieval", "contrast") if min(groups.values()) > 1 else ("contrast", "shift")
+
+
+def distance(model: Model) -> str:
+    """How far a change moves all that a model gives, whatever the suite asks."""
+    return "kl" if how_it_speaks(model) else "shift"
 
 
 def need_answers(metrics: Sequence[AnyMetric]) -> bool:
@@ -54,7 +71,7 @@ def check(model: Model, metrics: Sequence[AnyMetric]) -> None:
         if name in SPOKEN and not how_it_speaks(model):
             raise HeadwiseError(
                 f"{model.name} has no output head (or no mask token) to say words with, so there is no {name!r}. Ask for "
-                "'margin' or 'contrast' (where the marked word ends), or 'shift'."
+                "'similarity' or 'retrieval' (which sentences are near), or 'margin', 'contrast' or 'shift' (where the marked word ends)."
             )
         if name == "loss" and how_it_speaks(model) != "next":
             raise HeadwiseError(
@@ -79,7 +96,7 @@ def bind(
     check(model, metrics)
     makers: dict[str, Maker] = {
         "logit difference": logit_difference, "log probability": log_probability, "kl": kl, "loss": loss,
-        "margin": margin, "contrast": contrast, "shift": shift,
+        "similarity": similarity, "retrieval": retrieval, "margin": margin, "contrast": contrast, "shift": shift,
     }  # fmt: skip
     found: list[Reading] = []
     for metric in metrics:
@@ -99,6 +116,8 @@ __all__ = [
     "attention",
     "bind",
     "check",
+    "distance",
+    "embed",
     "need_answers",
     "usual",
 ]

@@ -1,4 +1,4 @@
-"""Where words end: what becomes of a marked word's vector, for models that say nothing."""
+"""Where words end: what becomes of a marked word's vector. A read-out of the inside, as a probe is, and no behaviour."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,9 +17,9 @@ from ..suites import Sentence, Suite
 from .reading import Reading, Seen
 
 ENDS: dict[str, str] = {
-    "margin": "how much nearer the word ends to the mean of its own label than to the other (cosine); means of other groups",
-    "contrast": "where the word ends on the way from the corrupted sentence (0) to the clean one (1)",
-    "shift": "how far the word ends from where it ends in the intact model (1 - cosine)",
+    "margin": "read-out: how much nearer the word's vector ends to the mean of its own label than to the other (cosine; means of other groups)",
+    "contrast": "read-out: where the word's vector ends on the way from the corrupted sentence (0) to the clean one (1)",
+    "shift": "read-out: how far the word's vector ends from where it ends in the clean model (1 - cosine)",
 }
 TINY = 1e-12
 
@@ -49,7 +49,8 @@ def pieces_of(prompts: Prompts, chosen: Sequence[int]) -> dict[int, list[int]]:
     return found
 
 
-def _end_site(model: Model) -> tuple[str, int]:
+def end_site(model: Model) -> tuple[str, int]:
+    """The end of the stream that reads the sentence."""
     return ("residual" if len(model.stacks) == 1 else "encoder.residual"), len(
         model.stacks[0].blocks
     )
@@ -91,7 +92,7 @@ def shift(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     def value(i: int, vectors: Tensor, intact: Tensor) -> Tensor:
         return 1 - torch.cosine_similarity(vectors, intact[None], dim=-1)
 
-    site = _end_site(model)
+    site = end_site(model)
     return _of_words(
         "shift", model, prompts, site, value, ENDS["shift"], rises=True, has_sign=False
     )
@@ -118,7 +119,7 @@ def contrast(model: Model, suite: Suite, prompts: Prompts) -> Reading:
         at = (vectors - corrupted[i].to(vectors)) @ way[i].to(vectors)
         return at / length[i].to(vectors)
 
-    return _of_words("contrast", model, prompts, _end_site(model), value, ENDS["contrast"])
+    return _of_words("contrast", model, prompts, end_site(model), value, ENDS["contrast"])
 
 
 def _ends(
@@ -126,7 +127,7 @@ def _ends(
 ) -> Float[Tensor, "sentence d_model"]:
     """Where the word of each sentence ends in the intact model, in rows such as those that are asked."""
     prompts = Prompts.of(model, suite, answers=bool(asked.right), corrupted=corrupted)
-    site, layer = _end_site(model)
+    site, layer = end_site(model)
     side = "encoder" if site.startswith("encoder") else ""
     place = ("residual", side, layer)
     stream = read_all(model, prompts, [place])[place].float()
@@ -139,10 +140,11 @@ def _ends(
 
 def is_labelled(suite: Suite) -> bool:
     """Whether the label of a word differs between the sentences of every pair."""
-    return all(p.clean.marks and _label(p.clean) != _label(p.corrupted) for p in suite.pairs)
+    return all(p.clean.marks and label_of(p.clean) != label_of(p.corrupted) for p in suite.pairs)
 
 
-def _label(sentence: Sentence) -> str:
+def label_of(sentence: Sentence) -> str:
+    """The label of the last marked word."""
     return max(sentence.marks, key=lambda mark: mark.word).label if sentence.marks else ""
 
 
@@ -155,7 +157,7 @@ def margin(model: Model, suite: Suite, prompts: Prompts) -> Reading:
         others = [pair.corrupted for pair in suite.pairs]
         ends = torch.cat([ends, _ends(model, suite, prompts, True)])
         sentences = [*(pair.clean for pair in suite.pairs), *others]
-    labels = [_label(sentence) for sentence in sentences]
+    labels = [label_of(sentence) for sentence in sentences]
     names = sorted(set(labels) - {""})
     if len(names) < 2:
         raise HeadwiseError(
@@ -185,7 +187,7 @@ def margin(model: Model, suite: Suite, prompts: Prompts) -> Reading:
         rest = [k for k in range(len(names)) if k != own[i]]
         return cosines[:, own[i]] - cosines[:, rest].max(-1).values
 
-    return _of_words("margin", model, prompts, _end_site(model), value, ENDS["margin"], flips=True)
+    return _of_words("margin", model, prompts, end_site(model), value, ENDS["margin"], flips=True)
 
 
 def of_probe(model: Model, prompts: Prompts, probe: Probe) -> Reading:
@@ -196,7 +198,7 @@ def of_probe(model: Model, prompts: Prompts, probe: Probe) -> Reading:
             f"As a metric a probe reads the residual stream after what is changed; this one is of {probe.place}. Fit one "
             "with headwise.fit_probe(model, suite, layer=...)."
         )
-    own = [_label(sentence) for sentence in prompts.sentences]
+    own = [label_of(sentence) for sentence in prompts.sentences]
     if unknown := sorted(set(own) - set(probe.labels)):
         raise HeadwiseError(
             f"The probe knows the labels {', '.join(probe.labels)}; the suite's marked words also have {unknown[0]!r}."

@@ -15,25 +15,40 @@
 A mark is `[word|label]`. `[noun|noun#1]` numbers a word, and `[blue|amod>1]` links a word to number
 1 of its sentence; the link's relation is the label. `[[` and `]]` stand for the brackets themselves.
 
+A sentence may bring the universal part of speech of each of its words, punctuation included:
+
+    sentences = [{ text = "one [mole|unit] of gas", tags = "NUM NOUN ADP NOUN" }]
+
 A group may also hold minimal pairs, of equal length or with the same marks:
 
     pairs = [{clean = "the [king|person] said that", corrupted = "the [queen|person] said that", right = "he", wrong = "she"}]
+
+`tags` of a pair are those of both its sentences; where the corrupted one has others, `corrupted_tags` says so.
 """
 
 import re
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import HeadwiseError
-from ..suites import Link, Mark, Pair, Sentence, Suite, hash_files, read_text, split_words
+from ..suites import UPOS, Link, Mark, Pair, Sentence, Suite, hash_files, read_text, split_words
 
 MARK = re.compile(r"(?P<word>[^|]*)\|(?P<label>[^#>|]+)(?:#(?P<number>\d+))?(?:>(?P<target>\d+))?")
 
 NonEmpty = Annotated[str, Field(min_length=1)]
+
+
+class _Sentence(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    text: NonEmpty
+    tags: str = ""
 
 
 class _Pair(BaseModel):
@@ -42,19 +57,29 @@ class _Pair(BaseModel):
     corrupted: NonEmpty
     right: str = ""
     wrong: str = ""
+    tags: str = ""
+    corrupted_tags: str = ""
 
 
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: NonEmpty
-    sentences: list[NonEmpty] = []
+    sentences: list[NonEmpty | _Sentence] = []
     pairs: list[_Pair] = []
 
     @property
-    def lines(self) -> list[str]:
-        """Every sentence, those of pairs one after the other."""
-        of_pairs = [line for pair in self.pairs for line in (pair.clean, pair.corrupted)]
-        return [*self.sentences, *of_pairs]
+    def lines(self) -> list[tuple[str, str]]:
+        """Every sentence with its tags, those of pairs one after the other."""
+        alone = [(s, "") if isinstance(s, str) else (s.text, s.tags) for s in self.sentences]
+        of_pairs = [
+            line
+            for pair in self.pairs
+            for line in (
+                (pair.clean, pair.tags),
+                (pair.corrupted, pair.corrupted_tags or pair.tags),
+            )
+        ]
+        return [*alone, *of_pairs]
 
 
 class _File(BaseModel):
@@ -73,9 +98,11 @@ def read(path: Path) -> Suite:
     Raises:
         HeadwiseError: The file is not TOML or not of this format, a mark is unclosed, of an unknown
             label or on more than one word, a link leads nowhere, a group is empty or named twice, a
-            sentence occurs twice, or a pair does not differ or cannot be compared.
+            sentence occurs twice, tags are unknown, too many, too few or given to some sentences only, or
+            a pair does not differ or cannot be compared.
     """
-    file = _validate(path)
+    written = read_text(path)
+    file = _validate(path, written)
     sentences: list[Sentence] = []
     pairs: list[Pair] = []
     first_seen: dict[str, str] = {}
@@ -84,8 +111,10 @@ def read(path: Path) -> Suite:
             raise HeadwiseError(
                 f"{path}: group {group.name!r} is empty. Give it sentences or pairs, or delete it."
             )
-        source = f"{path.name}: group {group.name}"
-        made = [parse(line, file.labels, group.name, source) for line in group.lines]
+        made: list[Sentence] = []
+        for line, tags in group.lines:
+            source = f"{path.name}{_line_of(line, written)}: group {group.name}"
+            made.append(_tagged(parse(line, file.labels, group.name, source), tags))
         of_pairs = iter(made[len(group.sentences) :])
         for pair, clean, corrupted in zip(group.pairs, of_pairs, of_pairs, strict=True):
             pairs.append(_pair(path, pair, clean, corrupted))
@@ -98,6 +127,7 @@ def read(path: Path) -> Suite:
                 )
             first_seen[key] = group.name
         sentences += made
+    _all_or_none(sentences)
     return Suite(
         name=file.name,
         question=file.question,
@@ -131,9 +161,45 @@ def _pair(path: Path, pair: _Pair, clean: Sentence, corrupted: Sentence) -> Pair
     return Pair(clean, corrupted, pair.right, pair.wrong)
 
 
-def _validate(path: Path) -> _File:
+def _line_of(line: str, written: str) -> str:
+    """Where a sentence stands in the file's text, as `:17`; empty if it is written with escapes."""
+    at = written.find(line)
+    return f":{written.count(chr(10), 0, at) + 1}" if at >= 0 else ""
+
+
+def _tagged(sentence: Sentence, tags: str) -> Sentence:
+    """A sentence with the tags that the file gives it, one per word."""
+    given = tuple(tags.split())
+    unknown = [tag for tag in given if tag not in UPOS]
+    if unknown:
+        close = get_close_matches(unknown[0].upper(), UPOS, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise HeadwiseError(
+            f"{sentence.source}: {unknown[0]!r} is no universal part of speech; these are {', '.join(UPOS)}.{hint} "
+            f"In the tags of: {sentence.text!r}."
+        )
+    if given and len(given) != len(sentence.words):
+        aligned = " ".join(f"{w}/{t}" for w, t in zip_longest(sentence.words, given, fillvalue="?"))
+        raise HeadwiseError(
+            f"{sentence.source}: {len(sentence.words)} words and {len(given)} tags. Give one tag per word, punctuation included: "
+            f"{aligned}."
+        )
+    return replace(sentence, tags=given)
+
+
+def _all_or_none(sentences: list[Sentence]) -> None:
+    """Refuses a file in which some sentences have tags: rules by part of speech would see only these."""
+    bare = next((s for s in sentences if not s.tags), None)
+    if bare and any(s.tags for s in sentences):
+        raise HeadwiseError(
+            f"{bare.source}: no tags for {bare.text!r}, though other sentences of the file have some. Give tags to all "
+            "sentences, or to none."
+        )
+
+
+def _validate(path: Path, written: str) -> _File:
     try:
-        file = _File.model_validate(tomllib.loads(read_text(path)))
+        file = _File.model_validate(tomllib.loads(written))
     except tomllib.TOMLDecodeError as error:
         raise HeadwiseError(f"{path}: not valid TOML: {error}.") from error
     except ValidationError as error:

@@ -12,7 +12,7 @@ from .tables import Kind
 
 EvidenceKind = Literal["looks", "carries", "matters", "moves"]
 Said = Annotated[str, Field(pattern=r"^[ynu-]*$")]
-SAID = {"yes": "y", "no": "n", "unclear": "u"}
+SAID = {"yes": "y", "no": "n", "inconclusive": "u"}
 VERDICTS = {
     "supported": "s",
     "attends without mattering": "a",
@@ -31,11 +31,14 @@ class Measure(Frozen):
         unit: How the effect is written.
         rule: When it says yes, and when no.
         p_over: What p is corrected over.
-        said: `y`, `n`, `u` (unclear) or `-` (not asked) for each head.
+        said: `y`, `n`, `u` (inconclusive) or `-` (not asked) for each head.
         effect: `[layer, head]`.
         low: Lower end of the 95% interval.
         high: Upper end of the 95% interval.
         p: Corrected p.
+        control: The largest effect of any head of any control (random weights, uniform attention, permuted links or labels), the
+            same for every head or one of its own.
+        detectable: The smallest effect that these data would show with 80% power.
     """
 
     kind: EvidenceKind
@@ -48,6 +51,8 @@ class Measure(Frozen):
     low: Packed
     high: Packed
     p: Packed
+    control: Packed | None = None
+    detectable: Packed | None = None
 
 
 class Detail(Frozen):
@@ -125,8 +130,15 @@ class Heads(Frozen):
         grid = [self.n_layers, self.n_heads]
         n = self.n_layers * self.n_heads
         for measure in self.measures:
-            arrays = (measure.effect, measure.low, measure.high, measure.p)
-            if len(measure.said) != n or any(array.shape != grid for array in arrays):
+            arrays = (
+                measure.effect,
+                measure.low,
+                measure.high,
+                measure.p,
+                measure.control,
+                measure.detectable,
+            )
+            if len(measure.said) != n or any(a.shape != grid for a in arrays if a is not None):
                 raise ValueError(f"{measure.kind}: not one value for each of {n} heads")
         for detail in self.details:
             wanted = [*grid, len(detail.rows)]

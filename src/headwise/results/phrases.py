@@ -1,7 +1,6 @@
-"""Numbers in sentences, and the verdict that several intervals amount to."""
+"""Numbers in sentences."""
 
 import math
-from collections.abc import Sequence
 from typing import Literal
 
 MINUS = "\N{MINUS SIGN}"
@@ -31,14 +30,3 @@ def points(value: float, low: float, high: float) -> str:
         else f"{100 * low:+.1f}, {100 * high:+.1f}"
     )
     return f"{100 * value:+.1f} points [{interval}]".replace("-", MINUS)
-
-
-def verdict_of(intervals: Sequence[tuple[float, float]]) -> Verdict:
-    """What several differences amount to together.
-
-    Supported if every interval lies above 0, not supported if one lies at or below it, and
-    otherwise - or where an interval is missing - inconclusive.
-    """
-    if any(high <= 0 for _, high in intervals):
-        return "not supported"
-    return "supported" if all(low > 0 for low, _ in intervals) else "inconclusive"

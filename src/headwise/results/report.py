@@ -63,6 +63,7 @@ class Report(Frozen):
         question: The question, in plain words.
         verdict: What the evidence amounts to, by the rule stated in `method`.
         answer: One sentence with its numbers; never stronger than the verdict.
+        controls: One line on what the controls reach: never-trained models, uniform attention, permuted labels; empty where none was run.
         figures: In order of importance.
         tables: In order of importance.
         not_found: What was looked for and is not there, and what was not looked for.
@@ -79,6 +80,7 @@ class Report(Frozen):
     question: str
     verdict: Verdict
     answer: str
+    controls: str = ""
     figures: list[Figure]
     tables: list[Table]
     not_found: list[str]

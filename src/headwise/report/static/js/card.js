@@ -7,11 +7,17 @@ import { unpack } from "./packed.js";
 import { SAID, VERDICTS } from "./panels.js";
 
 const KINDS = { looks: "Looks", carries: "Carries", matters: "Matters", moves: "Moves" };
+const CONTROL = "The largest effect of any head of a control: random weights, uniform attention, permuted links or labels";
+const DETECTABLE = "The smallest effect that these data would show with 80% power";
 const MOST = 12; // rows of a detail that are shown at once
 
 /** Shows the card of the chosen head in `root`; `open(example)` shows a sentence of its own. */
 export function headCard(root, page, selection, open) {
-  const measures = (page.heads ? page.heads.measures : []).map(numbers);
+  const measures = (page.heads ? page.heads.measures : []).map((measure) => ({
+    ...numbers(measure),
+    control: measure.control ? unpack(measure.control) : null,
+    detectable: measure.detectable ? unpack(measure.detectable) : null,
+  }));
   const details = (page.heads ? page.heads.details : []).map(numbers);
   const maps = page.panels
     .slice(measures.length)
@@ -95,7 +101,7 @@ function evidence(head, measures) {
       el(
         "thead",
         {},
-        el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "p, corrected", "Of what"].map(th)),
+        el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "Controls", "Detectable", "p, corrected", "Of what"].map(th)),
       ),
       el(
         "tbody",
@@ -114,7 +120,7 @@ function evidence(head, measures) {
 }
 
 function reason(measure) {
-  return measure && measure.p.length ? " (unclear)" : " (not asked)";
+  return measure && measure.p.length ? " (inconclusive)" : " (not asked)";
 }
 
 function evidenceRow(head, name, measure) {
@@ -125,7 +131,7 @@ function evidenceRow(head, name, measure) {
       {},
       el("th", { scope: "row" }, name),
       el("td", { class: "said" }, "not asked"),
-      ...Array.from({ length: 4 }, () => el("td", {}, MISSING)),
+      ...Array.from({ length: 6 }, () => el("td", {}, MISSING)),
     );
   return el(
     "tr",
@@ -134,9 +140,15 @@ function evidenceRow(head, name, measure) {
     el("td", { class: `said said-${letter}` }, SAID[letter]),
     el("td", { class: "number" }, write(measure.effect[head], measure.unit)),
     el("td", { class: "number" }, interval(measure, head)),
+    el("td", { class: "number", title: CONTROL }, optional(measure.control, head, measure.unit)),
+    el("td", { class: "number", title: DETECTABLE }, optional(measure.detectable, head, measure.unit)),
     el("td", { class: "number", title: measure.p_over }, probability(measure.p[head])),
     el("td", { class: "what", title: measure.rule }, measure.what),
   );
+}
+
+function optional(values, i, unit) {
+  return values && !Number.isNaN(values[i]) ? write(values[i], unit) : MISSING;
 }
 
 function interval({ low, high, unit }, i) {

@@ -16,7 +16,7 @@ export const VERDICTS = {
   i: "inconclusive",
   "-": "none",
 };
-export const SAID = { y: "yes", n: "no", u: "unclear", "-": "not asked" };
+export const SAID = { y: "yes", n: "no", u: "inconclusive", "-": "not asked" };
 
 /** Verdicts as shapes. */
 export function verdictPanel(root, page, selection) {

@@ -1,0 +1,144 @@
+"""What heads of models that were never trained come to, asked the same.
+
+Each random-weight model gets directions of its own, fitted on the same sentences, and is measured on the same words by the same statistic.
+A head is only believed if it goes beyond the largest of all these heads, over all models and directions (Zhang and Bowman 2018; Wieting
+and Kiela 2019). In such a model directions of classes mean nothing, so the share that a head adds is that of the distance of its
+classes where they were fitted. They are asked no more than `MOST_WORDS`, whole groups of them, and their t is scaled up by the root of how many
+fewer these are, as if what they do were no accident: that makes the control stricter, not laxer.
+
+Cost: two passes for each model, one to fit and one to ask.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from ..errors import HeadwiseError
+from ..loading import random_like
+from ..models import Model
+from .decomposition import recorder_of
+from .direction import Direction
+from .measuring import Asked, Measured, measure, studentised
+from .parts import Component, components
+
+MOST_WORDS = 200  # that each is asked, and that its directions are fitted on
+Refit = Callable[[Model], Sequence[Direction | Sequence[Direction]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """The largest of all heads of all models with random weights.
+
+    Attributes:
+        n_models: How many models.
+        t: Largest t of a head, the smaller of that of its effect and of its excess over uniform attention; NaN where no model could be asked.
+        share: Largest effect of a head, as a share of the distance of its model's classes.
+        whole_t: Largest t of the whole stream.
+        why_not: Why no model could be asked; empty if some were.
+    """
+
+    n_models: int
+    t: float
+    share: float
+    whole_t: float
+    why_not: str = ""
+
+
+NONE = Control(
+    0,
+    np.nan,
+    np.nan,
+    np.nan,
+    "no way was given to fit the direction again on a model with random weights",
+)
+
+
+def against_random_weights(
+    model: Model, asked: Sequence[Asked], refit: Refit | None, n_models: int, seed: int
+) -> Control:
+    """Asks models of the same shape with random weights.
+
+    Args:
+        model: The model.
+        asked: What it was asked, of the same words each.
+        refit: Fits the directions of each of these anew on another model.
+        n_models: How many.
+        seed: Fixes their weights.
+    """
+    if refit is None or n_models == 0:
+        return NONE
+    found: list[tuple[float, float, float]] = []
+    kept = whole_groups(asked[0].examples.groups, seed)
+    grown = float(np.sqrt(len(kept) / kept.sum()))
+    few = [a.where(kept) for a in asked]
+    if any(len(np.unique(a.codes)) < 2 for a in few):
+        few, grown = list(asked), 1.0
+    for i in range(n_models):
+        try:
+            twin = random_like(model, seed + 1000 + i)
+        except HeadwiseError as error:
+            return replace(NONE, why_not=str(error))
+        found.append(_largest(twin, few, refit))
+    t, share, whole = (max(values) for values in zip(*found, strict=True))
+    return Control(n_models, grown * t, share, grown * whole)
+
+
+def whole_groups(of_word: Int[ndarray, " word"], seed: int) -> Bool[ndarray, " word"]:
+    """Words of some groups, about as many as models with random weights are asked."""
+    groups, index = np.unique(of_word, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    rank = np.argsort(order)[index.ravel()]
+    sizes = np.bincount(rank)
+    n = max(1, int(np.searchsorted(np.cumsum(sizes), MOST_WORDS, side="right")))
+    return rank < n
+
+
+def _largest(twin: Model, asked: Sequence[Asked], refit: Refit) -> tuple[float, float, float]:
+    """Largest t, share and t of the whole; where its classes lie at one point there is no direction, and nothing moves along it."""
+    try:
+        given = refit(twin)
+    except HeadwiseError:
+        return 0.0, 0.0, 0.0
+    own: list[Asked] = []
+    for a, directions in zip(asked, given, strict=True):
+        several = (directions,) if isinstance(directions, Direction) else tuple(directions)
+        own.append(replace(a, directions=several))
+    first = own[0].directions[0]
+    recorder = recorder_of(twin, first.layer, normed=first.normed, even=True)
+    names = components(recorder.wiring, recorder.layer)
+    measured, _ = measure(recorder, own, "asking random weights")
+    rows = [_of_one(names, a, m) for a, m in zip(own, measured, strict=True)]
+    t, share, whole = (float(np.max(values)) for values in zip(*rows, strict=True))
+    return t, share, whole
+
+
+def _of_one(
+    names: Sequence[Component], asked: Asked, measured: Measured
+) -> tuple[float, float, float]:
+    heads = np.array([c.kind == "head" for c in names])
+    if not heads.any():
+        return 0.0, 0.0, 0.0
+    t, effect = joint_t(asked, measured, heads)
+    lies = asked.difference(measured.lies[None])
+    direction = asked.directions[0]
+    fitted = float(direction.push(direction.vector)) if direction.groups else 0.0
+    distance = max(abs(float(lies.value[0])), fitted)
+    whole = studentised(lies, float(np.abs(measured.lies).max()))
+    return (
+        float(np.nan_to_num(t).max()),
+        float(effect.max() / distance) if distance else 0.0,
+        float(np.nan_to_num(whole[0])),
+    )
+
+
+def joint_t(
+    asked: Asked, measured: Measured, chosen: ndarray
+) -> tuple[Float[ndarray, " part"], Float[ndarray, " part"]]:
+    """The smaller of the t of an effect and of its excess over uniform attention, and the effects; both must be above zero."""
+    own, even = measured.pushes[chosen], measured.even[chosen]
+    scale = float(np.abs(measured.pushes).max())
+    effect, excess = asked.difference(own), asked.difference(own - even)
+    return np.minimum(studentised(effect, scale), studentised(excess, scale)), effect.value

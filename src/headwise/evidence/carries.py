@@ -1,0 +1,92 @@
+"""Carries: whether a label can be read from what each head hands over."""
+
+import numpy as np
+import pandas as pd
+
+from ..gains import Choice, is_small
+from ..probing import ProbeResult
+from ..results import Verdict
+from .rules import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES, Texts, decide
+
+CARRIES = Texts(
+    what="How much better, in balanced accuracy, the label is read from the head's output z at the word than by the best baseline: the mean of the words' input embeddings, a bag of words, the words "
+    "beside it, its place. The baseline is chosen on what is fitted.",
+    unit="difference",
+    rule=f"Yes: the gain is at least {100 * SMALLEST:.0f} points, p is below {100 * LEVEL:.0f}%, and its t is larger than that of any head of a model with random weights or uniform attention. No: a gain of "
+    f"{100 * SMALLEST:.0f} points is ruled out, over all heads at once. Unclear: otherwise, and with fewer than {MIN_CASES} sentences or {MIN_CLUSTERS} groups.",
+    p_over="all heads; of the gain over the best baseline",
+)
+
+NUMBERS = (
+    "gain", "gain_low", "gain_high", "gain_se", "p_fwer", "t", "critical", "control", "control_t", "detectable", "balanced_accuracy",
+)  # fmt: skip
+
+
+def carries(result: ProbeResult, classifier: str, *, site: str = "z") -> pd.DataFrame:
+    """Whether a label can be read from what each head hands over, better than from any baseline.
+
+    `yes` if the gain over the best baseline is at least `rules.SMALLEST`, its family-wise p over heads is below 5%, and its t exceeds that of every
+    head of every control; `no` if a gain of that size is ruled out simultaneously over heads. That is one-sided: a head that tells less than
+    the baseline carries nothing beyond it, however much less.
+
+    Returns:
+        One row per head: `layer`, `head`, `carries`; `carries_effect`, its gain, with `carries_low`, `carries_high`, `carries_p` (family-wise),
+        `carries_control` (the largest gain of any head of any control) and `carries_detectable`; and `carries_accuracy` (balanced).
+    """
+    found = _said(result, classifier, site)
+    found["head"] = found["head"].astype(int)
+    return found
+
+
+def carries_by_layer(result: ProbeResult, classifier: str) -> pd.DataFrame:
+    """The same of every layer of the residual stream: its own family, as a layer holds what all heads before it gave."""
+    return _said(result, classifier, "residual").drop(columns="head")
+
+
+def _said(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
+    t = result.table
+    rows: pd.DataFrame = t.loc[(t["site"] == site) & (t["classifier"] == classifier)]
+    numbers = {name: rows[name].to_numpy(float) for name in NUMBERS}
+    said = decide(
+        effect=numbers["gain"],
+        p_fwer=numbers["p_fwer"],
+        t=numbers["t"],
+        control_t=numbers["control_t"],
+        is_small=is_small(numbers["gain"], numbers["gain_se"], numbers["critical"], SMALLEST),
+        cases=rows["cases"].to_numpy(int),
+        clusters=rows["clusters"].to_numpy(int),
+    )
+    return pd.DataFrame(
+        {
+            "layer": rows["layer"].to_numpy(int),
+            "head": rows["head"].to_numpy(),
+            "carries": said,
+            "carries_effect": numbers["gain"],
+            "carries_low": numbers["gain_low"],
+            "carries_high": numbers["gain_high"],
+            "carries_p": numbers["p_fwer"],
+            "carries_control": numbers["control"],
+            "carries_detectable": numbers["detectable"],
+            "carries_accuracy": numbers["balanced_accuracy"],
+        }
+    )
+
+
+def verdict(choice: Choice) -> Verdict:
+    """What follows from the best place of a site, by the rule of `carries` with p combined over halvings."""
+    one = np.array([choice.gain.value])
+    (said,) = decide(
+        effect=one,
+        p_fwer=np.array([choice.p]),
+        t=np.array([choice.t]),
+        control_t=choice.control_t,
+        is_small=is_small(one, np.array([choice.gain_se]), np.array([choice.critical]), SMALLEST),
+        cases=choice.cases,
+        clusters=choice.clusters,
+    )
+    words: dict[str, Verdict] = {
+        YES: "supported",
+        NO: "not supported",
+        INCONCLUSIVE: "inconclusive",
+    }
+    return words[said]

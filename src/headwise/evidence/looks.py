@@ -1,0 +1,93 @@
+"""Looks: whether each head attends to the right word."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from ..comparison import column
+from ..questions import Direction
+from ..relations import RelationResult
+from ..testing import NEEDED, worst
+from .rules import INCONCLUSIVE, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES, Texts
+
+POINTS = f"{100 * SMALLEST:.0f} points"
+LOOKS = Texts(
+    what="How much more often than the best model-free baseline of plain text its most attended word is the right one, on groups that the baseline was not chosen on.",
+    unit="difference",
+    rule=f"Yes: the head hits at least {POINTS} more often than uniform attention and permuted links, and than the best baseline of position and plain text, each on all pairs and on non-adjacent ones; each "
+    "time p is below 5% and t is larger than that of every head of the models with random weights and of uniform attention; and the right words get more attention than a uniform head gives them. No: it hits less "
+    f"than {POINTS} more often than uniform attention and permuted links, by its interval over all heads. Unclear: otherwise, and with fewer than {MIN_CASES} cases or {MIN_CLUSTERS} clusters.",
+    p_over="all heads, directions and relations tested, combined over splits; the largest of the four that the rule asks for",
+)
+LOOKS_ALONG = replace(
+    LOOKS,
+    what="How much more often than the best model-free baseline of plain text its most attended word is the right one, along the relation and direction in which the head does best: the best of many, so its "
+    "effect and interval are flattered, and p is not.",
+    rule=LOOKS.rule.replace(
+        "Yes: the head", "Yes: along one relation and direction the head"
+    ).replace("No: it hits", "No: along each it hits"),
+)
+
+
+def looks(result: RelationResult, direction: Direction) -> pd.DataFrame:
+    """Whether each head looks, by the verdict of the relation test.
+
+    Returns:
+        One row per head: `layer`, `head`, `looks`; `looks_effect`, over the best baseline of plain text on all pairs, with
+        `looks_low` and `looks_high`; `looks_p`, the largest of the four that the rule asks for; `looks_control`, the largest
+        effect of a head with random weights or uniform attention; `looks_detectable`, the smallest effect that would be found, the larger of that on
+        all and on non-adjacent pairs; `looks_share`, the share of splits in which the head passes; `looks_chance` and `looks_tags`, the effects over
+        chance and over baselines that read parts of speech; and `looks_mass`, mean attention on the right words.
+    """
+    rows = result.table.loc[result.table["direction"] == direction]
+    return _looks(rows).reset_index(drop=True)
+
+
+def looks_along(result: RelationResult) -> pd.DataFrame:
+    """Whether each head looks along any relation in any direction that was tested.
+
+    `yes` if along one, `no` if along none of those that could be counted, and of each the verdict is `not supported`.
+
+    Returns:
+        As of `looks`, of the relation and direction that is supported and has the largest effect where it is smaller, on all pairs or
+        on non-adjacent ones (without any that is supported, of all); and `looks_relation`, which that is.
+    """
+    rows = result.table.copy()
+    rows["is_supported"] = rows["verdict"] == "supported"
+    rows["worst"] = worst(rows)
+    best = rows.sort_values(["is_supported", "worst"], ascending=False, kind="stable")
+    best = best.drop_duplicates(["layer", "head"]).sort_values(["layer", "head"])
+    counted = rows[rows["pairs"] > 0]
+    refused = (counted["verdict"] == "not supported").groupby([counted["layer"], counted["head"]])
+    places = list(zip(best["layer"], best["head"], strict=True))
+    denied = refused.all().reindex(places, fill_value=False).to_numpy(dtype=bool)
+    supported = best["is_supported"].to_numpy(dtype=bool)
+    found = _looks(best)
+    found["looks"] = np.where(supported, YES, np.where(denied, NO, INCONCLUSIVE))
+    asked = zip(best["relation"], best["direction"], strict=True)
+    found["looks_relation"] = [r if ":" in r or "->" in r else f"{r}: {d}" for r, d in asked]
+    return found.reset_index(drop=True)
+
+
+def _looks(rows: pd.DataFrame) -> pd.DataFrame:
+    said = {"supported": YES, "not supported": NO}
+    p = [rows[column("p_fwer", versus, scope)].to_numpy(dtype=float) for versus, scope in NEEDED]
+    both = [column("detectable", "plain", scope) for scope in ("all", "non_adjacent")]
+    return pd.DataFrame(
+        {
+            "layer": rows["layer"],
+            "head": rows["head"],
+            "looks": [said.get(str(verdict), INCONCLUSIVE) for verdict in rows["verdict"]],
+            "looks_effect": rows["effect"],
+            "looks_low": rows["effect_low"],
+            "looks_high": rows["effect_high"],
+            "looks_p": np.maximum.reduce(p),  # NaN where one of them is: then the rule says nothing
+            "looks_control": rows["control"],
+            "looks_detectable": rows[both].max(axis=1),
+            "looks_share": rows["share"],
+            "looks_chance": rows["effect_chance"],
+            "looks_tags": rows["effect_tags"],
+            "looks_mass": rows["mass"],
+        }
+    )

@@ -1,0 +1,198 @@
+"""Moves: whether each head's update moves words towards what they mean."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from scipy import stats
+
+from ..directions.collecting import CollectResult
+from ..directions.pushes import DirectionResult
+from ..stats import detectable, is_within
+from .rules import INCONCLUSIVE, LEVEL, NO, SMALLEST, YES, Texts, decide
+
+MOVES = Texts(
+    what="Share of the distance between the classes that the head's update adds along the direction, the largest of the directions asked.",
+    unit="rate",
+    rule=f"Yes: along a direction it adds {100 * SMALLEST:.0f}% of the distance or more, and as much more than the same head would under uniform attention; p against shuffled labels, against "
+    "random directions and of the excess over uniform attention are below 5%; and t exceeds that of every head of models with random weights. No: along every direction its share lies within "
+    f"{100 * SMALLEST:.0f}% of the distance to either side, simultaneously over heads. Inconclusive: otherwise, and with fewer than 20 cases or 10 clusters.",
+    p_over="all heads and MLPs, times the number of directions; the largest of p against shuffled labels, against random directions, and of the excess over uniform attention",
+)
+SHARES = ("effect", "low", "high", "se", "uniform", "excess", "excess_low", "excess_high")
+
+
+def moves(results: Sequence[DirectionResult]) -> pd.DataFrame:
+    """Whether each head's update pushes words towards what they mean, along one direction or several.
+
+    Along one direction the effect is the share of the classes' distance that the head adds. It must be at least the smallest effect of
+    interest, and as much above that of the same head under uniform attention; be seen in every test of `DirectionResult` (an
+    intersection-union test: the largest p and the smallest t count; Berger 1982); and its t must exceed that of every head of the
+    random-weight models. Over directions p is multiplied by their number. `no` if its share lies within the smallest effect of interest along
+    every direction, simultaneously over heads.
+
+    Returns:
+        One row per head: `layer`, `head`, `moves`; `moves_effect`, its largest share of a distance (of those that make it a yes, if any), with its
+        interval `moves_low` and `moves_high`; `moves_p`, `moves_t` and `moves_control_t`, which the t must exceed; `moves_control`, the largest share of a head of a
+        random-weight model; `moves_uniform`, the share under uniform attention; `moves_detectable`, the smallest share that is found with 80% power;
+        `moves_negative`, whether it pushes words of some class away from it; `moves_towards`, of which class.
+    """
+    frames = [_along(result, len(results)) for result in results]
+    heads = [c for c in results[0].components if c.kind == "head"]
+    found: list[dict[str, object]] = []
+    for i, component in enumerate(heads):
+        own: list[dict[str, Any]] = [dict(frame.iloc[i]) for frame in frames]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUnknownArgumentType]
+        said = [row["said"] for row in own]
+        best = max(
+            range(len(own)),
+            key=lambda k: (said[k] == YES, np.nan_to_num(own[k]["effect"], nan=-np.inf)),
+        )
+        answer = NO if set(said) == {NO} else INCONCLUSIVE
+        row = own[best]
+        found.append(
+            {
+                "layer": component.layer,
+                "head": component.head,
+                "moves": YES if YES in said else answer,
+                "moves_effect": float(row["effect"]),
+                "moves_low": float(row["low"]),
+                "moves_high": float(row["high"]),
+                "moves_p": float(row["p"]),
+                "moves_t": float(row["t"]),
+                "moves_control": float(row["control"]),
+                "moves_control_t": float(row["control_t"]),
+                "moves_uniform": float(row["uniform"]),
+                "moves_detectable": float(row["detectable"]),
+                "moves_negative": YES if any(r["is_negative"] for r in own) else NO,
+                "moves_towards": results[best].between[0],
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def _along(result: DirectionResult, n_directions: int) -> pd.DataFrame:
+    """What is said of each head along one direction, in shares of the distance."""
+    heads = result.table["kind"].to_numpy() == "head"
+    t: pd.DataFrame = result.table.loc[heads].reset_index(drop=True)
+    # Classes that do not lie apart have no distance of which anything could be a share.
+    whole = result.total if result.total > 0 else np.nan
+    share = {name: t[name].to_numpy(dtype=float) / whole for name in SHARES}
+    p = joint_p(t, n_directions)
+    least = np.minimum(t["t"].to_numpy(dtype=float), t["excess_t"].to_numpy(dtype=float))
+    bar = np.maximum(np.nan_to_num(result.control.t), result.critical)
+    said = decide(
+        effect=np.minimum(share["effect"], share["excess"]),
+        p_fwer=p,
+        t=least,
+        control_t=result.control.t,
+        is_small=is_within(share["effect"], share["se"], result.critical, SMALLEST),
+        cases=result.cases,
+        clusters=result.clusters,
+    )
+    negative = t["p_fwer_negative"].to_numpy(dtype=float) * n_directions < LEVEL
+    found = pd.DataFrame(share).assign(
+        said=said,
+        p=p,
+        t=least,
+        control=t["control"],
+        control_t=t["control_t"],
+        is_negative=negative & (share["effect"] <= -SMALLEST),
+    )
+    return found.assign(
+        detectable=_found_with_power(share["se"], bar, t["df"].to_numpy(dtype=float))
+    )
+
+
+def _found_with_power(
+    se: Float[ndarray, " test"], bar: float, df: float | Float[ndarray, " test"]
+) -> Float[ndarray, " test"]:
+    """The smallest effect that passes both the bar of t and the smallest effect of interest in 80% of data sets."""
+    return np.maximum(detectable(se, bar, df), SMALLEST + stats.norm.ppf(0.8) * se)
+
+
+def joint_p(table: pd.DataFrame, n_directions: int) -> Float[ndarray, " head"]:
+    """The largest of the p values that all must be small, times the number of directions, at most 1."""
+    largest = table[["p_fwer", "p_random_fwer", "excess_p_fwer"]].to_numpy(dtype=float).max(axis=1)
+    return np.minimum(1.0, n_directions * largest)
+
+
+def whole_moves(results: Sequence[DirectionResult]) -> list[str]:
+    """Whether the words themselves lie apart along each of some directions, by the rule for heads.
+
+    The effect is the distance of the classes in steps of the direction, or its excess over that in the model with uniform attention where that is
+    smaller. `no` also where its interval ends below zero: what goes the other way does not go this way.
+    """
+    said: list[str] = []
+    for result in results:
+        whole, direction = result.whole, result.direction
+        step = float(direction.push(direction.vector))
+        effect, excess = whole["effect"] / step, whole["excess"] / step
+        p = len(results) * max(whole["p"], whole["p_random"], whole["excess_p"])
+        reach = float(stats.t.ppf(1 - LEVEL, whole["df"])) if whole["df"] > 0 else np.nan
+        is_small = abs(effect) + reach * whole["se"] / step < SMALLEST
+        said += decide(
+            effect=np.array([min(effect, excess)]),
+            p_fwer=np.array([p]),
+            t=np.array([min(whole["t"], whole["excess_t"])]),
+            control_t=whole["control_t"],
+            is_small=np.array([is_small or whole["high"] <= 0]),
+            cases=result.cases,
+            clusters=result.clusters,
+        )
+    return said
+
+
+COLLECTS = Texts(
+    what="Mean cosine of the head's update at the word with the images of the words that it is linked to, less that with the images of the others of its group; and of that, what is left beyond the same "
+    "under uniform attention, under the attention of the other heads of the layer, and through the values of the other heads of the layer: the smallest of the three.",
+    unit="number",
+    rule=f"Yes: the effect is {SMALLEST:g} or more, p of each of the three is below 5%, and t exceeds that of every head of models with random weights and of every pair of one head's attention with another's values. "
+    f"No: it lies within {SMALLEST:g} to either side, simultaneously over heads. Inconclusive: otherwise, and with fewer than 20 cases or 10 clusters.",
+    p_over="all heads and all three comparisons; the largest of the three",
+)
+
+
+def collects(result: CollectResult) -> pd.DataFrame:
+    """Whether each head's update moves a word along the images of the words that it is linked to, by what is its own.
+
+    By `rules.decide`, of the smallest excess of `CollectResult`, in units of cosine.
+
+    Returns:
+        One row per head: `layer`, `head`, `moves`; `moves_effect`, the smallest excess, with its interval, p, t and controls as in `moves`; and `moves_own` and `moves_others`,
+        cosines with own and others' images.
+    """
+    t = result.table
+    columns = {
+        name: t[name].to_numpy(dtype=float) for name in ("effect", "se", "df", "p_fwer", "t")
+    }
+    control_t = float(t["control_t"].iloc[0])
+    said = decide(
+        effect=columns["effect"],
+        p_fwer=columns["p_fwer"],
+        t=columns["t"],
+        control_t=control_t,
+        is_small=is_within(columns["effect"], columns["se"], result.critical, SMALLEST),
+        cases=result.cases,
+        clusters=result.clusters,
+    )
+    bar = max(float(np.nan_to_num(control_t)), result.critical)
+    return pd.DataFrame(
+        {
+            "layer": t["layer"],
+            "head": t["head"],
+            "moves": said,
+            "moves_effect": t["effect"],
+            "moves_low": t["low"],
+            "moves_high": t["high"],
+            "moves_p": t["p_fwer"],
+            "moves_t": t["t"],
+            "moves_control": t["control"],
+            "moves_control_t": t["control_t"],
+            "moves_detectable": _found_with_power(columns["se"], bar, columns["df"]),
+            "moves_own": t["own"],
+            "moves_others": t["others"],
+        }
+    )

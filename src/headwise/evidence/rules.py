@@ -1,0 +1,62 @@
+"""The kinds of evidence, and what each says in the words of a report; when it says yes or no is in `headwise.deciding`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..deciding import (
+    INCONCLUSIVE,
+    LEVEL,
+    MIN_CASES,
+    MIN_CLUSTERS,
+    N_RANDOM,
+    N_SPLITS,
+    NO,
+    SMALLEST,
+    YES,
+    decide,
+)
+from ..results import Kind, Verdict
+
+KINDS = ("looks", "carries", "matters", "moves")
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """What a kind of evidence says, in the words of a report.
+
+    Attributes:
+        what: What the effect is.
+        unit: How it is written.
+        rule: When it says yes, and when no.
+        p_over: What p is corrected over.
+    """
+
+    what: str
+    unit: Kind
+    rule: str
+    p_over: str
+
+
+def verdict_over(said: Iterable[str]) -> Verdict:
+    """What many heads amount to: supported if one is a yes, not supported if every one is a no, else inconclusive."""
+    found = set(said)
+    if YES in found:
+        return "supported"
+    return "not supported" if found == {NO} else "inconclusive"
+
+
+__all__ = [
+    "INCONCLUSIVE",
+    "KINDS",
+    "LEVEL",
+    "MIN_CASES",
+    "MIN_CLUSTERS",
+    "NO",
+    "N_RANDOM",
+    "N_SPLITS",
+    "SMALLEST",
+    "YES",
+    "Texts",
+    "decide",
+    "verdict_over",
+]

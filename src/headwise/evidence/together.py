@@ -1,0 +1,75 @@
+"""All kinds of evidence on each head, side by side."""
+
+from collections.abc import Sequence
+from functools import reduce
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+from numpy import ndarray
+
+from ..results import MINUS, Kind
+from .carries import CARRIES
+from .looks import LOOKS, LOOKS_ALONG
+from .matters import MATTERS
+from .moves import COLLECTS, MOVES
+from .rules import KINDS, Texts
+
+
+def texts_of(kind: str, heads: pd.DataFrame) -> Texts:
+    """What a kind of evidence of a frame says; two kinds can be asked in two ways."""
+    if kind == "looks":
+        return LOOKS_ALONG if "looks_relation" in heads else LOOKS
+    if kind == "moves":
+        return COLLECTS if "moves_own" in heads else MOVES
+    return {"carries": CARRIES, "matters": MATTERS}[kind]
+
+
+def controls_line(heads: pd.DataFrame) -> str:
+    """What the strongest head of the controls reaches, kind by kind, in a sentence; empty where no control was run.
+
+    Args:
+        heads: What `side_by_side` gives; `<kind>_control` is the largest effect of any head of any control.
+    """
+    parts: list[str] = []
+    for kind in KINDS:
+        if kind in heads and f"{kind}_control" in heads:
+            reached = float(np.max(heads[f"{kind}_control"].to_numpy(dtype=float)))
+            parts.append(f"{kind} {written(reached, texts_of(kind, heads).unit)}")
+    if not parts:
+        return ""
+    return (
+        "Controls (never-trained models of the same shape, uniform attention, permuted links or labels): their strongest heads reach "
+        f"{', '.join(parts)}; no head is a yes that does not exceed all of them."
+    )
+
+
+def written(value: float, unit: Kind) -> str:
+    """An effect in the unit of its kind, as in a sentence."""
+    if np.isnan(value):
+        return "n/a"
+    if unit == "rate":
+        return f"{100 * value:.1f}%".replace("-", MINUS)
+    if unit == "difference":
+        return f"{100 * value:+.1f} points".replace("-", MINUS)
+    return f"{value:.2f}".replace("-", MINUS)
+
+
+def side_by_side(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """What is known of each head in one row; kinds that were not asked are left out.
+
+    Returns:
+        Columns `name` (`L2H8`), `layer`, `head`, and those of the frames.
+    """
+    merged = reduce(lambda a, b: a.merge(b, on=["layer", "head"], how="outer"), frames)
+    names = [f"L{la}H{h}" for la, h in zip(merged["layer"], merged["head"], strict=True)]
+    merged.insert(0, "name", names)
+    return merged
+
+
+def where(heads: pd.DataFrame, **asked: str) -> list[str]:
+    """Names of the heads of which all that is asked is so, as `where(heads, looks='yes', matters='no')`."""
+    chosen: Bool[ndarray, " head"] = np.ones(len(heads), dtype=bool)
+    for kind, said in asked.items():
+        chosen &= (heads[kind] == said).to_numpy() if kind in heads else False
+    return [str(name) for name in heads["name"].to_numpy()[chosen]]
