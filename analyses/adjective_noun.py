@@ -24,7 +24,7 @@ from typing import Any
 import headwise
 from headwise import cues, evidence, workspace
 from headwise.comparison import SCOPES
-from headwise.deciding import N_RANDOM
+from headwise.deciding import N_RANDOM, N_SPLITS
 from headwise.directions.collecting import test_collecting
 from headwise.exhibits import asked, cards, details, probes
 from headwise.exhibits import heads as exhibits
@@ -86,27 +86,39 @@ def analyse(
     """Tests adjectives and nouns in every head of a model, and cuts heads to see what that costs."""
     labels = [name for name in LABELS if name in suite.relations] or ["amod"]
     result = headwise.test_relation(
-        model, suite, ", ".join(labels), seed=seed, controls=1 if smoke else N_RANDOM
+        model,
+        suite,
+        ", ".join(labels),
+        seed=seed,
+        controls=1 if smoke else N_RANDOM,
+        n_splits=4 if smoke else N_SPLITS,
     )
     verdict = _verdict(result, "governor->dependent")
     known = [evidence.looks(result, "governor->dependent")]
+    not_asked: list[str] = []
     told = workspace.bindings(model, smoke=smoke)
-    read = headwise.probe(
-        model,
-        told,
-        sites=["z"],
-        labels=[name for name in told.labels if name != "adj"],
-        classifiers=[probes.HEADLINE],
-        folds=3 if smoke else 5,
-        seed=seed,
-        n_random=1 if smoke else N_RANDOM,
-    )
-    known.append(evidence.carries(read, probes.HEADLINE))
+    read = None
+    try:
+        read = headwise.probe(
+            model,
+            told,
+            sites=["z"],
+            labels=[name for name in told.labels if name != "adj"],
+            classifiers=[probes.HEADLINE],
+            folds=3 if smoke else 5,
+            seed=seed,
+            n_random=1 if smoke else N_RANDOM,
+        )
+        known.append(evidence.carries(read, probes.HEADLINE))
+    except headwise.HeadwiseError as error:
+        not_asked.append(
+            f"Whether heads hold which adjective is the noun's own was not asked: {error}"
+        )
     pairs = pairs and that_fit(model, pairs)
     cut = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
     if cut:
         known.append(evidence.matters(cut))
-    collected, why = None, ""
+    collected = None
     if pairs and pairs.pairs:
         try:
             collected = test_collecting(
@@ -114,7 +126,9 @@ def analyse(
             )
             known.append(evidence.collects(collected))
         except headwise.HeadwiseError as error:
-            why = f"Whether heads move nouns along their adjectives was not asked: {error}"
+            not_asked.append(
+                f"Whether heads move nouns along their adjectives was not asked: {error}"
+            )
     heads = judge_all(evidence.side_by_side(known))
     shape = cards.shape_shown(model)
     return Report(
@@ -139,14 +153,17 @@ def analyse(
         ],
         not_found=[
             *_not_found(result),
-            read.baseline_sentence(),
-            *read.warnings,
+            *([read.baseline_sentence(), *read.warnings] if read else []),
             *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
-            *([why] if why else []),
+            *not_asked,
         ],
         method=[
             *_method(model, suite, result),
-            CARRIES.format(name=told.name, n=len(told), groups=len(told.groups)),
+            *(
+                [CARRIES.format(name=told.name, n=len(told), groups=len(told.groups))]
+                if read
+                else []
+            ),
             *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
             *([MOVES] if collected else []),
         ],

@@ -23,7 +23,7 @@ Caveats: that a sense can be read does not show that the model uses it.
 
 import headwise
 from headwise import cues, erasure, evidence, workspace
-from headwise.deciding import N_RANDOM
+from headwise.deciding import N_RANDOM, N_SPLITS
 from headwise.directions.pushes import DirectionResult
 from headwise.directions.several import SeenWords, steer_between, towards_each
 from headwise.directions.steering import SteerResult, read_label
@@ -87,7 +87,12 @@ def analyse(
     if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("sense", 0):
         cut = headwise.ablate(model, pairs, seed=seed)
         looked = headwise.test_relation(
-            model, cues.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=1 if smoke else N_RANDOM
+            model,
+            cues.cues(pairs),
+            f"cue: {LOOKS}",
+            seed=seed,
+            controls=1 if smoke else N_RANDOM,
+            n_splits=4 if smoke else N_SPLITS,
         )
         known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
     pushed, steered, limits = [], [], []

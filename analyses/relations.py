@@ -22,7 +22,7 @@ import pandas as pd
 import headwise
 from headwise import evidence, testing
 from headwise.comparison import SCOPES
-from headwise.deciding import N_RANDOM
+from headwise.deciding import N_RANDOM, N_SPLITS
 from headwise.exhibits import cards, details
 from headwise.exhibits.attention import examples_shown
 from headwise.questions import Direction
@@ -71,7 +71,12 @@ def analyse(
         EVERY if max(suite.relations.values(), default=0) >= 100 else "every"
     ]
     result = headwise.test_relation(
-        model, suite, asked, seed=seed, controls=1 if smoke else N_RANDOM
+        model,
+        suite,
+        asked,
+        seed=seed,
+        controls=1 if smoke else N_RANDOM,
+        n_splits=4 if smoke else N_SPLITS,
     )
     best = _best(result)
     chosen = _chosen(best)

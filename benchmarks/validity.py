@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -109,22 +110,19 @@ def main(
     out: Annotated[Path | None, typer.Option(help="A line of JSON for every run.")] = None,
 ) -> None:
     """Prints, for each analysis, in how many models anything is supported."""
-    from joblib import Parallel, delayed
-
     shapes = {"burrow": burrow, "minilm": minilm}
     chosen = tuple(analyses.split(","))
     if quick:
         shapes, chosen = {"burrow": 3}, ("relations", "creature")
     todo = list(runs({k: n for k, n in shapes.items() if n}, chosen))
     done: list[dict[str, Any]] = []
-    for found in Parallel(n_jobs=jobs, return_as="generator_unordered")(
-        map(delayed(found_in), todo)
-    ):
-        done.append(found)
-        if out:
-            with out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(found) + "\n")
-        console.print(f"{len(done)}/{len(todo)} {found['shape']} {found['analysis']} {found['kind']} {found['seed']}: {found['seconds']:.0f} s", style="dim")  # fmt: skip
+    with get_context("spawn").Pool(jobs, maxtasksperchild=8) as pool:
+        for found in pool.imap_unordered(found_in, todo):
+            done.append(found)
+            if out:
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(found) + "\n")
+            console.print(f"{len(done)}/{len(todo)} {found['shape']} {found['analysis']} {found['kind']} {found['seed']}: {found['seconds']:.0f} s", style="dim")  # fmt: skip
     columns = ("answer", "looks", "carries", "matters", "moves", "verdict")
     table = Table(title="Models of which anything is supported")
     for name in ("shape", "analysis", "kind", *columns, "s a run"):

@@ -1,5 +1,6 @@
 """Everyone can read a report: no serious finding of axe-core in any view, in light and dark, on a phone."""
 
+import numpy as np
 import pages
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -28,6 +29,18 @@ def test_nothing_serious(visitor, scheme, view):
 def test_nothing_serious_on_a_phone(visitor):
     visit = visitor.open(pages.whole(), viewport={"width": 400, "height": 800})
     assert findings(visit.page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_are_legible_on_every_step_of_the_scale(visitor, scheme):
+    values = np.linspace(0, 1, 24).reshape(4, 6)
+    map_ = pages.whole().figures[0].model_copy(update={"values": values.tolist(), "baseline": None})
+    page = visitor.open(pages.whole(figures=[map_], heads=None), color_scheme=scheme).page
+    shades = page.locator("figure .grid path[class*='step-']").evaluate_all(
+        "paths => paths.map(path => path.getAttribute('class'))"
+    )
+    assert set(shades) == {f"step-{i}" for i in range(21)}
+    assert findings(page) == []
 
 
 def test_nothing_serious_in_the_index(visitor, tmp_path):

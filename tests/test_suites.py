@@ -36,3 +36,12 @@ def test_head_takes_groups_of_every_label():
     )
     suite = Suite("s", "?", sentences)
     assert sorted(suite.head(4).groups) == ["a0", "a1", "b0", "b1"]
+
+
+def test_head_takes_whole_pairs_of_a_group():
+    suite = read("probes/adjective_pairs.toml")
+    few = suite.head(5, 2)
+    assert len(few.groups) == 5 and len(few.pairs) == 10
+    kept = {(s.group, s.text) for s in few.sentences}
+    assert kept == {(s.group, s.text) for p in few.pairs for s in (p.clean, p.corrupted)}
+    assert len(read("probes/mole.toml").head(5, 2)) == 10

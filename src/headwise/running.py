@@ -116,8 +116,11 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
         if "pairs" in analysis.options
     }
     if request.smoke:
-        suites = {key: suite.head(40) for key, suite in suites.items()}
-        pairs = {key: suite and suite.head(8) for key, suite in pairs.items()}
+        suites = {
+            key: suite.head(12, 2) if suite.pairs else suite.head(40, 3)
+            for key, suite in suites.items()
+        }
+        pairs = {key: suite and suite.head(8, 4) for key, suite in pairs.items()}
     for analysis in analyses:
         for name in model_names:
             _check_place(request, analysis, name, suites.get((analysis.name, name)))

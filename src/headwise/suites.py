@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from .errors import HeadwiseError
 
@@ -132,6 +132,9 @@ class Pair:
         return tuple(i for i, (a, b) in enumerate(zip(*words, strict=True)) if a != b)
 
 
+Item = TypeVar("Item", Sentence, Pair)
+
+
 @dataclass(frozen=True)
 class Suite:
     """Sentences that one question is asked of.
@@ -181,11 +184,20 @@ class Suite:
         splits = {sentence.split for sentence in self.sentences}
         return splits == {"train", "test"}
 
-    def head(self, n_groups: int) -> "Suite":
-        """A small suite for smoke runs: about `n_groups` groups, spread over labels and splits."""
+    def head(self, n_groups: int, each: int | None = None) -> "Suite":
+        """A small suite for smoke runs: about `n_groups` groups, spread over labels and splits.
+
+        Args:
+            n_groups: Groups.
+            each: Most sentences, or pairs, of a group; all by default.
+        """
         chosen = _spread(self.sentences, n_groups)
-        sentences = tuple(sentence for sentence in self.sentences if sentence.group in chosen)
-        pairs = tuple(pair for pair in self.pairs if pair.group in chosen)
+        if not self.pairs:
+            kept = _first(self.sentences, chosen, each)
+            return replace(self, sentences=kept)
+        pairs = _first(self.pairs, chosen, each)
+        own = {(s.group, s.text) for pair in pairs for s in (pair.clean, pair.corrupted)}
+        sentences = tuple(s for s in self.sentences if (s.group, s.text) in own)
         return replace(self, sentences=sentences, pairs=pairs)
 
     def halves(self, seed: int = 0) -> tuple["Suite", "Suite"]:
@@ -218,6 +230,17 @@ class Suite:
         return replace(
             self, sentences=sentences, pairs=tuple(p for p in self.pairs if chosen(p.clean))
         )
+
+
+def _first(items: Iterable[Item], groups: set[str], each: int | None) -> tuple[Item, ...]:
+    """The first of each group."""
+    number = Counter[str]()
+    kept: list[Item] = []
+    for item in items:
+        number[item.group] += 1
+        if item.group in groups and (each is None or number[item.group] <= each):
+            kept.append(item)
+    return tuple(kept)
 
 
 def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:

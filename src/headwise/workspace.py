@@ -145,7 +145,7 @@ def other_pairs(model: "Model", name: str, *, smoke: bool) -> "Suite":
         return burrow_pairs("adjectives" if "mole" in name else "mole", 20 if smoke else 100)
     other = "adjective_pairs" if "mole" in name else "mole_pairs"
     pairs = that_fit(model, read(find_suite(other)))
-    return pairs.head(8) if smoke else pairs
+    return pairs.head(8, 2) if smoke else pairs
 
 
 def bindings(model: "Model", *, smoke: bool) -> "Suite":
@@ -159,7 +159,7 @@ def bindings(model: "Model", *, smoke: bool) -> "Suite":
     from .suites import read
 
     if _knows_grammar(model):
-        return burrow_sentences("binding", 96 if smoke else 400)
+        return burrow_sentences("binding", 60 if smoke else 400)
     suite = read(find_suite("adjective_binding"))
     return suite.head(12) if smoke else suite
 

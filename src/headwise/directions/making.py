@@ -59,6 +59,11 @@ class Labelled:
         told = Told.by(_with(suite, examples))
         return Labelled(model, suite, layer, examples, told, x)
 
+    @property
+    def sentences(self) -> Suite:
+        """The suite without sentences whose word was not read."""
+        return _with(self.suite, self.examples)
+
     def of_model(self, other: Model) -> "Labelled":
         """The same words in a model of the same shape with the same tokenizer."""
         x = streams_of(other, Words.of_examples(self.examples), [self.layer])[0]

@@ -110,9 +110,8 @@ def towards_each(
     ]
     if not names:
         return []
-    divided = Divided.of(fitted, asked, names)
-
     at = Labelled.of(model, fitted, model.n_layers)
+    divided = Divided.of(at.sentences, asked, names)
     parts = [at.where(at.have(own)) for own in divided.fitted]
     drawn = np.random.default_rng(seed).random(len(at.x)) < MOST_WORDS / len(at.x)
 
@@ -158,8 +157,8 @@ def steer_between(
     asked = [way for way in combinations(sorted(known), 2) if ways.count(set(way)) >= 2]
     if not asked:
         return []
-    divided = Divided.of(fitted, pairs, sorted({name for way in asked for name in way}))
     at = _most_apart(model, fitted)
+    divided = Divided.of(at.sentences, pairs, sorted({name for way in asked for name in way}))
     found: list[SteerResult] = []
     for k, own in enumerate(divided.fitted):
         part, part_at = _part(pairs, divided.fold.tolist(), k), at.where(at.have(own))

@@ -137,11 +137,18 @@ def apart(fitted: Suite, asked: Suite) -> tuple[Suite, int]:
     there = list(zip(deciding_words(asked), _may_decide(asked), strict=True))
     known = frozenset[str]().union(*(words for words, _ in there if words))
     may = frozenset[str]().union(*(own for words, own in there if not words))
-    kept: list[Sentence] = []
-    for s, words, own in zip(fitted.sentences, deciding_words(fitted), _may_decide(fitted), strict=True):  # fmt: skip
-        all_words = words or frozenset(map(str.lower, s.words))
-        if not (known & all_words or may & own):
-            kept.append(s)
+    kept = list(fitted.sentences)
+    # With each sentence that goes, more words stand with one label only.
+    while True:
+        left = replace(fitted, sentences=tuple(kept))
+        told = zip(kept, deciding_words(left), _may_decide(left), strict=True)
+        kept = [
+            s
+            for s, words, own in told
+            if not (known & (words or frozenset(map(str.lower, s.words))) or may & own)
+        ]
+        if len(kept) == len(left.sentences):
+            break
     texts = {s.text for s in kept}
     pairs = tuple(p for p in fitted.pairs if p.clean.text in texts and p.corrupted.text in texts)
     n = len(fitted.sentences) - len(kept)
