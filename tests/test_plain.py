@@ -86,9 +86,9 @@ def test_static_mean_by_hand(tiny_bert, tiny_gpt2):
 
 
 def test_where_every_deciding_word_is_held_out_the_static_mean_can_win():
-    """burrow's mole: folds are blocks of words, so a bag reads nothing, and word vectors read two thirds."""
+    """burrow's mole: folds are blocks of words, so a bag reads nothing, and word vectors something."""
     model = headwise.load("burrow", device="cpu", verify=False)
-    data = headwise.burrow_sentences("mole", 160, seed=0)
+    data = headwise.burrow_sentences("mole", 240, seed=0)
     result = headwise.probe(
         model, data, sites=("residual",), layers=[1, 3], classifiers=("logistic",), n_random=0
     )

@@ -117,7 +117,7 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
     }
     if request.smoke:
         suites = {
-            key: suite.head(12, 2) if suite.pairs else suite.head(40, 3)
+            key: suite.head(40, 1) if suite.pairs else suite.head(40, 3)
             for key, suite in suites.items()
         }
         pairs = {key: suite and suite.head(8, 4) for key, suite in pairs.items()}

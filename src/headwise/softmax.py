@@ -44,7 +44,7 @@ def fit_logistic(
         Log odds up to a constant, of the fitted examples and of all others.
     """
     problem = _Problem.of(values, codes, weights, C, n_labels)
-    return problem.scores(_minimise(problem)).transpose(0, 3, 1, 2)
+    return problem.scores(_minimise(problem)).transpose(0, 2, 3, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class _Problem:
 
     values: Float[ndarray, "matrix example dim"]
     codes: Int[ndarray, " example"]
-    weights: Float[ndarray, "matrix example problem"]
+    weights: Float[ndarray, "matrix problem example"]
     penalty: Float[ndarray, "matrix dim 1 problem"]
     softness: Float[ndarray, "matrix dim 1 problem"]
     absent: Float[ndarray, "matrix label problem"]
@@ -89,7 +89,7 @@ class _Problem:
         return _Problem(
             np.concatenate([turned, one], axis=2).astype(np.float32),
             codes,
-            (weights / total[..., None]).transpose(0, 2, 1).astype(np.float32),
+            (weights / total[..., None]).astype(np.float32),
             penalty[:, :, None].astype(np.float32),
             softness[:, :, None].astype(np.float32),
             np.where(is_there, 0, ABSENT).transpose(0, 2, 1).astype(np.float32),
@@ -97,29 +97,33 @@ class _Problem:
 
     def where(self, kept: Bool[ndarray, " problem"]) -> "_Problem":
         """Some of the problems."""
-        parts = (self.weights, self.penalty, self.softness, self.absent)
-        weights, penalty, softness, absent = (np.compress(kept, part, axis=-1) for part in parts)
-        return _Problem(self.values, self.codes, weights, penalty, softness, absent)
+        parts = (self.penalty, self.softness, self.absent)
+        return _Problem(
+            self.values,
+            self.codes,
+            np.compress(kept, self.weights, axis=1),
+            *(np.compress(kept, part, axis=-1) for part in parts),
+        )
 
-    def scores(self, x: Coefficients) -> Float[ndarray, "matrix example label problem"]:
-        """Log odds of every example."""
-        flat = self.values @ x.reshape(*x.shape[:2], -1)
-        return flat.reshape(*flat.shape[:2], *x.shape[2:]) + self.absent[:, None]
+    def scores(self, x: Coefficients) -> Float[ndarray, "matrix label problem example"]:
+        """Log odds of every example; examples last, so that sums over labels run along whole rows of memory."""
+        flat = x.reshape(*x.shape[:2], -1).transpose(0, 2, 1) @ self.values.transpose(0, 2, 1)
+        return flat.reshape(len(x), *x.shape[2:], -1) + self.absent[..., None]
 
     def value_and_slope(self, x: Coefficients) -> tuple[OfProblem, Coefficients]:
         """The loss of each problem, and how it changes with each coefficient."""
         chance = self.scores(x)
-        chance -= chance.max(axis=2, keepdims=True)
+        chance -= chance.max(axis=1, keepdims=True)
         at = np.arange(len(self.codes))
-        own = chance[:, at, self.codes]
+        own = chance[:, self.codes, :, at].transpose(1, 2, 0)
         np.exp(chance, out=chance)
-        total = chance.sum(axis=2)
-        value = ((np.log(total) - own) * self.weights).sum(axis=1, dtype=np.float64)
-        chance *= (self.weights / total)[:, :, None]
-        chance[:, at, self.codes] -= self.weights
-        slope = self.values.transpose(0, 2, 1) @ chance.reshape(*chance.shape[:2], -1)
+        total = chance.sum(axis=1)
+        value = ((np.log(total) - own) * self.weights).sum(axis=2, dtype=np.float64)
+        chance *= (self.weights / total)[:, None]
+        chance[:, self.codes, :, at] -= self.weights.transpose(2, 0, 1)
+        slope = chance.reshape(len(x), -1, len(at)) @ self.values
         pull = self.penalty * x
-        return value + 0.5 * _dot(pull, x), slope.reshape(x.shape) + pull
+        return value + 0.5 * _dot(pull, x), slope.transpose(0, 2, 1).reshape(x.shape) + pull
 
 
 def _turned(
@@ -136,13 +140,14 @@ def _turned(
     return turned, np.sqrt(np.maximum(square, 0) / n)
 
 
-def _dot(a: Coefficients, b: Coefficients) -> OfProblem:
+# Called a dozen times a step: shapes are not checked here, which would take longer than the sums.
+def _dot(a: ndarray, b: ndarray) -> ndarray:
     n_matrices, _, _, n_problems = a.shape
     product = (a * b).reshape(n_matrices, -1, n_problems)
     return product.sum(axis=1, dtype=np.float64)
 
 
-def _times(scale: OfProblem, x: Coefficients) -> Coefficients:
+def _times(scale: ndarray, x: ndarray) -> ndarray:
     return scale[:, None, None].astype(np.float32) * x
 
 

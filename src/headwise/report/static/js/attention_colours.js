@@ -42,9 +42,9 @@ export class Slots {
   }
 }
 
-/** How strong the shade of a share is: small ones still show, and words stay readable on the largest. */
+/** How strong the shade of a share is: small ones still show, and on the largest of any colour words keep a contrast of 4.5. */
 export function shadeOf(share, colours) {
-  return (colours.dark ? 0.55 : 0.62) * share ** 0.7;
+  return (colours.dark ? 0.42 : 0.62) * share ** 0.7;
 }
 
 /** A colour that is partly transparent. */
