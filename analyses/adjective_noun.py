@@ -24,7 +24,7 @@ from typing import Any
 import headwise
 from headwise import cues, evidence, workspace
 from headwise.comparison import SCOPES
-from headwise.deciding import N_RANDOM, N_SPLITS
+from headwise.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
 from headwise.directions.collecting import test_collecting
 from headwise.exhibits import asked, cards, details, probes
 from headwise.exhibits import heads as exhibits
@@ -107,7 +107,7 @@ def analyse(
             classifiers=[probes.HEADLINE],
             folds=3 if smoke else 5,
             seed=seed,
-            n_random=1 if smoke else N_RANDOM,
+            n_random=1 if smoke else N_RANDOM_PROBED,
         )
         known.append(evidence.carries(read, probes.HEADLINE))
     except headwise.HeadwiseError as error:

@@ -23,7 +23,7 @@ Caveats: that a sense can be read does not show that the model uses it.
 
 import headwise
 from headwise import cues, erasure, evidence, workspace
-from headwise.deciding import N_RANDOM, N_SPLITS
+from headwise.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
 from headwise.directions.pushes import DirectionResult
 from headwise.directions.several import SeenWords, steer_between, towards_each
 from headwise.directions.steering import SteerResult, read_label
@@ -71,7 +71,7 @@ def analyse(
     asked = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
     if label != "sense":
         asked["too_few"] = "drop"  # a treebank's rarest parts of speech
-    result = headwise.probe(model, suite, **asked, n_random=1 if smoke else N_RANDOM)
+    result = headwise.probe(model, suite, **asked, n_random=1 if smoke else N_RANDOM_PROBED)
     choice = result.chosen("residual", probes.HEADLINE)
     layer = choice.key[1]
     verdict = evidence.verdict(choice)
@@ -174,7 +174,7 @@ def _moves(
         if not pairs:
             return pushed, [], []
         elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
-        return pushed, steer_between(model, suite, pairs, elsewhere, 3 if smoke else 10, seed), []
+        return pushed, steer_between(model, suite, pairs, elsewhere, 3 if smoke else 5, seed), []
     except SeenWords as error:
         return [], [], [f"Whether heads move the word was not tested: {error}"]
 

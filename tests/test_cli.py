@@ -257,7 +257,7 @@ def test_other_labels_at_other_words(headwise, tmp_path):
         "part of speech",
         "--smoke",
     )
-    result = headwise(*command, cwd=tmp_path)
+    result = in_process_of_its_own(*command, cwd=tmp_path)  # thousands of fits: unchecked
     assert result.returncode == 0, result.stderr
     report = load_report(tmp_path / "reports/mole-burrow/results.json")
     assert report.question == "From which layer on can the part of speech of a word be read?"

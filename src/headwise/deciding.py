@@ -21,6 +21,7 @@ MIN_CASES = 20
 MIN_CLUSTERS = 10
 N_SPLITS = 20
 N_RANDOM = 10  # random-weight models in a family of controls
+N_RANDOM_PROBED = 5  # where probes are fitted on every head of each
 
 
 def decide(

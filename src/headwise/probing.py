@@ -24,6 +24,7 @@ from numpy import ndarray
 from . import gains, plain, words
 from .classifiers import CLASSIFIERS, CentroidClassifier, Classifier, Logistic, inner_folds, weights
 from .codelength import orders_of
+from .deciding import N_RANDOM_PROBED
 from .errors import HeadwiseError
 from .examples import Examples, divide
 from .fits import Job, Task, fit_all
@@ -67,7 +68,6 @@ __all__ = [
     "probe",
 ]
 
-N_RANDOM = 10  # models with random weights; each costs a forward pass and a fit of every head
 MIN_WORDS = (
     10  # kinds of read words, from which on they are a sample of words and not the question itself
 )
@@ -223,7 +223,7 @@ def probe(
     controls: bool = True,
     n_jobs: int | None = None,
     resume: str | Path | None = None,
-    n_random: int = N_RANDOM,
+    n_random: int = N_RANDOM_PROBED,
 ) -> ProbeResult:
     """Reads a label from the vectors of marked words, everywhere in the model.
 
