@@ -196,7 +196,12 @@ def _controls(found: TransferResult) -> str:
         return f"Steps: no model with random weights could be measured ({found.why_not})."
     rows = [found.row(field) for field in found.fields[1:]]
     said = ", ".join(f"{r['field']} {r['uniform']:.2f} ({r['step']:.2f} as it is)" for r in rows)
-    ts = ", ".join(f"{r['t']:.1f}" for r in rows)
+    ts = ", ".join(
+        f"{r['t']:.1f} in {r['field']}"
+        if np.isfinite(r["t"])
+        else f"not known in {r['field']}, of too few pairs"
+        for r in rows
+    )
     return (
         f"Steps: t of the other fields is {ts}, in {found.n_controls} models with random weights at most {rows[0]['control_t']:.1f}; "
         f"with uniform attention steps are {said}."

@@ -230,3 +230,10 @@ def test_reports_are_typed_and_frozen():
         pages.whole().model_copy().question = "another"
     with pytest.raises(ValidationError):
         Report.model_validate(pages.whole().model_dump() | {"extra": 1})
+
+
+def test_numbers_in_sentences():
+    from headwise.results import MINUS, percent, points
+
+    assert [percent(x) for x in (0.789, -0.001, -0.2)] == ["79%", "0%", f"{MINUS}20%"]
+    assert points(-0.0001, -0.05, 0.0499) == f"+0.0 points [{MINUS}5.0, +5.0]"

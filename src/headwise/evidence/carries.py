@@ -13,7 +13,7 @@ CARRIES = Texts(
     "beside it, its place. The baseline is chosen on what is fitted.",
     unit="difference",
     rule=f"Yes: the gain is at least {100 * SMALLEST:.0f} points, p is below {100 * LEVEL:.0f}%, and its t is larger than that of any head of a model with random weights or uniform attention. No: a gain of "
-    f"{100 * SMALLEST:.0f} points is ruled out, over all heads at once. Unclear: otherwise, and with fewer than {MIN_CASES} sentences or {MIN_CLUSTERS} groups.",
+    f"{100 * SMALLEST:.0f} points is ruled out, over all heads at once. Inconclusive: otherwise, and with fewer than {MIN_CASES} sentences or {MIN_CLUSTERS} groups.",
     p_over="all heads; of the gain over the best baseline",
 )
 

@@ -17,7 +17,7 @@ LOOKS = Texts(
     unit="difference",
     rule=f"Yes: the head hits at least {POINTS} more often than uniform attention and permuted links, and than the best baseline of position and plain text, each on all pairs and on non-adjacent ones; each "
     "time p is below 5% and t is larger than that of every head of the models with random weights and of uniform attention; and the right words get more attention than a uniform head gives them. No: it hits less "
-    f"than {POINTS} more often than uniform attention and permuted links, by its interval over all heads. Unclear: otherwise, and with fewer than {MIN_CASES} cases or {MIN_CLUSTERS} clusters.",
+    f"than {POINTS} more often than uniform attention and permuted links, by its interval over all heads. Inconclusive: otherwise, and with fewer than {MIN_CASES} cases or {MIN_CLUSTERS} clusters.",
     p_over="all heads, directions and relations tested, combined over splits; the largest of the four that the rule asks for",
 )
 LOOKS_ALONG = replace(

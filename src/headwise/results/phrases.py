@@ -14,7 +14,7 @@ def head_name(layer: int, head: int) -> str:
 
 def percent(rate: float) -> str:
     """A rate for a sentence, e.g. `79%`."""
-    return "n/a" if math.isnan(rate) else f"{100 * rate:.0f}%"
+    return "n/a" if math.isnan(rate) else f"{100 * rate:z.0f}%".replace("-", MINUS)
 
 
 def signed(offset: int) -> str:
@@ -27,6 +27,6 @@ def points(value: float, low: float, high: float) -> str:
     interval = (
         "too few groups for an interval"
         if math.isnan(low)
-        else f"{100 * low:+.1f}, {100 * high:+.1f}"
+        else f"{100 * low:+z.1f}, {100 * high:+z.1f}"
     )
-    return f"{100 * value:+.1f} points [{interval}]".replace("-", MINUS)
+    return f"{100 * value:+z.1f} points [{interval}]".replace("-", MINUS)
