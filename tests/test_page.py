@@ -230,6 +230,14 @@ def test_a_model_of_48_layers_and_64_heads(visitor):
     assert visit.text("#head") == "L47H62"
 
 
+def test_rules_are_folded_and_printed(visitor):
+    visit = visitor.open(pages.whole())
+    rule = visit.page.locator("details.rule p").first
+    assert not rule.is_visible()
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert rule.is_visible()
+
+
 def test_print_leaves_out_what_paper_cannot_do(visitor):
     visit = visitor.open(pages.whole())
     visit.page.emulate_media(media="print")
@@ -279,7 +287,7 @@ def test_a_report_with_nothing_in_it(visitor):
 
 def test_an_empty_table_says_so(visitor):
     visit = visitor.open(pages.whole())
-    visit.page.locator("details summary").click()
+    visit.page.locator(".table details summary").click()
     assert "No rows." in visit.text("[data-table='1']")
 
 

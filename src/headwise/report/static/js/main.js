@@ -27,11 +27,25 @@ function drawEvidence(root) {
   const { measures, verdicts } = page.heads;
   if (verdicts) verdictPanel(root, page, selection);
   measures.forEach((measure, i) =>
-    headPanel(root, page, page.panels[i], selection, [el("p", { class: "rule" }, measure.rule)]),
+    headPanel(root, page, page.panels[i], selection, [ruleOf(measure)]),
   );
   const missing = KINDS.filter((kind) => !measures.some((measure) => measure.kind === kind));
   if (missing.length) missingPanel(root, missing);
 }
+
+function ruleOf(measure) {
+  return el(
+    "details",
+    { class: "rule" },
+    el("summary", {}, "When yes, when no"),
+    el("p", {}, measure.rule),
+  );
+}
+
+// What is folded would be missing on paper.
+addEventListener("beforeprint", () => {
+  for (const rule of document.querySelectorAll("details.rule")) rule.open = true;
+});
 
 /** What the head under the pointer is, in one line under the grids. */
 function readout(root) {
