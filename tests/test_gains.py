@@ -59,6 +59,15 @@ def test_what_a_control_passes_is_no_yes(control_t):
     assert heads["carries"].tolist() == ["inconclusive"]
 
 
+@pytest.mark.parametrize("baseline", [0.97, 0.999])
+def test_a_right_head_beside_a_baseline_that_is_nearly_right_is_no_no(baseline):
+    """There is no room for a gain of five points, so that none was seen says nothing."""
+    heads = evidence.carries(
+        simulated(0, [0.999, 0.97], baseline=baseline, n_groups=80), "logistic"
+    )
+    assert set(heads["carries"]) == {"inconclusive"}
+
+
 def test_nine_groups_say_nothing():
     heads = evidence.carries(simulated(0, [0.98, 0.2], n_groups=9, per_group=20), "logistic")
     assert set(heads["carries"]) == {"inconclusive"}

@@ -39,8 +39,8 @@ def table_of(
         seed: Fixes the flips.
 
     Returns:
-        Columns `metric`, the mean, `low` and `high` (95%), `se`, `t`, `p`, `p_fwer` (over all rows), `q_fdr`, and `critical`, what a t must exceed
-        at 5% over the family. Of a metric that cannot but rise, as `kl`, the sign says nothing, and t and p are NaN; so they are with
+        Columns `metric`, the mean, `low` and `high` (95%), `se`, `t`, `p`, `p_fwer` (over all rows), `q_fdr`, `critical`, how many standard errors about
+        the mean hold all effects at once, and `bar`, what a t must exceed at 5% over the family. Of a metric that cannot but rise, as `kl`, the sign says nothing, and t and p are NaN; so they are with
         fewer than 20 sentences or 10 clusters.
     """
     estimates = mean_of(effects, clusters)
@@ -58,6 +58,7 @@ def table_of(
             "p_fwer": tests.p_fwer * says,
             "q_fdr": tests.q_fdr * says,
             "critical": tests.criticals * says,
+            "bar": tests.bars * says,
         }
     )
 

@@ -121,7 +121,7 @@ def _ask(
         "t": t,
         "control": control,
         "control_t": control_t,
-        "detectable": detectable(se, whole.criticals, df),
+        "detectable": _detectable(se, whole, control_t, df),
     }
     is_small = _is_small(means, kept, whole) & (1 - columns["baseline_hit_rate"] >= 2 * SMALLEST)
     said = decide(
@@ -134,6 +134,14 @@ def _ask(
         clusters=n_clusters,
     )
     return Asked(columns, passes, np.array(said) == "yes", np.array(said) == "no")
+
+
+def _detectable(
+    se: Float[ndarray, " row"], whole: Tests, control_t: Float[ndarray, " row"], df: ndarray
+) -> Float[ndarray, " row"]:
+    """Smallest effect that would be a yes in 80% of such data: its t must pass two bars, and the effect one of its own."""
+    bar = np.fmax(whole.bars, control_t)
+    return np.maximum(detectable(se, bar, df), SMALLEST + detectable(se, 0.0, df))
 
 
 def _by_split(

@@ -52,7 +52,13 @@ def _said(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
         p_fwer=numbers["p_fwer"],
         t=numbers["t"],
         control_t=numbers["control_t"],
-        is_small=is_small(numbers["gain"], numbers["gain_se"], numbers["critical"], SMALLEST),
+        is_small=is_small(
+            numbers["gain"],
+            numbers["gain_se"],
+            numbers["critical"],
+            numbers["balanced_accuracy"] - numbers["gain"],
+            SMALLEST,
+        ),
         cases=rows["cases"].to_numpy(int),
         clusters=rows["clusters"].to_numpy(int),
     )
@@ -80,7 +86,13 @@ def verdict(choice: Choice) -> Verdict:
         p_fwer=np.array([choice.p]),
         t=np.array([choice.t]),
         control_t=choice.control_t,
-        is_small=is_small(one, np.array([choice.gain_se]), np.array([choice.critical]), SMALLEST),
+        is_small=is_small(
+            one,
+            np.array([choice.gain_se]),
+            np.array([choice.critical]),
+            np.array([choice.accuracy.value - choice.gain.value]),
+            SMALLEST,
+        ),
         cases=choice.cases,
         clusters=choice.clusters,
     )

@@ -90,7 +90,9 @@ def judged(result: AblationResult, metric: str | None = None) -> pd.DataFrame:
             "matters_t": ts.min(axis=1),
             "matters_control": cost / whole if can else np.nan,
             "matters_control_t": control_t,
-            "matters_detectable": _detectable(se, critical, control_t, clusters - 1).max(axis=1),
+            "matters_detectable": _detectable(se, by_way("bar"), control_t, clusters - 1).max(
+                axis=1
+            ),
             "matters_negative": [YES if one == YES else NO for one in helps],
             "matters_disagree": [YES if x > 0 else NO for x in by_way("disagree").max(axis=1)],
             "matters_cases": n,
@@ -101,10 +103,10 @@ def judged(result: AblationResult, metric: str | None = None) -> pd.DataFrame:
 
 
 def _detectable(
-    se: Float[ndarray, "cut how"], critical: Float[ndarray, "cut how"], control_t: float, df: int
+    se: Float[ndarray, "cut how"], bars: Float[ndarray, "cut how"], control_t: float, df: int
 ) -> Float[ndarray, "cut how"]:
     """Smallest share that would be a yes with 80% power: the t must pass two bars, and the share one of its own."""
     if df < 1:
         return np.full(se.shape, np.nan)
-    bar = np.fmax(critical, control_t)
+    bar = np.fmax(bars, control_t)
     return np.maximum(detectable(se, bar, df), SMALLEST + detectable(se, 0.0, df))

@@ -58,8 +58,11 @@ class Tests:
         q_fdr: Share of false discoveries to be expected among tests with a q this low (Benjamini and Hochberg 1995).
         t: The mean in units of its standard error.
         se: Standard error over clusters; two-way where factors cross.
-        critical: What a t must exceed to be above zero at `level` over the family: the largest over tests, if they differ in clusters.
-        criticals: The same for each test.
+        critical: The largest of `criticals`.
+        criticals: How many standard errors about an estimate hold its effect at `level`, for all tests at once: that of the flips, and at least
+            Bonferroni's, as tests whose effects are alike but not zero look more alike when flipped than they are.
+        bars: What t of each test must exceed to be above zero at `level` over the family: more where clusters differ in size, and where values
+            are skewed as the data are.
         maxima: For each factor, the largest of all tests at every flip, sorted; in units of the root of the sum of squares.
     """
 
@@ -72,6 +75,7 @@ class Tests:
     se: Float[ndarray, " test"]
     critical: float
     criticals: Float[ndarray, " test"]
+    bars: Float[ndarray, " test"]
     maxima: tuple[Float[ndarray, " _"], ...] = ()
 
 
@@ -128,8 +132,11 @@ def max_t(
         _by_factor(kept, spreads, f, crossed_t, seed + f, n_flips, level) for f in range(n_factors)
     ]
     *columns, maxima = zip(*by_factor, strict=True)
-    for name, column in zip(("p", "p_fwer", "criticals"), columns, strict=True):
+    for name, column in zip(("p", "p_fwer", "criticals", "bars"), columns, strict=True):
         found[name][tested] = np.max(column, axis=0)
+    df = np.concatenate([np.full(len(b.values), b.clusters.n - 1) for b in kept])
+    bonferroni = stats.t.isf(level / tested.sum(), df)
+    found["criticals"][tested] = np.maximum(found["criticals"][tested], bonferroni)
     found["q_fdr"][tested] = stats.false_discovery_control(found["p"][tested])
     critical = float(found["criticals"][tested].max())
     return Tests(**found, critical=critical, maxima=tuple(maxima))
@@ -139,7 +146,7 @@ def p_against(block: Block, family: Tests) -> Float[ndarray, " test"]:
     """Family-wise p of further tests, against the largest of a family that they are no part of.
 
     For tests that differ little from some of the family (the same in another split of the data), so that their null distribution is the
-    same: nothing is flipped anew.
+    same: nothing is flipped anew. They may be no sparser over clusters than the family and no less alike among themselves.
 
     Args:
         block: The tests; clusters by the factors of the family.
@@ -159,8 +166,9 @@ def p_against(block: Block, family: Tests) -> Float[ndarray, " test"]:
     return np.fmax.reduce(found)
 
 
-COLUMNS = ("p", "p_fwer", "q_fdr", "t", "se", "criticals")
+COLUMNS = ("p", "p_fwer", "q_fdr", "t", "se", "criticals", "bars")
 Columns = tuple[
+    Float[ndarray, " test"],
     Float[ndarray, " test"],
     Float[ndarray, " test"],
     Float[ndarray, " test"],
@@ -183,12 +191,23 @@ def _by_factor(
     n_flips: int,
     level: float,
 ) -> Columns:
-    """p, family-wise p and critical t, when the clusters of one factor are flipped, and the largest of every flip."""
+    """p, family-wise p, critical t and bars, when the clusters of one factor are flipped, and the largest of every flip."""
     names = np.unique(np.concatenate([block.clusters.factors[factor] for block in blocks]))
     scaled, observed, n = _observed(blocks, spreads, factor, names, crossed_t)
-    return _compare(
-        scaled.astype(np.float32), observed, n, _flips(len(names), n_flips, seed), level
+    signs = _flips(len(names), n_flips, seed)
+    p, p_fwer, critical, largest = _compare(scaled.astype(np.float32), observed, n, signs, level)
+    skew = np.concatenate([_skewness(spread.influences[factor]) for spread in spreads])
+    effective = np.concatenate(
+        [np.full(len(b.values), _effective(b, b.clusters.factors[factor])) for b in blocks]
     )
+    bars = _to_t(_to_u(_uncorrected(critical, skew, n), n), effective)
+    return p, p_fwer, critical, bars, largest
+
+
+def _effective(block: Block, cluster: Int[ndarray, " item"]) -> float:
+    """As how many clusters of one size these count: of sums that are flipped, the largest cannot outweigh itself."""
+    share = np.bincount(cluster, _contrast(block).of_item)
+    return float(1 / (share**2).sum())
 
 
 def _observed(
@@ -232,7 +251,12 @@ def _compare(
     n: Float[ndarray, " test"],
     signs: Float[ndarray, "cluster flip"],
     level: float,
-) -> Columns:
+) -> tuple[
+    Float[ndarray, " test"],
+    Float[ndarray, " test"],
+    Float[ndarray, " test"],
+    Float[ndarray, " maximum"],
+]:
     """Every flip and its mirror image; the data as they are count as one that is at least as large."""
     n_all = 2 * signs.shape[1]
     count = np.empty(len(scaled))
@@ -304,12 +328,9 @@ def _corrected(
 ) -> Float[ndarray, " test"]:
     """Hall's transformation of t, where it is smaller than t.
 
-    Normal data of few clusters look skewed by chance, and a skewness that is large shows by half in them: what exceeds half its standard
-    error at a normal distribution is doubled, up to the root of the number of clusters, which is the most that a sample can show.
+    It holds for a test alone; far out in the tail, where the largest of many skewed tests lies, it is too little.
     """
-    error = np.sqrt(6 * n * (n - 1) / (np.maximum(n - 2, 1) * (n + 1) * (n + 3)))
-    root = np.sqrt(n)
-    skew = np.sign(skew) * np.clip(2 * np.abs(skew) - error, 0, root)
+    root, skew = np.sqrt(n), _as_shown(skew, n)
     t = np.clip(t, -1e6, 1e6)
     # Hall's cubic is flat at t = 3 root(n) / |skew|. An effect so far from zero that it lies beyond is no longer what skewness made: from
     # there on it rises with t, or no head that is nearly always right could be told from zero with 50 clusters.
@@ -317,3 +338,26 @@ def _corrected(
     inside = np.minimum(t, flat)
     moved = inside + skew * inside**2 / (3 * root) + skew**2 * inside**3 / (27 * n)
     return np.minimum(t, moved + (t - inside) + skew / (6 * root))
+
+
+def _as_shown(skew: Float[ndarray, " test"], n: Float[ndarray, " test"]) -> Float[ndarray, " test"]:
+    """The skewness that is corrected for.
+
+    Normal data of few clusters look skewed by chance, and a skewness that is large shows by half in them: what exceeds half its standard
+    error at a normal distribution is doubled, up to the root of the number of clusters, which is the most that a sample can show.
+    """
+    error = np.sqrt(6 * n * (n - 1) / (np.maximum(n - 2, 1) * (n + 1) * (n + 3)))
+    return np.sign(skew) * np.clip(2 * np.abs(skew) - error, 0, np.sqrt(n))
+
+
+def _uncorrected(
+    t: Float[ndarray, " test"], skew: Float[ndarray, " test"], n: Float[ndarray, " test"]
+) -> Float[ndarray, " test"]:
+    """The t that `_corrected` makes this one: Hall's cubic is a cube that is moved, so it has a closed inverse."""
+    root, skew = np.sqrt(n), _as_shown(skew, n)
+    moved = t - skew / (6 * root)
+    flat = np.divide(3 * root, -skew, out=np.full(len(t), np.inf), where=skew < 0)
+    some = np.where(skew == 0, 1.0, skew)
+    inside = np.where(skew == 0, moved, 3 * root / some * (np.cbrt(1 + skew * moved / root) - 1))
+    # At the flat point the cubic is a third of it; beyond, it goes on with slope 1.
+    return np.maximum(t, np.where(moved > flat / 3, moved + 2 * flat / 3, inside))

@@ -5,6 +5,8 @@ from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import stats
 
+LARGEST = 1e3  # a t beyond this cannot be reached
+
 
 def is_within(
     value: Float[ndarray, "*rest"],
@@ -15,13 +17,14 @@ def is_within(
     """Whether an effect lies within plus or minus the smallest effect of interest: two one-sided tests.
 
     That an effect was not found does not show that there is none; that an interval lies within bounds too small to matter does
-    (Schuirmann 1987; Lakens 2017). With the critical value of a maximum over tests it holds for all of them together.
+    (Schuirmann 1987; Lakens 2017). With the critical value of a family it holds for all of its tests together. A large loss in a cluster so rare that none
+    was seen is not ruled out: of 10 clusters, a third of samples hold none that is 1 in 10.
 
     Args:
         value: The effect.
         se: Its standard error. Of hits and of differences of hits take that of `mean_of` with its `bound`, which is not 0 where all items
             are alike.
-        critical: One-sided critical value of t, as in `Tests`.
+        critical: One-sided critical value of t, `Tests.criticals`.
         smallest: Smallest effect of interest, in the unit of the effect.
 
     Returns:
@@ -43,12 +46,16 @@ def detectable(
 
     Args:
         se: Standard error of the effect.
-        critical: One-sided critical value of t, as in `Tests`.
+        critical: What t must exceed, `Tests.bars`.
         df: Degrees of freedom, `clusters - 1` of the factor that has fewest.
         power: How often it would be found.
+
+    Returns:
+        NaN where none would: with few clusters of very different sizes no effect is large enough.
     """
     spread = np.sqrt(1 + np.square(critical) / (2 * np.asarray(df)))
-    return np.asarray((critical + stats.norm.ppf(power) * spread) * se)
+    found = np.asarray((critical + stats.norm.ppf(power) * spread) * se)
+    return np.where(np.asarray(critical) < LARGEST, found, np.nan)
 
 
 def combine(p: Float[ndarray, " split *rest"]) -> Float[ndarray, "*rest"]:
