@@ -38,6 +38,7 @@ from headwise.results import (
     Report,
     Table,
     Verdict,
+    could_be_found,
     head_name,
     percent,
     points,
@@ -218,8 +219,8 @@ def _answer(result: RelationResult) -> str:
         )
     else:
         opening = (
-            f"Whether nouns attend to their adjectives in a head of {model} more often than the baselines is inconclusive (an effect of "
-            f"{100 * best['detectable']:.0f} points would have been found in 80% of samples like this): in the most promising, {_name(best)},"
+            f"Whether nouns attend to their adjectives in a head of {model} more often than the baselines is inconclusive "
+            f"({could_be_found(best['detectable'])}): in the most promising, {_name(best)},"
         )
     answer = f"{opening} {_numbers(best)}."
     if _verdict(result, "dependent->governor") == "supported":

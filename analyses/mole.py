@@ -41,6 +41,7 @@ from headwise.results import (
     Detail,
     Lines,
     Report,
+    could_be_found,
     head_name,
     percent,
     points,
@@ -253,11 +254,7 @@ def _answer(model: str, word: str, kind: str, result: ProbeResult, choice: Choic
     }[verdict]
     baseline, start = result.rate(*BEST), result.rate(("residual", 0, None), probes.HEADLINE)
     majority = result.rate(MAJORITY, "majority")
-    seen = (
-        ""
-        if verdict == "supported"
-        else f"; a gain of {100 * choice.detectable:.0f} points would have been found in 80% of samples like this"
-    )
+    seen = "" if verdict == "supported" else f"; {could_be_found(choice.detectable, 'gain')}"
     before = (
         "" if layer == 0 else f"before any attention, at layer 0, it is {percent(start.value)}; "
     )

@@ -22,7 +22,7 @@ import pandas as pd
 import headwise
 from headwise import evidence, testing
 from headwise.comparison import SCOPES
-from headwise.deciding import N_RANDOM, N_SPLITS
+from headwise.deciding import MIN_CLUSTERS, N_RANDOM, N_SPLITS
 from headwise.exhibits import cards, details
 from headwise.exhibits.attention import examples_shown
 from headwise.questions import Direction
@@ -247,9 +247,15 @@ def _not_found(result: RelationResult) -> list[str]:
     lines: list[str] = []
     if without:
         rows = result.table[result.table["relation"].isin(without)]
+        none = int((rows["detectable"].isna() & (rows["clusters"] >= MIN_CLUSTERS)).sum())
         lines.append(
             f"No head was found to attend along: {', '.join(without)}. The smallest effect that would be found in 80% of such data is "
-            f"{_signed(rows['detectable'].min())} at best and {_signed(rows['detectable'].max())} at worst."
+            f"{_signed(rows['detectable'].min())} at best and {_signed(rows['detectable'].max())} at worst"
+            + (
+                f"; in {none:,} combinations none, however large, as a few groups have most of the cases or controls reach as much."
+                if none
+                else "."
+            )
         )
     impossible = sum(result.impossible.values())
     if impossible:

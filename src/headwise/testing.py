@@ -139,9 +139,13 @@ def _ask(
 def _detectable(
     se: Float[ndarray, " row"], whole: Tests, control_t: Float[ndarray, " row"], df: ndarray
 ) -> Float[ndarray, " row"]:
-    """Smallest effect that would be a yes in 80% of such data: its t must pass two bars, and the effect one of its own."""
+    """Smallest effect that would be a yes in 80% of such data: its t must pass two bars, and the effect one of its own.
+
+    NaN where it would be more than all hits: nothing can be found there.
+    """
     bar = np.fmax(whole.bars, control_t)
-    return np.maximum(detectable(se, bar, df), SMALLEST + detectable(se, 0.0, df))
+    found = np.maximum(detectable(se, bar, df), SMALLEST + detectable(se, 0.0, df))
+    return np.where(found <= 1, found, np.nan)
 
 
 def _by_split(

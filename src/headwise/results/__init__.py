@@ -4,7 +4,7 @@ from .attention import Attention, Example, Linked, Marked, Telling, Text
 from .figures import Figure, Heatmap, Lines, Matrix, Series
 from .heads import SAID, VERDICTS, Detail, Heads, Measure, Writes, Written
 from .packed import Frozen, Packed
-from .phrases import MINUS, Verdict, head_name, percent, points, signed
+from .phrases import MINUS, Verdict, could_be_found, head_name, percent, points, signed
 from .report import SCHEMA_VERSION, Provenance, Report, Source, load_report, slug_of
 from .tables import Cell, Column, Kind, Table
 
@@ -39,6 +39,7 @@ __all__ = [
     "Verdict",
     "Writes",
     "Written",
+    "could_be_found",
     "head_name",
     "load_report",
     "percent",

@@ -30,3 +30,10 @@ def points(value: float, low: float, high: float) -> str:
         else f"{100 * low:+z.1f}, {100 * high:+z.1f}"
     )
     return f"{100 * value:+z.1f} points [{interval}]".replace("-", MINUS)
+
+
+def could_be_found(detectable: float, what: str = "effect") -> str:
+    """What data like these would have shown with 80% power; NaN where no effect is large enough."""
+    if math.isnan(detectable):
+        return f"no {what}, however large, would have been found in 80% of samples like this"
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what} of {100 * detectable:.0f} points would have been found in 80% of samples like this"
