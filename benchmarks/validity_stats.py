@@ -163,7 +163,7 @@ def smallest(console, rng, n_sets, n_flips, cells):
                 values = planted(rng, kind, n_tests, n_clusters, 0.0)
                 estimate = mean_of(values, clusters, bound)
                 tests = max_t([Block(values, clusters)], seed=seed, n_flips=n_flips)
-                stated.append(detectable(estimate.se, tests.critical, estimate.df).mean())
+                stated.append(detectable(estimate.se, tests.bars, estimate.df).mean())
             said = float(np.mean(stated))
             low, high = said / 2, said * 2
             for _ in range(6):
