@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from headwise import evidence
+from headwise import evidence, stats
 from headwise.gains import best_baseline, choose, family, halvings
 from headwise.plain import BEST_BASELINE
 from headwise.probe_table import table_of
@@ -153,3 +153,22 @@ def test_one_choice_for_every_seed():
         for seed in range(8)
     ]  # fmt: skip
     assert np.ptp(said) < 0.03
+
+
+def test_what_a_choice_asks_for_is_what_would_be_found():
+    """p is twice the median over halvings, so the bar is that of half the level."""
+    result = simulated(5, [0.8])
+    choice = result.chosen("z", "logistic")
+    gain = result.correct(("z", 0, 0), "logistic") - result.correct(*BEST)
+    own = [stats.Block(gain[None], result.clusters, result.truth)]
+    whole, half = (stats.max_t(own, seed=result.seed, level=level) for level in (0.05, 0.025))
+    assert choice.critical == half.critical > whole.critical
+    df = len(np.unique(result.groups)) - 1
+    assert choice.detectable > stats.detectable(np.array(choice.gain_se), whole.bars[0], df)
+
+
+def test_the_gain_of_a_choice_is_found_as_often_as_it_says():
+    said = [simulated(s, [0.6]).chosen("z", "logistic").detectable for s in range(5)]
+    gain = float(np.mean(said))
+    found = [simulated(200 + s, [0.6 + gain]).chosen("z", "logistic").p < 0.05 for s in range(40)]
+    assert 0.6 <= np.mean(found) <= 0.97  # binomial(40, 0.8)

@@ -84,3 +84,26 @@ def test_a_model_without_a_random_twin(tiny_bert, monkeypatch):
     assert any("cannot be made anew" in warning for warning in result.warnings)
     assert set(evidence.carries(result, "centroid")["carries"]) <= {"no", "inconclusive"}
     assert not np.isfinite(result.table["control_t"]).any()
+
+
+def test_a_penalty_that_suits_a_control_less_lowers_no_bar(tiny_bert, monkeypatch):
+    """Controls are screened with one penalty and their best places fitted with all: the better of both counts."""
+    fits = []
+
+    def kept(*args):
+        rows = fit(*args)
+        fits.append(rows.set_index(["layer", "head"])["t"])
+        return rows
+
+    fit = untrained._fitted
+    monkeypatch.setattr(untrained, "_fitted", kept)
+    several = headwise.Logistic(C=(0.0001, 10 * untrained.SCREENED_C))
+    asked = {"sites": ("z",), "folds": 4, "n_random": 2, "classifiers": ("logistic",)}
+    controls = headwise.probe(tiny_bert, nouns(), logistic=several, **asked).controls
+    assert len(fits) == 2 * 3
+    for i, name in enumerate(controls["control"].unique()):
+        screened, tuned = fits[2 * i : 2 * i + 2]
+        own = controls[controls["control"] == name].set_index(["layer", "head"])["t"]
+        expected = np.fmax(screened, tuned.reindex(screened.index))
+        np.testing.assert_array_equal(own.loc[expected.index], expected)
+    assert any((fits[i + 1] < fits[i].loc[fits[i + 1].index]).any() for i in (0, 2, 4))
