@@ -22,28 +22,23 @@ Caveats: attention is not use; and that the model can do without a head does not
 from typing import Any
 
 import headwise
-from headwise import cues, evidence, workspace
-from headwise.comparison import SCOPES
-from headwise.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
-from headwise.directions.collecting import test_collecting
-from headwise.exhibits import asked, cards, details, probes
-from headwise.exhibits import heads as exhibits
-from headwise.exhibits.asked import WHICH
-from headwise.exhibits.attention import examples_shown
-from headwise.prompts import that_fit
-from headwise.questions import DIRECTIONS, Direction
-from headwise.relations import RelationResult
-from headwise.results import (
-    Heatmap,
-    Report,
-    Table,
-    Verdict,
-    could_be_found,
-    head_name,
-    percent,
-    points,
-)
-from headwise.verdicts import judge_all, summary
+from headwise import evidence
+from headwise._formatting import Verdict, could_be_found, head_name, percent, points
+from headwise.attention._comparison import SCOPES
+from headwise.attention.questions import DIRECTIONS, AttentionOrder
+from headwise.attention.relations import RelationTestResult
+from headwise.cli import discovery
+from headwise.data import transforms
+from headwise.directions.ov_alignment import ov_alignment_test
+from headwise.evidence.verdicts import judge_all, summary
+from headwise.interventions.prompts import that_fit
+from headwise.report.schema import Heatmap, Report, Table
+from headwise.report.sections import evidence as exhibits
+from headwise.report.sections import head_cards, head_details, probing
+from headwise.report.sections import relations as asked
+from headwise.report.sections.examples import examples_shown
+from headwise.report.sections.relations import WHICH
+from headwise.stats.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
 
 SUITE = "adjective_noun"
 PAIRS = "adjective_pairs"
@@ -60,12 +55,12 @@ MOVES = (
 QUESTION = "Do some heads let nouns collect their adjectives?"
 LABELS = ("amod", "pred", "described")
 
-TITLES: dict[Direction, str] = {
+TITLES: dict[AttentionOrder, str] = {
     "governor->dependent": "Noun looks at adjective",
     "dependent->governor": "Adjective looks at noun",
     "column": "Noun looks hardest",
 }
-PHRASES: dict[Direction, str] = {
+PHRASES: dict[AttentionOrder, str] = {
     "dependent->governor": "the adjective attends most to its noun",
     "governor->dependent": "the noun attends most to one of its adjectives",
     "column": "of all words, the noun attends most to the adjective",
@@ -86,7 +81,7 @@ def analyse(
 ) -> Report:
     """Tests adjectives and nouns in every head of a model, and cuts heads to see what that costs."""
     labels = [name for name in LABELS if name in suite.relations] or ["amod"]
-    result = headwise.test_relation(
+    result = headwise.relation_test(
         model,
         suite,
         ", ".join(labels),
@@ -97,7 +92,7 @@ def analyse(
     verdict = _verdict(result, "governor->dependent")
     known = [evidence.looks(result, "governor->dependent")]
     not_asked: list[str] = []
-    told = workspace.bindings(model, smoke=smoke)
+    told = discovery.bindings(model, smoke=smoke)
     read = None
     try:
         read = headwise.probe(
@@ -105,12 +100,12 @@ def analyse(
             told,
             sites=["z"],
             labels=[name for name in told.labels if name != "adj"],
-            classifiers=[probes.HEADLINE],
+            classifiers=[probing.HEADLINE],
             folds=3 if smoke else 5,
             seed=seed,
             n_random=1 if smoke else N_RANDOM_PROBED,
         )
-        known.append(evidence.carries(read, probes.HEADLINE))
+        known.append(evidence.carries(read, probing.HEADLINE))
     except headwise.HeadwiseError as error:
         not_asked.append(
             f"Whether heads hold which adjective is the noun's own was not asked: {error}"
@@ -122,8 +117,8 @@ def analyse(
     collected = None
     if pairs and pairs.pairs:
         try:
-            collected = test_collecting(
-                model, cues.cues(pairs), "cue", seed, n_controls=1 if smoke else N_RANDOM
+            collected = ov_alignment_test(
+                model, transforms.cues(pairs), "cue", seed, n_controls=1 if smoke else N_RANDOM
             )
             known.append(evidence.collects(collected))
         except headwise.HeadwiseError as error:
@@ -131,7 +126,7 @@ def analyse(
                 f"Whether heads move nouns along their adjectives was not asked: {error}"
             )
     heads = judge_all(evidence.side_by_side(known))
-    shape = cards.shape_shown(model)
+    shape = head_cards.shape_shown(model)
     return Report(
         analysis="adjective_noun",
         model=model.name,
@@ -175,29 +170,29 @@ def analyse(
             "Kobayashi, Kuribayashi, Yokoi and Inui 2020, Attention is not only a weight.",
             "Jain and Wallace 2019, Attention is not explanation.",
         ],
-        heads=cards.heads_section(
+        heads=head_cards.heads_section(
             model,
             heads,
             [
-                details.directions_asked(result, shape),
-                *([details.ways(cut, shape, note=COSTS)] if cut else []),
+                head_details.directions_asked(result, shape),
+                *([head_details.ways(cut, shape, note=COSTS)] if cut else []),
             ],
         ),
         attention=examples_shown(
             model,
             suite,
             [(", ".join(labels), "governor->dependent")],
-            heads_first=cards.first(heads),
+            heads_first=head_cards.first(heads),
             seed=seed,
         ),
     )
 
 
-def _verdict(result: RelationResult, direction: Direction) -> Verdict:
+def _verdict(result: RelationTestResult, direction: AttentionOrder) -> Verdict:
     return evidence.verdict_over(evidence.looks(result, direction)["looks"])
 
 
-def _answer(result: RelationResult) -> str:
+def _answer(result: RelationTestResult) -> str:
     model = result.model
     best = result.best("governor->dependent")
     if best is None:
@@ -222,11 +217,11 @@ def _answer(result: RelationResult) -> str:
             f"Whether nouns attend to their adjectives in a head of {model} more often than the baselines is inconclusive "
             f"({could_be_found(best['detectable'])}): in the most promising, {_name(best)},"
         )
-    answer = f"{opening} {_numbers(best)}."
+    answer = f"{opening} {_numbers(best, result.has_tags)}."
     if _verdict(result, "dependent->governor") == "supported":
         reverse = result.supported
         reverse = reverse[reverse["direction"] == "dependent->governor"].iloc[0]
-        answer += f" The other way round, adjectives attend to their nouns in {_name(reverse)}: {_numbers(reverse)}."
+        answer += f" The other way round, adjectives attend to their nouns in {_name(reverse)}: {_numbers(reverse, result.has_tags)}."
     return answer
 
 
@@ -238,7 +233,7 @@ def _quoted(rule: Any) -> str:
     return f"'{rule}'"
 
 
-def _numbers(row: Any) -> str:
+def _numbers(row: Any, has_tags: bool) -> str:
     """Hits, baseline and effect on all pairs and on non-adjacent ones, and beyond parts of speech."""
     text = (
         f"{PHRASES[row['direction']]} in {percent(row['hit_rate'])} of {int(row['pairs'])} cases, against "
@@ -251,11 +246,13 @@ def _numbers(row: Any) -> str:
             f"{percent(row['baseline_hit_rate_non_adjacent'])} for {_quoted(row['baseline_non_adjacent'])} "
             f"({points(row['effect_non_adjacent'], row['effect_low_non_adjacent'], row['effect_high_non_adjacent'])})"
         )
+    if not has_tags:
+        return text
     tags = points(row["effect_tags"], row["effect_low_tags"], row["effect_high_tags"])
     return f"{text}; against the best baseline that reads gold parts of speech, {_quoted(row['baseline_tags'])}, it is {tags}"
 
 
-def _figures(result: RelationResult) -> list[Heatmap]:
+def _figures(result: RelationTestResult) -> list[Heatmap]:
     figures: list[Heatmap] = []
     for direction, title in TITLES.items():
         best = result.best(direction)
@@ -280,7 +277,7 @@ def _figures(result: RelationResult) -> list[Heatmap]:
     return figures
 
 
-def _not_found(result: RelationResult) -> list[str]:
+def _not_found(result: RelationTestResult) -> list[str]:
     lines: list[str] = []
     reverse = _verdict(result, "dependent->governor")
     if reverse != "supported":
@@ -311,7 +308,7 @@ def _not_found(result: RelationResult) -> list[str]:
     return lines
 
 
-def _method(model: headwise.Model, suite: headwise.Suite, result: RelationResult) -> list[str]:
+def _method(model: headwise.Model, suite: headwise.Suite, result: RelationTestResult) -> list[str]:
     cover = result.coverage
     return [
         *([CAUSAL] if model.is_causal else []),
@@ -331,6 +328,6 @@ def _method(model: headwise.Model, suite: headwise.Suite, result: RelationResult
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

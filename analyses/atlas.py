@@ -14,10 +14,11 @@ reasons, and a token that gets much attention may hand over nothing.
 """
 
 import headwise
-from headwise.atlas import SINK, Atlas, atlas
-from headwise.exhibits import cards, details
-from headwise.exhibits.attention import examples_shown
-from headwise.results import Column, Detail, Heatmap, Report, Table, head_name, percent
+from headwise._formatting import head_name, percent
+from headwise.attention.atlas import SINK, Atlas, atlas
+from headwise.report.schema import Column, Detail, Heatmap, Report, Table
+from headwise.report.sections import head_cards, head_details
+from headwise.report.sections.examples import examples_shown
 
 SUITE = "adjective_noun"
 BURROW = "narration"
@@ -81,7 +82,9 @@ def analyse(
             "Olsson et al. 2022, In-context learning and induction heads.",
             "Xiao, Tian, Chen, Han and Lewis 2024, Efficient streaming language models with attention sinks.",
         ],
-        heads=cards.heads_section(model, details=[_shares(found, cards.shape_shown(model))]),
+        heads=head_cards.heads_section(
+            model, details=[_shares(found, head_cards.shape_shown(model))]
+        ),
         attention=examples_shown(model, suite, seed=seed),
     )
 
@@ -90,11 +93,11 @@ def _shares(found: Atlas, shape: tuple[int, int]) -> Detail:
     """Shares of attention on each head's card."""
     shares = [column for column in COLUMNS if column.kind == "rate"]
     rows = [
-        details.Row(c.title, found.table[["layer", "head"]].assign(effect=found.table[c.name]))
+        head_details.Row(c.title, found.table[["layer", "head"]].assign(effect=found.table[c.name]))
         for c in shares
     ]
     caption = "Mean share of its attention. Duplicate and induction: on random tokens written twice. Described, not tested, so without interval and p."
-    return details.detail("Where it looks", caption, "rate", rows, shape)
+    return head_details.detail("Where it looks", caption, "rate", rows, shape)
 
 
 def _grid(found: Atlas, name: str):
@@ -123,6 +126,6 @@ def _answer(found: Atlas) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

@@ -23,13 +23,14 @@ import pandas as pd
 
 import headwise
 from headwise import evidence
-from headwise.deciding import INCONCLUSIVE, N_RANDOM, NO, YES
-from headwise.directions.collecting import CollectResult, NoImages, test_collecting
+from headwise._formatting import MINUS
+from headwise.data.suite import Link
+from headwise.directions.ov_alignment import NoImages, OVAlignmentTestResult, ov_alignment_test
 from headwise.evidence.rules import verdict_over
-from headwise.exhibits import cards, details
-from headwise.exhibits.attention import examples_shown
-from headwise.results import MINUS, Column, Heatmap, Report, Table
-from headwise.suites import Link
+from headwise.report.schema import Column, Heatmap, Report, Table
+from headwise.report.sections import head_cards, head_details
+from headwise.report.sections.examples import examples_shown
+from headwise.stats.deciding import INCONCLUSIVE, N_RANDOM, NO, YES
 
 SUITE = "creature"
 BURROW_PAIRS = "adjectives"
@@ -67,7 +68,7 @@ def analyse(
     """Measures updates at nouns along the value-up images of adjectives."""
     relation = "amod" if "amod" in suite.relations else next(iter(suite.relations), "amod")
     try:
-        found = test_collecting(model, suite, relation, seed, n_controls=2 if smoke else N_RANDOM)
+        found = ov_alignment_test(model, suite, relation, seed, n_controls=2 if smoke else N_RANDOM)
     except NoImages as error:
         return _without_images(model, suite, relation, seed, str(error))
     beside = _beside(model, suite, relation, seed)
@@ -113,8 +114,8 @@ def analyse(
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
             "Dar, Geva, Gupta and Berant 2023, Analyzing transformers in embedding space.",
         ],
-        heads=cards.heads_section(model, heads, [details.collected(asked, cards.shape_shown(model))]),
-        attention=examples_shown(model, suite, [(relation, LOOKS)], heads_first=cards.first(heads), seed=seed),
+        heads=head_cards.heads_section(model, heads, [head_details.collected(asked, head_cards.shape_shown(model))]),
+        attention=examples_shown(model, suite, [(relation, LOOKS)], heads_first=head_cards.first(heads), seed=seed),
     )  # fmt: skip
 
 
@@ -133,14 +134,14 @@ def _without_images(
         not_found=["Nothing was measured."],
         method=["The image of a word is what a head writes when the word's embedding is all that it attends to; a word of several tokens has no embedding of its own."],
         references=["Elhage et al. 2021, A mathematical framework for transformer circuits."],
-        heads=cards.heads_section(model),
+        heads=head_cards.heads_section(model),
         attention=examples_shown(model, suite, [(relation, LOOKS)], seed=seed),
     )  # fmt: skip
 
 
 def _beside(
     model: headwise.Model, suite: headwise.Suite, relation: str, seed: int
-) -> CollectResult | None:
+) -> OVAlignmentTestResult | None:
     """The same asked of the word after each noun; None where sentences end with it."""
     moved = tuple(
         replace(
@@ -156,12 +157,16 @@ def _beside(
         for s in suite.sentences
     )
     try:
-        return test_collecting(model, replace(suite, sentences=moved), relation, seed, n_controls=0)
+        return ov_alignment_test(
+            model, replace(suite, sentences=moved), relation, seed, n_controls=0
+        )
     except headwise.HeadwiseError:
         return None
 
 
-def _answer(model: str, verdict: str, found: CollectResult, heads: pd.DataFrame, best: int) -> str:
+def _answer(
+    model: str, verdict: str, found: OVAlignmentTestResult, heads: pd.DataFrame, best: int
+) -> str:
     row = found.table.iloc[best]
     yes = [
         str(n) for n, said in zip(found.table["name"], heads["moves"], strict=True) if said == YES
@@ -177,7 +182,7 @@ def _answer(model: str, verdict: str, found: CollectResult, heads: pd.DataFrame,
     ).replace("-", MINUS)
 
 
-def _controls(found: CollectResult, heads: pd.DataFrame) -> str:
+def _controls(found: OVAlignmentTestResult, heads: pd.DataFrame) -> str:
     if not found.n_controls:
         return f"Controls: no model with random weights could be tested ({found.why_not}), so nothing is supported."
     return (
@@ -186,7 +191,7 @@ def _controls(found: CollectResult, heads: pd.DataFrame) -> str:
     ).replace("-", MINUS)
 
 
-def _map(found: CollectResult, best: int) -> Heatmap:
+def _map(found: OVAlignmentTestResult, best: int) -> Heatmap:
     shape = (1 + max(h.layer for h in found.heads), 1 + max(h.head for h in found.heads))
     values = np.full(shape, np.nan)
     for head, effect in zip(found.heads, found.table["effect"], strict=True):
@@ -203,7 +208,7 @@ def _map(found: CollectResult, best: int) -> Heatmap:
     )
 
 
-def _sentences(found: CollectResult, suite: headwise.Suite, best: int) -> pd.DataFrame:
+def _sentences(found: OVAlignmentTestResult, suite: headwise.Suite, best: int) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "text": [suite.sentences[int(i)].text for i in found.sentences],
@@ -214,7 +219,10 @@ def _sentences(found: CollectResult, suite: headwise.Suite, best: int) -> pd.Dat
 
 
 def _not_found(
-    found: CollectResult, heads: pd.DataFrame, beside: CollectResult | None, best: int
+    found: OVAlignmentTestResult,
+    heads: pd.DataFrame,
+    beside: OVAlignmentTestResult | None,
+    best: int,
 ) -> list[str]:
     said = heads["moves"].value_counts()
     t = found.table
@@ -238,6 +246,6 @@ def _not_found(
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

@@ -22,12 +22,13 @@ import pandas as pd
 
 import headwise
 from headwise import evidence
-from headwise.deciding import LEVEL, NO, SMALLEST, YES
-from headwise.directions.pushes import DirectionResult, test_directions
-from headwise.directions.unseen import apart, enough
-from headwise.exhibits import cards, details, moves
-from headwise.exhibits.attention import examples_shown
-from headwise.results import MINUS, Column, Report, Table, Verdict, percent
+from headwise._formatting import MINUS, Verdict, percent
+from headwise.data.unseen_words import apart, enough
+from headwise.directions.contributions import DirectionTestResult, direction_tests
+from headwise.report.schema import Column, Report, Table
+from headwise.report.sections import directions, head_cards, head_details
+from headwise.report.sections.examples import examples_shown
+from headwise.stats.deciding import LEVEL, NO, SMALLEST, YES
 
 SUITE = "eiffel_tower"
 BURROW = "towers"
@@ -77,9 +78,9 @@ def analyse(
             "probes/eiffel_tower.toml shows how it is written."
         )
     spoken = any(group.startswith("place ") for group in suite.groups)
-    found: dict[str, DirectionResult] = {}
-    others: list[DirectionResult] = []
-    held_out: dict[str, DirectionResult | None] = {}
+    found: dict[str, DirectionTestResult] = {}
+    others: list[DirectionTestResult] = []
+    held_out: dict[str, DirectionTestResult | None] = {}
     n_controls = 1 if smoke else N_CONTROLS
     for name, (ends, asked) in ASKED.items():
         towers = _told(_part(suite, f"{name} " if spoken else "tower-"), asked)
@@ -91,13 +92,13 @@ def analyse(
             held_out[name] = _held_out(model, whole, ends, seed)
         fit = _fit(name, fitted, ends)
         (direction,) = fit(model)
-        (found[name],) = test_directions(
+        (found[name],) = direction_tests(
             model, towers, [([direction], asked)], refit=fit, n_controls=n_controls, left_out=left_out, seed=seed
         )  # fmt: skip
         rest = _told(_part(suite, f"{name} " if spoken else "tower-"), third)
         if all(direction.unseen(rest)):
             others.append(
-                headwise.test_direction(model, rest, direction, third, n_traced=0, seed=seed)
+                headwise.direction_test(model, rest, direction, third, n_traced=0, seed=seed)
             )
     results = [found["place"], found["size"]]
     said = evidence.whole_moves(results)
@@ -108,7 +109,7 @@ def analyse(
         verdict = "supported"
     tests = [*results, *others, *(r for r in held_out.values() if r)]
     heads = evidence.moves(results)
-    along = details.pushed_along(results, cards.shape_shown(model))
+    along = head_details.pushed_along(results, head_cards.shape_shown(model))
     towers = _told(suite, TOLD)
     return Report(
         analysis="eiffel_tower",
@@ -118,9 +119,9 @@ def analyse(
         answer=_answer(model.name, verdict, found),
         controls=f"{evidence.controls_line(heads)} {_controls(results)}",
         figures=[
-            moves.trajectories(results, "How the towers come apart", "towers told one way from those told the other"),
+            directions.trajectories(results, "How the towers come apart", "towers told one way from those told the other"),
             *(
-                moves.push_map([found[name]], title)
+                directions.push_map([found[name]], title)
                 for name, title in (("place", "Who moves it to Paris"), ("size", "Who keeps it tall"))
             ),
         ],
@@ -128,13 +129,13 @@ def analyse(
             Table.of("steps", "Whole steps", _tests(tests), TESTS, caption="Lengths along the direction at the end of the stream. The last rows are "
                 "sentences about other things, on which the directions were not fitted: whether they are good for anything." if held_out else ""),
             Table.of("projections", "Where towers lie", _projections([*results, *others]), PROJECTIONS, caption="Along each direction, as lengths."),
-            *moves.tables(results),
+            *directions.tables(results),
         ],
         not_found=_not_found(results, held_out),
         method=[
             *([suite.about] if suite.about else []),
             *([] if spoken else ["Directions are fitted on groups about other things, told as tall and as small, and as in Paris and elsewhere, with the same frames and nouns on both sides; no tower among them."]),
-            *moves.method(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
+            *directions.method(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
             f"Verdict: 'supported' if along both directions the step is at least {percent(SMALLEST)} of one of the direction, and further by as much than in the same model with uniform attention, with p below 5% (times two) "
             "against shuffled labels, against random directions and of that excess, and a t larger than in every model with random weights; 'not supported' if one step lies within that much of zero (90% interval) or its interval ends "
             "below zero; otherwise, and with fewer than 20 cases or 10 groups, 'inconclusive'.",
@@ -144,8 +145,8 @@ def analyse(
             "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
         ],
-        heads=cards.heads_section(model, heads, [along]),
-        attention=examples_shown(model, towers, heads_first=cards.first(heads), seed=seed),
+        heads=head_cards.heads_section(model, heads, [along]),
+        attention=examples_shown(model, towers, heads_first=head_cards.first(heads), seed=seed),
     )  # fmt: skip
 
 
@@ -157,22 +158,22 @@ def _fit(
     def fit(model: headwise.Model) -> list[headwise.Direction]:
         if fitted is None:
             right, wrong = SPOKEN[name]
-            return [headwise.Direction.of_unembedding(model, right, wrong, inner="plain", first_token=True)]  # fmt: skip
-        return [headwise.Direction.of_classes(model, fitted, *ends, layer=model.n_layers)]
+            return [headwise.directions.from_unembedding(model, right, wrong, inner="plain", first_token=True)]  # fmt: skip
+        return [headwise.directions.from_classes(model, fitted, *ends, layer=model.n_layers)]
 
     return fit
 
 
 def _held_out(
     model: headwise.Model, suite: headwise.Suite, ends: tuple[str, str], seed: int
-) -> DirectionResult | None:
+) -> DirectionTestResult | None:
     """Whether a direction sets other things apart, told by other words than it was fitted on; None if too few are."""
-    half, rest = suite.halves(seed)
+    half, rest = suite.split(seed)
     half, _ = apart(half, rest)
     if not enough(half, ends):
         return None
-    direction = headwise.Direction.of_classes(model, half, *ends, layer=model.n_layers)
-    return headwise.test_direction(model, rest, direction, n_traced=0, seed=seed)
+    direction = headwise.directions.from_classes(model, half, *ends, layer=model.n_layers)
+    return headwise.direction_test(model, rest, direction, n_traced=0, seed=seed)
 
 
 def _told(suite: headwise.Suite, ways: Sequence[str]) -> headwise.Suite:
@@ -181,7 +182,7 @@ def _told(suite: headwise.Suite, ways: Sequence[str]) -> headwise.Suite:
     return replace(suite, sentences=kept)
 
 
-def _controls(results: Sequence[DirectionResult]) -> str:
+def _controls(results: Sequence[DirectionTestResult]) -> str:
     """What never-trained models and uniform attention come to."""
     said = [
         f"along {r.direction.name} t {r.whole['t']:.1f}, of {r.control.n_models} models with random weights at most {r.whole['control_t']:.1f}, step {r.whole['effect']:.2g}, under uniform attention {r.whole['uniform']:.2g}"
@@ -200,7 +201,7 @@ def _part(suite: headwise.Suite, prefix: str) -> headwise.Suite:
     return replace(suite, sentences=kept)
 
 
-def _answer(model: str, verdict: Verdict, found: dict[str, DirectionResult]) -> str:
+def _answer(model: str, verdict: Verdict, found: dict[str, DirectionTestResult]) -> str:
     opening = {
         "supported": f"In {model} tower moves towards Paris after Eiffel, and from tall towards small after miniature",
         "not supported": f"In {model} tower does not move both towards Paris after Eiffel and towards small after miniature",
@@ -216,7 +217,7 @@ def _answer(model: str, verdict: Verdict, found: dict[str, DirectionResult]) -> 
     return f"{opening}: {said[0]}; {said[1]}."
 
 
-def _step(result: DirectionResult) -> str:
+def _step(result: DirectionTestResult) -> str:
     whole = result.whole
     return (
         f"{percent(whole['separated'])} of comparisons (step {whole['effect']:.2g} [{whole['low']:.2g}, {whole['high']:.2g}], cosine to the direction "
@@ -224,7 +225,7 @@ def _step(result: DirectionResult) -> str:
     ).replace("-", MINUS)
 
 
-def _tests(results: Sequence[DirectionResult]) -> pd.DataFrame:
+def _tests(results: Sequence[DirectionTestResult]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"direction": r.direction.name, "told": " against ".join(r.between)} | r.whole
@@ -233,7 +234,7 @@ def _tests(results: Sequence[DirectionResult]) -> pd.DataFrame:
     )
 
 
-def _projections(results: Sequence[DirectionResult]) -> pd.DataFrame:
+def _projections(results: Sequence[DirectionTestResult]) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for result in results:
         last = result.trajectory[result.trajectory["layer"] == result.direction.layer]
@@ -247,7 +248,7 @@ def _projections(results: Sequence[DirectionResult]) -> pd.DataFrame:
 
 
 def _not_found(
-    results: Sequence[DirectionResult], held_out: dict[str, DirectionResult | None]
+    results: Sequence[DirectionTestResult], held_out: dict[str, DirectionTestResult | None]
 ) -> list[str]:
     lines = [
         f"Along {result.direction.name}, heads that push {result.between[0]} ahead of {result.between[1]} by every test and beyond every control: {', '.join(result.pushing) or 'none'}."
@@ -281,6 +282,6 @@ def _not_found(
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

@@ -21,16 +21,18 @@ from dataclasses import replace
 import numpy as np
 
 import headwise
-from headwise import evidence, workspace
-from headwise.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
-from headwise.directions.pushes import DirectionResult
-from headwise.directions.steering import SteerResult
-from headwise.directions.transfer import TransferResult, test_transfer
-from headwise.exhibits import cards, details, moves
-from headwise.exhibits.attention import examples_shown
-from headwise.prompts import how_it_speaks, that_fit
-from headwise.results import MINUS, Column, Lines, Report, Series, Table, Verdict, percent
-from headwise.suites import Mark, Pair, Sentence
+from headwise import evidence
+from headwise._formatting import MINUS, Verdict, percent
+from headwise.cli import discovery
+from headwise.data.suite import Mark, Pair, Sentence
+from headwise.directions.contributions import DirectionTestResult
+from headwise.directions.transfer import TransferTestResult, transfer_test
+from headwise.interventions.prompts import how_it_speaks, that_fit
+from headwise.interventions.steering.steering import SteerResult
+from headwise.report.schema import Column, Lines, Report, Series, Table
+from headwise.report.sections import directions, head_cards, head_details
+from headwise.report.sections.examples import examples_shown
+from headwise.stats.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
 
 SUITE = "gender_steps"
 BURROW_PAIRS = "gender"
@@ -80,19 +82,19 @@ def analyse(
             "probes/gender_steps.toml shows how it is written."
         )
     suite = that_fit(model, suite)
-    found = test_transfer(model, suite, SOURCE, seed=seed)
+    found = transfer_test(model, suite, SOURCE, seed=seed)
     others = _of_fields(suite, lambda field: field != SOURCE)
     pushed = None
     if found.layer:
         royal = _of_fields(suite, lambda field: field == SOURCE)
-        pushed = headwise.test_direction(
+        pushed = headwise.direction_test(
             model, others, found.direction, ("male", "female"), n_controls=1 if smoke else N_CONTROLS, seed=seed,
-            refit=lambda twin: [headwise.Direction.of_pairs(twin, royal, layer=found.layer)],
+            refit=lambda twin: [headwise.directions.from_pairs(twin, royal, layer=found.layer)],
         )  # fmt: skip
     steered = _steered(model, suite, found, smoke=smoke, seed=seed)
     heads = evidence.moves([pushed]) if pushed else None
-    along = [details.pushed_along([pushed], cards.shape_shown(model))] if pushed else []
-    first = [] if heads is None else cards.first(heads)
+    along = [head_details.pushed_along([pushed], head_cards.shape_shown(model))] if pushed else []
+    first = [] if heads is None else head_cards.first(heads)
     said = [found.said(field) for field in found.fields[1:]]
     verdict: Verdict = "inconclusive"
     if NO in said:
@@ -108,14 +110,14 @@ def analyse(
         controls=" ".join([*([evidence.controls_line(heads)] if heads is not None else []), _controls(found)]),
         figures=[
             _lines(found),
-            *([moves.push_map([pushed], "Who adds to the step")] if pushed else []),
-            *moves.steering_figures([steered] if steered else [], "the pronoun"),
+            *([directions.push_map([pushed], "Who adds to the step")] if pushed else []),
+            *directions.steering_figures([steered] if steered else [], "the pronoun"),
         ],
         tables=[
             Table.of("transfer", "Every field, layer by layer", found.table, COLUMNS, folded=True,
                      caption=f"Steps from the woman's to the man's word along the mean step of {SOURCE} pairs; of {SOURCE} itself, of pairs that it was not fitted on."),
-            *moves.steering_tables([steered] if steered else []),
-            *([moves.pushes_table([pushed]), moves.sources_table([pushed])] if pushed else []),
+            *directions.steering_tables([steered] if steered else []),
+            *([directions.pushes_table([pushed]), directions.sources_table([pushed])] if pushed else []),
         ],
         not_found=_not_found(found, pushed, steered, seed),
         method=[
@@ -124,8 +126,8 @@ def analyse(
             f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
             f"Intervals are t intervals over word pairs (of shares, Wilson's); p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women. "
             f"{found.n_controls} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
-            *(moves.method([pushed], f"{SOURCE} pairs") if pushed else []),
-            *(moves.steering_method([steered]) if steered else []),
+            *(directions.method([pushed], f"{SOURCE} pairs") if pushed else []),
+            *(directions.steering_method([steered]) if steered else []),
             f"Verdict: 'supported' if in every other field the mean step along the direction is at least {percent(SMALLEST)} of a royal step, and by as much longer than with uniform attention; p of both is below 5%, no more than 5% of random directions do as much, and its t "
             f"is larger than that of any field in the models with random weights. 'not supported' if one step lies within {percent(SMALLEST)} of zero; otherwise, and with fewer than {MIN_CASES} pairs of sentences or {MIN_CLUSTERS} word pairs of a field, 'inconclusive'.",
         ],
@@ -134,7 +136,7 @@ def analyse(
             "Bolukbasi, Chang, Zou, Saligrama and Kalai 2016, Man is to computer programmer as woman is to homemaker?",
             "Rimsky et al. 2024, Steering Llama 2 via contrastive activation addition.",
         ],
-        heads=cards.heads_section(model, heads, along),
+        heads=head_cards.heads_section(model, heads, along),
         attention=examples_shown(model, suite, heads_first=first, seed=seed),
     )  # fmt: skip
 
@@ -175,7 +177,12 @@ def _of_fields(suite: headwise.Suite, chosen: Callable[[str], bool]) -> headwise
 
 
 def _steered(
-    model: headwise.Model, suite: headwise.Suite, found: TransferResult, *, smoke: bool, seed: int
+    model: headwise.Model,
+    suite: headwise.Suite,
+    found: TransferTestResult,
+    *,
+    smoke: bool,
+    seed: int,
 ) -> SteerResult | None:
     """Adds the royal step to persons of other fields, early enough for later words to look them up."""
     if not how_it_speaks(model) or not any(pair.right for pair in suite.pairs):
@@ -183,32 +190,29 @@ def _steered(
     layer = min(found.layer, max(1, model.n_layers // 4))
     royal = _of_fields(suite, lambda field: field == SOURCE)
     others = _of_fields(suite, lambda field: field != SOURCE)
-    direction = headwise.Direction.of_pairs(model, royal, layer=layer)
-    elsewhere = workspace.other_pairs(model, suite.name, smoke=True)
+    direction = headwise.directions.from_pairs(model, royal, layer=layer)
+    elsewhere = discovery.other_pairs(model, suite.name, smoke=True)
     return headwise.steer(
         model, others, direction, unrelated=elsewhere, n_random=3 if smoke else 10, seed=seed
     )
 
 
-def _controls(found: TransferResult) -> str:
+def _controls(found: TransferTestResult) -> str:
     """What never-trained models and uniform attention come to."""
     if not found.n_controls:
         return f"Steps: no model with random weights could be measured ({found.why_not})."
     rows = [found.row(field) for field in found.fields[1:]]
     said = ", ".join(f"{r['field']} {r['uniform']:.2f} ({r['step']:.2f} as it is)" for r in rows)
-    ts = ", ".join(
-        f"{r['t']:.1f} in {r['field']}"
-        if np.isfinite(r["t"])
-        else f"not known in {r['field']}, of too few pairs"
-        for r in rows
+    ts = ", ".join(f"{r['t']:.1f} in {r['field']}" for r in rows if np.isfinite(r["t"]))
+    few = " and ".join(r["field"] for r in rows if not np.isfinite(r["t"]))
+    compared = f"t of the other fields is {ts}, in {found.n_controls} models with random weights at most {rows[0]['control_t']:.1f}; " if ts else ""  # fmt: skip
+    untested = f" Too few pairs for a t: {few}." if few else ""
+    return f"Steps: {compared}with uniform attention steps are {said}.{untested}".replace(
+        "-", MINUS
     )
-    return (
-        f"Steps: t of the other fields is {ts}, in {found.n_controls} models with random weights at most {rows[0]['control_t']:.1f}; "
-        f"with uniform attention steps are {said}."
-    ).replace("-", MINUS)
 
 
-def _answer(found: TransferResult, verdict: str) -> str:
+def _answer(found: TransferTestResult, verdict: str) -> str:
     opening = {
         "supported": "The step between man and woman of royal pairs is one that other pairs take, too, further than their embeddings do",
         "not supported": "The step between man and woman of royal pairs is not one that all other pairs take",
@@ -227,7 +231,7 @@ def _answer(found: TransferResult, verdict: str) -> str:
     ).replace("-", MINUS)
 
 
-def _lines(found: TransferResult) -> Lines:
+def _lines(found: TransferTestResult) -> Lines:
     layers = sorted({int(layer) for layer in found.table["layer"]})
     series: list[Series] = []
     for field in found.fields:
@@ -251,7 +255,10 @@ def _lines(found: TransferResult) -> Lines:
 
 
 def _not_found(
-    found: TransferResult, pushed: DirectionResult | None, steered: SteerResult | None, seed: int
+    found: TransferTestResult,
+    pushed: DirectionTestResult | None,
+    steered: SteerResult | None,
+    seed: int,
 ) -> list[str]:
     lines: list[str] = []
     if few := [f for f in found.fields if found.n_pairs[f] < MIN_CLUSTERS]:
@@ -277,7 +284,7 @@ def _not_found(
             f"{', '.join(pushed.pushing[:12]) or 'none'}."
         )
     if steered is not None:
-        lines.append(moves.steering_sentence([steered], seed))
+        lines.append(directions.steering_sentence([steered], seed))
     else:
         lines.append(
             "Nothing was steered: the model, or the sentences, do not say what comes next."
@@ -286,6 +293,6 @@ def _not_found(
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

@@ -24,27 +24,19 @@ import pandas as pd
 from scipy import stats
 
 import headwise
-from headwise import cues, evidence, workspace
+from headwise import evidence
+from headwise._formatting import MINUS, Verdict, percent
+from headwise.cli import discovery
+from headwise.data import transforms
 from headwise.evidence.rules import LEVEL, MIN_CASES, MIN_CLUSTERS, SMALLEST
-from headwise.exhibits import cards, details
-from headwise.exhibits import heads as exhibits
-from headwise.exhibits.attention import examples_shown
-from headwise.heads import sides
-from headwise.headsets import SetResult
-from headwise.patching import PatchResult
-from headwise.prompts import that_fit
-from headwise.results import (
-    MINUS,
-    Column,
-    Detail,
-    Heatmap,
-    Lines,
-    Report,
-    Series,
-    Table,
-    Verdict,
-    percent,
-)
+from headwise.interventions.head_sets import HeadSetResult
+from headwise.interventions.patching import PatchResult
+from headwise.interventions.prompts import that_fit
+from headwise.model.heads import sides
+from headwise.report.schema import Column, Detail, Heatmap, Lines, Report, Series, Table
+from headwise.report.sections import evidence as exhibits
+from headwise.report.sections import head_cards, head_details
+from headwise.report.sections.examples import examples_shown
 from headwise.stats import is_within
 
 SUITE = "gender_pairs"
@@ -57,7 +49,7 @@ PATCHED = {
 
 CUTS = [
     Column(name="cut", title="Head"),
-    Column(name="how", title="Ablated by"),
+    Column(name="method", title="Ablated by"),
     Column(name="metric", title="Metric"),
     Column(name="cost", title="Degradation", kind="number"),
     Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over clusters"),
@@ -69,7 +61,7 @@ CUTS = [
 ]  # fmt: skip
 SETS = [
     Column(name="metric", title="Metric"),
-    Column(name="how", title="Ablated by"),
+    Column(name="method", title="Ablated by"),
     Column(name="heads", title="Heads", kind="integer"),
     Column(name="cost", title="Degradation", kind="number"),
     Column(name="low", title="from", kind="number"),
@@ -86,7 +78,7 @@ SETS = [
 ]  # fmt: skip
 PATCHES = [
     Column(name="place", title="Head"),
-    Column(name="direction", title="Direction"),
+    Column(name="mode", title="Direction"),
     Column(name="effect", title="Effect", kind="number"),
     Column(name="low", title="from", kind="number"),
     Column(name="high", title="to", kind="number"),
@@ -120,23 +112,24 @@ def analyse(
             chosen,
             n_random=19 if smoke else 200,
             n_random_kept=2 if smoke else 20,
-            unrelated=workspace.other_pairs(model, suite.name, smoke=smoke),
+            unrelated=discovery.other_pairs(model, suite.name, smoke=smoke),
             seed=seed,
         )
     metric = cut.metrics[0]
     stream = headwise.patch(model, suite, "residual", metrics=[metric], seed=seed)
     heads = headwise.patch(model, suite, "z", metrics=[metric], seed=seed)
-    estimated = headwise.attribute(model, suite, "z", metric=metric, seed=seed)
+    estimated = headwise.attribution_patch(model, suite, "z", metric=metric, seed=seed)
     alone = headwise.direct_effects(model, suite, [metric], heads=chosen or None, seed=seed)
-    needed = evidence.matters(cut, side=cards.side_shown(model))
+    needed = evidence.matters(cut, side=head_cards.side_shown(model))
     verdict = _verdict(found, needed)
-    linked = cues.cues(suite)
+    linked = transforms.cues(suite)
     return Report(
         analysis="matters",
         model=model.name,
         question=suite.question,
         verdict=verdict,
-        answer=f"{_answer(model.name, verdict, chosen, found, cut, needed)} {exhibits.controls(cut)}",
+        answer=_answer(model.name, verdict, chosen, found, cut, needed),
+        controls=exhibits.controls(cut),
         figures=[
             *(
                 exhibits.cost_map(cut, "in one half of the groups", side=side)
@@ -174,12 +167,12 @@ def analyse(
             "Heimersheim and Nanda 2024, How to use and interpret activation patching.",
             "McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect.",
         ],
-        heads=cards.heads_section(model, needed, _details(model, cut, heads)),
+        heads=head_cards.heads_section(model, needed, _details(model, cut, heads)),
         attention=examples_shown(
             model,
             linked,
             [("cue", "governor->dependent")] if linked.relations else [],
-            heads_first=cards.first(needed),
+            heads_first=head_cards.first(needed),
             seed=seed,
         ),
     )
@@ -188,18 +181,18 @@ def analyse(
 def _details(
     model: headwise.Model, cut: headwise.AblationResult, patched: PatchResult
 ) -> list[Detail]:
-    side = cards.side_shown(model)
-    shape = cards.shape_shown(model)
+    side = head_cards.side_shown(model)
+    shape = head_cards.shape_shown(model)
     gap = patched.gap[patched.metrics[0]]
     rows = [
-        details.Row(name, own.assign(effect=own["share"], low=own["low"] / gap, high=own["high"] / gap, p=own["p_fwer"]))
+        head_details.Row(name, own.assign(effect=own["share"], low=own["low"] / gap, high=own["high"] / gap, p=own["p_fwer"]))
         for direction, name in PATCHED.items()
-        for own in [patched.table[(patched.table["direction"] == direction) & (patched.table["side"] == side)]]
+        for own in [patched.table[(patched.table["mode"] == direction) & (patched.table["side"] == side)]]
     ]  # fmt: skip
     told = "Share of the difference between the two sentences that moves when this head alone is patched. p over all heads and both directions."
     return [
-        details.ways(cut, shape, side, " On the half of the groups on which heads are found."),
-        details.detail("Patched", told, "rate", rows, shape),
+        head_details.ways(cut, shape, side, " On the half of the groups on which heads are found."),
+        head_details.detail("Patched", told, "rate", rows, shape),
     ]
 
 
@@ -230,7 +223,7 @@ def _halves(suite: headwise.Suite, seed: int) -> tuple[headwise.Suite, headwise.
     return finding, testing
 
 
-def _verdict(found: SetResult | None, needed: pd.DataFrame) -> Verdict:
+def _verdict(found: HeadSetResult | None, needed: pd.DataFrame) -> Verdict:
     """Of the set, in every way of ablation; where there is none, of all heads together."""
     if found is None:
         return "not supported" if (needed["matters"] == "no").all() else "inconclusive"
@@ -252,7 +245,7 @@ def _answer(
     model: str,
     verdict: Verdict,
     chosen: list[str],
-    found: SetResult | None,
+    found: HeadSetResult | None,
     cut: headwise.AblationResult,
     needed: pd.DataFrame,
 ) -> str:
@@ -271,7 +264,7 @@ def _answer(
     return (
         f"{opening}: ablated {'' if one else 'together '}on groups by which {'it was' if one else 'they were'} not found, "
         f"{'it costs' if one else 'they cost'} at least {percent(weakest['share'])} of the {metric} [{percent(weakest['share_low'])}, {percent(weakest['share_high'])}] (the least "
-        f"of {len(rows)} ways, by {weakest['how']}), {int(weakest['random_sets'])} random {'heads' if one else 'sets of as many heads'} of {found.random_from} "
+        f"of {len(rows)} ways, by {weakest['method']}), {int(weakest['random_sets'])} random {'heads' if one else 'sets of as many heads'} of {found.random_from} "
         f"{_share_of(weakest, 'random')} on average and {_share_of(weakest, 'random_max')} at most; kept alone, {'it restores' if one else 'they restore'} "
         f"{percent(rows['restored'].min())} to {percent(rows['restored'].max())} of what all heads give, random ones {percent(rows['restored_random'].min())} to "
         f"{percent(rows['restored_random'].max())}."
@@ -286,6 +279,11 @@ def _share_of(row: pd.Series, name: str) -> str:
 def _none_found(
     model: str, verdict: Verdict, cut: headwise.AblationResult, needed: pd.DataFrame
 ) -> str:
+    if np.isnan(cut.clean_value()[1]):
+        return (
+            f"Which heads {model} needs for this is inconclusive: half of the groups are {cut.clusters.n} cluster{'' if cut.clusters.n == 1 else 's'}, too few for an interval of its {cut.metrics[0]}. "
+            "Add groups of minimal pairs."
+        )
     if not cut.can():
         return (
             f"{model} is not shown to do this at all: on half of the groups its {cut.metrics[0]} is not above zero by its interval, so there is nothing to lose, and which "
@@ -302,7 +300,7 @@ def _none_found(
 
 def _stream_lines(result: PatchResult) -> Lines:
     """Share of the difference that the stream holds, by position and layer, in the direction that asks what suffices."""
-    table = result.table[result.table["direction"] == "denoising"]
+    table = result.table[result.table["mode"] == "denoising"]
     gap = result.gap[result.metrics[0]]
     names = pd.Series(
         [f"{r.side} {r.position}".strip() for r in table.itertuples()], index=table.index
@@ -330,7 +328,7 @@ def _head_maps(result: PatchResult) -> list[Heatmap]:
     maps: list[Heatmap] = []
     says = {"noising": "necessary: its output from the corrupted sentence, in the clean one", "denoising": "sufficient: its output from the clean sentence, in the corrupted one"}  # fmt: skip
     for direction, what in says.items():
-        rows = result.table[result.table["direction"] == direction]
+        rows = result.table[result.table["mode"] == direction]
         values = rows.pivot(index="layer", columns="head", values="share").to_numpy(dtype=float)
         best = np.unravel_index(int(np.nanargmax(values)), values.shape)
         maps.append(
@@ -346,7 +344,7 @@ def _head_maps(result: PatchResult) -> list[Heatmap]:
     return maps
 
 
-def _set_table(found: SetResult) -> Table:
+def _set_table(found: HeadSetResult) -> Table:
     names = ", ".join(head.name for head in found.heads)
     return Table.of(
         "set",
@@ -395,7 +393,7 @@ def _not_found(
     model: headwise.Model,
     cut: headwise.AblationResult,
     needed: pd.DataFrame,
-    found: SetResult | None,
+    found: HeadSetResult | None,
     heads: PatchResult,
     estimated: headwise.AttributionResult,
 ) -> list[str]:
@@ -404,12 +402,12 @@ def _not_found(
     negative = evidence.judged(cut)
     negative = negative[negative["matters_negative"] == "yes"].index.tolist()
     lines = [
-        f"For {torn} of {len(cut.cuts)} heads the ways of ablation lead to different verdicts, so none of them alone should be believed there.",
+        *exhibits.disagreement(torn, len(cut.cuts)),
         f"Negative heads, without which the model does better by at least {percent(SMALLEST)} of the metric in every way: {', '.join(negative) or 'none'}.",
     ]
     if found is not None:
         lines.append(exhibits.detectable(needed))
-        row = found.table[(found.table["metric"] == cut.metrics[0]) & (found.table["how"] == "mean")].iloc[0]  # fmt: skip
+        row = found.table[(found.table["metric"] == cut.metrics[0]) & (found.table["method"] == "mean")].iloc[0]  # fmt: skip
         finding = "as these data go, no more and no less"
         if row["excess_low"] > 0:
             finding = "together more, so some make up for others that are ablated alone"
@@ -454,6 +452,6 @@ def _method(suite: headwise.Suite, cut: headwise.AblationResult, stream: PatchRe
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

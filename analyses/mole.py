@@ -22,32 +22,27 @@ Caveats: that a sense can be read does not show that the model uses it.
 """
 
 import headwise
-from headwise import cues, erasure, evidence, workspace
-from headwise.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
-from headwise.directions.pushes import DirectionResult
-from headwise.directions.several import SeenWords, steer_between, towards_each
-from headwise.directions.steering import SteerResult, read_label
-from headwise.exhibits import asked as asked_
-from headwise.exhibits import cards, details, moves, probes
-from headwise.exhibits import heads as exhibits
-from headwise.exhibits import lens as says
-from headwise.exhibits.attention import examples_shown
-from headwise.logit_lens import LensResult
-from headwise.probing import BEST, MAJORITY, Choice, ProbeResult
-from headwise.prompts import that_fit
-from headwise.relations import RelationResult
-from headwise.results import (
-    MINUS,
-    Detail,
-    Lines,
-    Report,
-    could_be_found,
-    head_name,
-    percent,
-    points,
-)
-from headwise.unembedding import tokens_of
-from headwise.verdicts import judge_all, summary
+from headwise import evidence
+from headwise._formatting import MINUS, could_be_found, head_name, percent, points
+from headwise.attention.relations import RelationTestResult
+from headwise.cli import discovery
+from headwise.data import transforms
+from headwise.directions.contributions import DirectionTestResult
+from headwise.directions.lens import LogitLensResult
+from headwise.evidence.verdicts import judge_all, summary
+from headwise.interventions.prompts import that_fit
+from headwise.interventions.steering.one_vs_rest import SeenWords, steer_between, towards_each
+from headwise.interventions.steering.steering import SteerResult, read_label
+from headwise.probing import erasure
+from headwise.probing.experiment import BEST, MAJORITY, Choice, ProbeResult
+from headwise.report.schema import Detail, Lines, Report
+from headwise.report.sections import directions, head_cards, head_details, probing
+from headwise.report.sections import evidence as exhibits
+from headwise.report.sections import logit_lens as says
+from headwise.report.sections import relations as asked_
+from headwise.report.sections.examples import examples_shown
+from headwise.stats.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
+from headwise.weights.readout import tokens_of
 
 SUITE = "mole"
 PAIRS = "mole_pairs"
@@ -64,32 +59,32 @@ def analyse(
     *,
     seed: int = 0,
     smoke: bool = False,
-    label: str = "sense",
+    label: str = "mark",
     position: int | str = 0,
     pairs: headwise.Suite | None = None,
 ) -> Report:
     """Reads a word's sense, or any label, at every layer and head, and cuts heads to see what that costs."""
     asked = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
-    if label != "sense":
-        asked["too_few"] = "drop"  # a treebank's rarest parts of speech
+    if label != "mark":
+        asked["rare_labels"] = "drop"  # a treebank's rarest parts of speech
     result = headwise.probe(model, suite, **asked, n_random=1 if smoke else N_RANDOM_PROBED)
-    choice = result.chosen("residual", probes.HEADLINE)
+    choice = result.chosen("residual", probing.HEADLINE)
     layer = choice.key[1]
     verdict = evidence.verdict(choice)
     word, kind = _wording(suite, label, position)
     erased = None
-    if erasure.is_installed() and label == "sense":
+    if erasure.is_installed() and label == "mark":
         # A decoder also at its end, from where nothing can be looked up again.
         layers = sorted({layer, model.n_layers}) if model.is_causal else [layer]
         erased = headwise.erase(model, suite, layers=layers, **asked, n_random=1 if smoke else 3)
-    known = [evidence.carries(result, probes.HEADLINE)]
+    known = [evidence.carries(result, probing.HEADLINE)]
     cut, looked = None, None
     pairs = pairs and that_fit(model, pairs)
-    if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("sense", 0):
+    if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("mark", 0):
         cut = headwise.ablate(model, pairs, seed=seed)
-        looked = headwise.test_relation(
+        looked = headwise.relation_test(
             model,
-            cues.cues(pairs),
+            transforms.cues(pairs),
             f"cue: {LOOKS}",
             seed=seed,
             controls=1 if smoke else N_RANDOM,
@@ -97,7 +92,7 @@ def analyse(
         )
         known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
     pushed, steered, limits = [], [], []
-    if (label, position) == ("sense", 0):
+    if (label, position) == ("mark", 0):
         pushed, steered, limits = _moves(model, suite, pairs if cut else None, smoke, seed)
     known += [evidence.moves(pushed)] if pushed else []
     heads = judge_all(evidence.side_by_side(known))
@@ -111,31 +106,31 @@ def analyse(
         + (f" {told}" if (told := summary(heads)) else ""),
         controls=evidence.controls_line(heads),
         figures=[
-            *probes.figures(result, layer, kind),
+            *probing.figures(result, layer, kind),
             *([_apart(pushed, word)] if pushed else []),
-            *(moves.steering_figures(steered, f"what {model.name} takes {word} for")),
+            *(directions.steering_figures(steered, f"what {model.name} takes {word} for")),
         ],
         tables=[
-            *probes.tables(result, choice.key),
+            *probing.tables(result, choice.key),
             *([exhibits.heads_table(heads)] if cut else []),
-            *([probes.erasure_table(erased)] if erased else []),
-            *moves.steering_tables(steered),
+            *([probing.erasure_table(erased)] if erased else []),
+            *directions.steering_tables(steered),
             *(says.tables(read) if read else []),
-            *(moves.tables(pushed) if pushed else []),
+            *(directions.tables(pushed) if pushed else []),
         ],
         not_found=[
             *_not_found(result, word, kind, erased),
             *(looked.limits if looked else []),
             *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
             *limits,
-            *([moves.steering_sentence(steered)] if steered else []),
+            *([directions.steering_sentence(steered)] if steered else []),
         ],
         method=[
             *_method(model, suite, result, word, kind, erased),
             *(asked_.method(looked, len(pairs.groups)) if looked and pairs else []),
             *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
-            *(moves.method(pushed, suite.name) if pushed else []),
-            *(moves.steering_method(steered) if steered else []),
+            *(directions.method(pushed, suite.name) if pushed else []),
+            *(directions.steering_method(steered) if steered else []),
             *(says.method(read) if read else []),
         ],
         references=[
@@ -150,12 +145,12 @@ def analyse(
                 else []
             ),
         ],
-        heads=cards.heads_section(model, heads, _details(model, result, cut, looked, pushed)),
+        heads=head_cards.heads_section(model, heads, _details(model, result, cut, looked, pushed)),
         attention=examples_shown(
             model,
-            cues.cues(pairs) if looked and pairs else suite,
+            transforms.cues(pairs) if looked and pairs else suite,
             [("cue", LOOKS)] if looked else [],
-            heads_first=cards.first(heads),
+            heads_first=head_cards.first(heads),
             seed=seed,
         ),
     )
@@ -167,14 +162,14 @@ def _moves(
     pairs: headwise.Suite | None,
     smoke: bool,
     seed: int,
-) -> tuple[list[DirectionResult], list[SteerResult], list[str]]:
+) -> tuple[list[DirectionTestResult], list[SteerResult], list[str]]:
     """Contributions of heads along the directions between senses, and steering; or why they could not be measured."""
-    fitted, tested = (suite, pairs) if pairs else suite.halves(seed)
+    fitted, tested = (suite, pairs) if pairs else suite.split(seed)
     try:
         pushed = towards_each(model, fitted, tested, seed, n_controls=1 if smoke else N_RANDOM)
         if not pairs:
             return pushed, [], []
-        elsewhere = workspace.other_pairs(model, pairs.name, smoke=True)
+        elsewhere = discovery.other_pairs(model, pairs.name, smoke=True)
         return pushed, steer_between(model, suite, pairs, elsewhere, 3 if smoke else 5, seed), []
     except SeenWords as error:
         return [], [], [f"Whether heads move the word was not tested: {error}"]
@@ -184,15 +179,15 @@ def _details(
     model: headwise.Model,
     result: ProbeResult,
     cut: headwise.AblationResult | None,
-    looked: RelationResult | None,
-    pushed: list[DirectionResult],
+    looked: RelationTestResult | None,
+    pushed: list[DirectionTestResult],
 ) -> list[Detail]:
-    shape = cards.shape_shown(model)
+    shape = head_cards.shape_shown(model)
     return [
-        details.read_from(result, probes.HEADLINE, shape),
-        *([details.directions_asked(looked, shape)] if looked else []),
-        *([details.ways(cut, shape, note=COSTS)] if cut else []),
-        *([details.pushed_along(pushed, shape)] if pushed else []),
+        head_details.read_from(result, probing.HEADLINE, shape),
+        *([head_details.directions_asked(looked, shape)] if looked else []),
+        *([head_details.ways(cut, shape, note=COSTS)] if cut else []),
+        *([head_details.pushed_along(pushed, shape)] if pushed else []),
     ]
 
 
@@ -202,7 +197,7 @@ def _lens(
     pairs: headwise.Suite | None,
     heads: list[str],
     seed: int,
-) -> LensResult:
+) -> LogitLensResult:
     """What the word reads as; words that should stand high are those that are right after each sense in the pairs."""
     targets: dict[str, list[str]] = {}
     for pair in pairs.pairs if pairs else ():
@@ -211,23 +206,23 @@ def _lens(
     named = {name: sorted(set(own)) for name, own in targets.items() if name in known}
     # Words of several tokens cannot be looked up; without any other the lists are still worth reading.
     able = {name: own for name, own in named.items() if any(tokens_of(model, own))}
-    return headwise.lens(model, suite, heads[:MOST_READ], targets=able, seed=seed)
+    return headwise.logit_lens(model, suite, heads[:MOST_READ], targets=able, seed=seed)
 
 
-def _apart(pushed: list[DirectionResult], word: str) -> Lines:
+def _apart(pushed: list[DirectionTestResult], word: str) -> Lines:
     of = f"{word} in one sense from {word} in the others"
-    return moves.trajectories(pushed, f"How {word} comes apart", of)
+    return directions.trajectories(pushed, f"How {word} comes apart", of)
 
 
 def _question(suite: headwise.Suite, label: str) -> str:
-    if label == "sense":
+    if label == "mark":
         return suite.question
     return f"From which layer on can the {label} of a word be read?"
 
 
 def _wording(suite: headwise.Suite, label: str, position: int | str) -> tuple[str, str]:
     """The word that is marked and what its marks are; words of many forms just have labels."""
-    if label != "sense":
+    if label != "mark":
         return "a word", label
     marked = [s.words[mark.word].lower() for s in suite.sentences for mark in s.marks]
     word = max(set(marked), key=marked.count)
@@ -252,7 +247,7 @@ def _answer(model: str, word: str, kind: str, result: ProbeResult, choice: Choic
         f"{percent(evidence.SMALLEST)} is ruled out",
         "inconclusive": f"Whether the {kind} of {word} can be read off its vector in {model} better than by a baseline without the model's layers is inconclusive",
     }[verdict]
-    baseline, start = result.rate(*BEST), result.rate(("residual", 0, None), probes.HEADLINE)
+    baseline, start = result.rate(*BEST), result.rate(("residual", 0, None), probing.HEADLINE)
     majority = result.rate(MAJORITY, "majority")
     seen = "" if verdict == "supported" else f"; {could_be_found(choice.detectable, 'gain')}"
     before = (
@@ -271,7 +266,7 @@ def _not_found(
     kind: str,
     erased: headwise.ErasureResult | None,
 ) -> list[str]:
-    best = result.chosen("z", probes.HEADLINE)
+    best = result.chosen("z", probing.HEADLINE)
     finding = {
         "supported": "reads it better than the best baseline",
         "not supported": "reads it no better than the best baseline",
@@ -303,7 +298,7 @@ def _not_found(
 
 def _by_layer(result: ProbeResult) -> str:
     """Plainly: which layers exceed the best baseline, and which do not."""
-    layers = evidence.carries_by_layer(result, probes.HEADLINE)
+    layers = evidence.carries_by_layer(result, probing.HEADLINE)
     parts = {
         "better than the best baseline": layers[layers["carries"] == "yes"],
         "no better": layers[layers["carries"] == "no"],
@@ -315,7 +310,7 @@ def _by_layer(result: ProbeResult) -> str:
         if len(rows)
     ]
     text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]} ({probes.NAMES[probes.HEADLINE]}, all unseen sentences, over all layers)."
+    return f"{text[0].upper()}{text[1:]} ({probing.NAMES[probing.HEADLINE]}, all unseen sentences, over all layers)."
 
 
 def _where_unchanged(erased: headwise.ErasureResult, kind: str, layer: int) -> str:
@@ -325,7 +320,7 @@ def _where_unchanged(erased: headwise.ErasureResult, kind: str, layer: int) -> s
     if behaviour.empty:
         return f"Nothing is computed after layer {layer} that could show what erasing the {kind} changes."
     changed = [
-        f"{probes.SHORT[row.measure]} ({_short(row.intact)} intact, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
+        f"{probing.SHORT[row.measure]} ({_short(row.intact)} intact, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
         for row in behaviour.itertuples()
         if row.low > 0 or row.high < 0
     ]
@@ -413,6 +408,6 @@ def _method(
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

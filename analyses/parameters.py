@@ -19,21 +19,12 @@ import numpy as np
 import pandas as pd
 
 import headwise
-from headwise.circuits import CIRCUITS, CircuitResult
-from headwise.exhibits import cards, details
-from headwise.inventory import ATTENTION, MLP, Line
-from headwise.need import readable
-from headwise.results import (
-    Column,
-    Heads,
-    Heatmap,
-    Lines,
-    Report,
-    Series,
-    Table,
-    head_name,
-    percent,
-)
+from headwise._formatting import head_name, percent
+from headwise.activations.planning import readable
+from headwise.report.schema import Column, Heads, Heatmap, Lines, Report, Series, Table
+from headwise.report.sections import head_cards, head_details
+from headwise.weights._parameter_map import ATTENTION, MLP, Line
+from headwise.weights.circuits import CIRCUITS, CircuitResult
 
 SUITE = None  # it asks no sentences
 QUESTION = "Where are a model's numbers, and what does its context cost?"
@@ -85,7 +76,7 @@ def analyse(
     """Counts the parameters of a model or a shape, and reads the weights of a model's heads."""
     assert model is not None or shape
     tally = headwise.count_parameters(shape if model is None else model)
-    read = None if model is None else headwise.read_weights(model, 5 if smoke else 40, seed)
+    read = None if model is None else headwise.read_circuits(model, 5 if smoke else 40, seed)
     return Report(
         analysis="parameters",
         model=tally.name,
@@ -103,8 +94,8 @@ def analyse(
 
 def _heads(model: headwise.Model, read: CircuitResult) -> Heads:
     """What weights say of each head; of a model of two stacks, of its encoder's."""
-    side = cards.side_shown(model)
-    rows: list[details.Row] = []
+    side = head_cards.side_shown(model)
+    rows: list[head_details.Row] = []
     for circuit, column, name in (
         ("OV", "copying", "copying"),
         ("OV", "effective_rank", "effective rank of OV"),
@@ -112,17 +103,21 @@ def _heads(model: headwise.Model, read: CircuitResult) -> Heads:
     ):
         t = read.table[(read.table["circuit"] == circuit) & (read.table["side"] == side)]
         places = t[["layer", "head"]]
-        rows.append(details.Row(name, places.assign(effect=t[column], p=t[f"{column}_p_family"])))
-        rows.append(details.Row(f"{name}, random weights", places.assign(effect=t[f"{column}_random"])))  # fmt: skip
+        rows.append(
+            head_details.Row(name, places.assign(effect=t[column], p=t[f"{column}_p_family"]))
+        )
+        rows.append(head_details.Row(f"{name}, random weights", places.assign(effect=t[f"{column}_random"])))  # fmt: skip
     caption = (
         "Copying: 1 hands on what was read with its sign, \N{MINUS SIGN}1 its opposite. Effective rank: how many directions matter. Random weights: the mean of products of Gaussian matrices of the same shape "
         "and norm. p against these, over every number of every head; weights have no interval."
     )
-    found = details.detail("Its circuits", caption, "number", rows, cards.shape_shown(model))
-    return cards.heads_section(model, details=[found])
+    found = head_details.detail(
+        "Its circuits", caption, "number", rows, head_cards.shape_shown(model)
+    )
+    return head_cards.heads_section(model, details=[found])
 
 
-def _parameters(tally: headwise.Tally) -> Table:
+def _parameters(tally: headwise.ParameterCount) -> Table:
     rows = []
     for line in tally.lines:
         rows.append(_row(line, f"{line.side} {line.part}".strip(), tally.total))
@@ -145,7 +140,7 @@ def _parameters(tally: headwise.Tally) -> Table:
     )
 
 
-def _last(tally: headwise.Tally, parts: tuple[str, ...]) -> Line | None:
+def _last(tally: headwise.ParameterCount, parts: tuple[str, ...]) -> Line | None:
     found = [line for line in tally.lines if line.part in parts]
     return found[-1] if found else None
 
@@ -158,7 +153,7 @@ def _row(line: Line, part: str, total: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _context(tally: headwise.Tally) -> Table:
+def _context(tally: headwise.ParameterCount) -> Table:
     frame = tally.context()
     limit = f" The model takes {tally.n_context:,}." if tally.n_context else ""
     return Table.of(
@@ -249,7 +244,7 @@ def _by_layer(read: CircuitResult) -> list[Lines]:
     return charts
 
 
-def _answer(tally: headwise.Tally, read: CircuitResult | None) -> str:
+def _answer(tally: headwise.ParameterCount, read: CircuitResult | None) -> str:
     total = tally.total
     embeddings = sum(
         line.total for line in tally.lines if line.is_stored and "embedding" in line.part
@@ -277,7 +272,7 @@ def _copying(read: CircuitResult) -> str:
     )
 
 
-def _not_found(tally: headwise.Tally, read: CircuitResult | None) -> list[str]:
+def _not_found(tally: headwise.ParameterCount, read: CircuitResult | None) -> list[str]:
     lines = list(tally.notes)
     if read is None:
         return [*lines, "A shape has no weights, so nothing can be said of its heads."]
@@ -318,6 +313,6 @@ def _references(read: CircuitResult | None) -> list[str]:
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

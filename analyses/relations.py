@@ -20,15 +20,16 @@ import numpy as np
 import pandas as pd
 
 import headwise
-from headwise import evidence, testing
-from headwise.comparison import SCOPES
-from headwise.deciding import MIN_CLUSTERS, N_RANDOM, N_SPLITS
-from headwise.exhibits import cards, details
-from headwise.exhibits.attention import examples_shown
-from headwise.questions import Direction
-from headwise.relations import RelationResult
-from headwise.results import Column, Matrix, Report, Table, Verdict, head_name, percent, points
-from headwise.results.phrases import MINUS
+from headwise import evidence
+from headwise._formatting import MINUS, Verdict, head_name, percent, points
+from headwise.attention import _significance
+from headwise.attention._comparison import SCOPES
+from headwise.attention.questions import AttentionOrder
+from headwise.attention.relations import RelationTestResult
+from headwise.report.schema import Column, Matrix, Report, Table
+from headwise.report.sections import head_cards, head_details
+from headwise.report.sections.examples import examples_shown
+from headwise.stats.deciding import MIN_CASES, MIN_CLUSTERS, N_RANDOM, N_SPLITS
 
 SUITE = "adjective_noun"
 BURROW = "senses"
@@ -70,7 +71,7 @@ def analyse(
     asked = list(relations) or [
         EVERY if max(suite.relations.values(), default=0) >= 100 else "every"
     ]
-    result = headwise.test_relation(
+    result = headwise.relation_test(
         model,
         suite,
         asked,
@@ -88,6 +89,7 @@ def analyse(
         question=QUESTION,
         verdict=_verdict(result),
         answer=_answer(result),
+        controls=_controls(result),
         figures=[_matrix(result, best)] if len(best) else [],
         tables=[
             Table.of(
@@ -115,14 +117,16 @@ def analyse(
             "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
             "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
         ],
-        heads=cards.heads_section(
-            model, heads, [details.relations_asked(result, shown, cards.shape_shown(model))]
+        heads=head_cards.heads_section(
+            model,
+            heads,
+            [head_details.relations_asked(result, shown, head_cards.shape_shown(model))],
         ),
         attention=examples_shown(
             model,
             suite,
             shown,
-            heads_first=cards.first(heads),
+            heads_first=head_cards.first(heads),
             judged_by=_judged_by(result, shown) if shown else None,
             seed=seed,
         ),
@@ -130,7 +134,7 @@ def analyse(
 
 
 def _judged_by(
-    result: RelationResult, shown: Sequence[tuple[str, Direction]]
+    result: RelationTestResult, shown: Sequence[tuple[str, AttentionOrder]]
 ) -> dict[tuple[int, int], int]:
     """For each head, along which of the relations it does best: where its effect, on all or on non-adjacent pairs, is largest."""
     worst = np.stack(
@@ -145,7 +149,7 @@ def _judged_by(
     }
 
 
-def _best(result: RelationResult) -> pd.DataFrame:
+def _best(result: RelationTestResult) -> pd.DataFrame:
     rows = [
         row
         for relation in result.relations
@@ -157,7 +161,7 @@ def _best(result: RelationResult) -> pd.DataFrame:
     return frame.assign(name=names)
 
 
-def _matrix(result: RelationResult, best: pd.DataFrame) -> Matrix:
+def _matrix(result: RelationTestResult, best: pd.DataFrame) -> Matrix:
     """Effects of all heads on all relations, each in the direction in which its best head is best."""
     n_layers, n_heads, _ = result.evidence[0].count.found.shape
     chosen = _chosen(best)
@@ -187,24 +191,25 @@ def _matrix(result: RelationResult, best: pd.DataFrame) -> Matrix:
 
 def _chosen(best: pd.DataFrame) -> pd.DataFrame:
     """Each relation in the direction in which its best head is best."""
-    worst = testing.worst(best)
+    worst = _significance.worst(best)
     return best.loc[worst.sort_values(ascending=False).index].drop_duplicates("relation")
 
 
-def _verdict(result: RelationResult) -> Verdict:
+def _verdict(result: RelationTestResult) -> Verdict:
     verdicts = set(result.table["verdict"])
     if "supported" in verdicts:
         return "supported"
     return "not supported" if verdicts == {"not supported"} else "inconclusive"
 
 
-def _answer(result: RelationResult) -> str:
+def _answer(result: RelationTestResult) -> str:
     found = result.supported
-    tested = f"{len(result.relations)} relations in {len(result.table)} combinations of relation, direction and head"
+    n = len(result.relations)
+    tested = f"{n} relation{'' if n == 1 else 's'} in {len(result.table)} combinations of relation, direction and head"
     if found.empty:
         return (
             f"No head of {result.model} was found to attend along a relation more often than chance, never-trained models and the "
-            f"best baseline of plain text, of {tested}."
+            f"best baseline of plain text, of {tested}. {_found_with_power(result.table)}"
         )
     first = found.iloc[0]
     pairs = found[["layer", "head"]].drop_duplicates()
@@ -216,11 +221,13 @@ def _answer(result: RelationResult) -> str:
         f"{head_name(int(first['layer']), int(first['head']))} along {first['relation']} ({first['direction']}): "
         f"{percent(first['hit_rate'])} of {int(first['pairs'])} cases against {percent(first['baseline_hit_rate'])} for "
         f"'{first['baseline']}' ({points(first['effect'], first['effect_low'], first['effect_high'])}). "
-        f"{_beyond_tags(first)} {_controls(result, first)}"
-    )
+        f"{_beyond_tags(result, first)}"
+    ).rstrip()
 
 
-def _beyond_tags(row: pd.Series) -> str:
+def _beyond_tags(result: RelationTestResult, row: pd.Series) -> str:
+    if not result.has_tags:
+        return ""
     told = points(row["effect_tags"], row["effect_low_tags"], row["effect_high_tags"])
     over = (
         f"Over the best baseline that reads gold parts of speech, '{row['baseline_tags']}', it is"
@@ -228,17 +235,41 @@ def _beyond_tags(row: pd.Series) -> str:
     return f"{over} {told}."
 
 
-def _controls(result: RelationResult, row: pd.Series) -> str:
-    number = f"{result.controls.n} model{'' if result.controls.n == 1 else 's'} with random weights"
-    largest = _signed(row["control"])
-    return f"Controls: among the heads of {number} and uniform attention the largest effect over the same baseline is {largest}."
+def _controls(result: RelationTestResult) -> str:
+    """What the controls reach, in one line."""
+    n = result.controls.n
+    if not n:
+        return "Controls: none could be run, so nothing is called supported."
+    largest = result.table["control"].max()
+    if np.isnan(largest):
+        return "Controls were not compared, as there is too little to test."
+    number = f"{n} model{'' if n == 1 else 's'} with random weights"
+    return f"Controls: among the heads of {number} and uniform attention the largest effect over a baseline is {_signed(largest)}."
+
+
+def _found_with_power(rows: pd.DataFrame) -> str:
+    """The smallest effects that could have been found, over some rows of the table."""
+    enough = (rows["pairs"] >= MIN_CASES) & (rows["clusters"] >= MIN_CLUSTERS)
+    if not enough.any():
+        return f"There are fewer than {MIN_CASES} cases or {MIN_CLUSTERS} groups or deciding words of each, so nothing could be found."
+    found = _significance.smallest_supported(rows)
+    smallest = found.dropna()
+    if smallest.empty:
+        return "No effect, however large, would have been found in 80% of such data."
+    none = int((found.isna() & enough).sum())
+    text = f"The smallest effect that would be found in 80% of such data is {_signed(smallest.min())} at best and {_signed(smallest.max())} at worst"
+    return text + (
+        f"; in {none:,} combinations none, however large, as a few groups have most of the cases, the baseline is nearly always right or controls reach as much."
+        if none
+        else "."
+    )
 
 
 def _signed(value: float) -> str:
     return f"{100 * value:+.1f} points".replace("-", MINUS)
 
 
-def _not_found(result: RelationResult) -> list[str]:
+def _not_found(result: RelationTestResult) -> list[str]:
     without = [
         relation.text
         for relation in result.relations
@@ -247,16 +278,8 @@ def _not_found(result: RelationResult) -> list[str]:
     lines: list[str] = []
     if without:
         rows = result.table[result.table["relation"].isin(without)]
-        none = int((rows["detectable"].isna() & (rows["clusters"] >= MIN_CLUSTERS)).sum())
-        lines.append(
-            f"No head was found to attend along: {', '.join(without)}. The smallest effect that would be found in 80% of such data is "
-            f"{_signed(rows['detectable'].min())} at best and {_signed(rows['detectable'].max())} at worst"
-            + (
-                f"; in {none:,} combinations none, however large, as a few groups have most of the cases or controls reach as much."
-                if none
-                else "."
-            )
-        )
+        power = "" if result.supported.empty else f" {_found_with_power(rows)}"
+        lines.append(f"No head was found to attend along: {', '.join(without)}.{power}")
     impossible = sum(result.impossible.values())
     if impossible:
         lines.append(
@@ -266,7 +289,7 @@ def _not_found(result: RelationResult) -> list[str]:
     return [*lines, "Whether the model needs these heads was not tested: nothing was ablated."]
 
 
-def _method(suite: headwise.Suite, result: RelationResult) -> list[str]:
+def _method(suite: headwise.Suite, result: RelationTestResult) -> list[str]:
     return [
         "For each pair of linked words and each head we ask which other word gets most attention, summed over the pieces of "
         "the word that is looked at and averaged over those of the word that looks.",
@@ -283,6 +306,6 @@ def _method(suite: headwise.Suite, result: RelationResult) -> list[str]:
 
 
 if __name__ == "__main__":
-    from headwise.cli import script
+    from headwise.cli.main import script
 
     script(__file__)

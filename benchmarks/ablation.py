@@ -7,7 +7,7 @@
 The usual way is TransformerLens: for every head `run_with_hooks` with a function that sets the head's `hook_z` to zero, and
 the logits of the last position. Both give, for every head and sentence, how much less likely the right word is than the wrong
 one; they must agree. Prints the ratio of times of one run, once more with the model's own kernels (what is due to doing less and
-what to `headwise.kernels`), the memory that ours adds, and how its time grows with layers and heads.
+what to `headwise.activations._onednn`), the memory that ours adds, and how its time grows with layers and heads.
 """
 
 import copy
@@ -24,8 +24,9 @@ import typer
 from rich.console import Console
 
 import headwise
-from headwise import Sentence, Suite, kernels
-from headwise.suites import Pair
+from headwise import Sentence, Suite
+from headwise.activations import _onednn
+from headwise.data.suite import Pair
 
 
 def make(n_layers, n_heads, shape="gpt2"):
@@ -60,7 +61,7 @@ def sentences(n, n_tokens):
 
 def ours(model, suite):
     start = time.perf_counter()
-    result = headwise.ablate(model, suite, metrics=["logit difference"], how=["zero"])
+    result = headwise.ablate(model, suite, metrics=["logit difference"], method=["zero"])
     seconds = time.perf_counter() - start
     cost = result.costs["logit difference"][0]
     return seconds, result.intact["logit difference"] - cost
@@ -123,9 +124,9 @@ def main(
     for _ in range(rounds):
         seconds, a = ours(model, suite)
         times["ours"].append(seconds)
-        fast, kernels.fast = kernels.fast, lambda _: nullcontext()
+        fast, _onednn.fast = _onednn.fast, lambda _: nullcontext()
         times["own kernels"].append(ours(model, suite)[0])
-        kernels.fast = fast
+        _onednn.fast = fast
         seconds, b = usual(bridge, tokens, right, wrong)
         times["usual"].append(seconds)
     medians = {name: statistics.median(values) for name, values in times.items()}

@@ -66,7 +66,7 @@ def main(
     from transformer_lens.model_bridge import TransformerBridge
 
     import headwise
-    from headwise import hooks
+    from headwise.activations import hooks
 
     torch.manual_seed(0)
     config, architecture = shape_of(shape)

@@ -2,10 +2,10 @@
 
     uv run benchmarks/circuits.py                     # GPT-2 small shape, random weights, 144 heads
 
-`headwise.read_weights` gives singular values, effective ranks and copying of all heads, first by themselves, then with its
+`headwise.read_circuits` gives singular values, effective ranks and copying of all heads, first by themselves, then with its
 40 random models; each in a process of its own that has loaded the model, with the peak of its memory above what it held then. The
 dense way multiplies a circuit out and takes the SVD and the eigenvalues of a d_model x d_model matrix; it is timed on a few
-heads, in turns with ours on the same heads, both on one thread as `read_weights` is. On a small model both must give the same.
+heads, in turns with ours on the same heads, both on one thread as `read_circuits` is. On a small model both must give the same.
 """
 
 import json
@@ -24,9 +24,9 @@ import typer
 from rich.console import Console
 
 import headwise
-from headwise.circuits import CIRCUITS, factored
-from headwise.factored import Factored, one_thread
-from headwise.loading import hold
+from headwise.model.loading import hold
+from headwise.weights.circuits import CIRCUITS, factored
+from headwise.weights.low_rank import Factored, one_thread
 
 
 def make(n_layers, n_heads, d_model):
@@ -63,7 +63,7 @@ def whole(n_random):
     rest = psutil.Process().memory_info().rss
     with watched() as peak:
         start = time.perf_counter()
-        result = headwise.read_weights(model, n_random=n_random)
+        result = headwise.read_circuits(model, n_random=n_random)
         seconds = time.perf_counter() - start
     print(json.dumps({"rows": len(result.table), "seconds": seconds, "bytes": peak[0] - rest}))
 

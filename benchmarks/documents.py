@@ -21,8 +21,8 @@ from rich.console import Console
 
 import headwise
 from headwise import Sentence, Suite
-from headwise.relations import Plan, count_heads
-from headwise.suites import Link
+from headwise.attention.relations import Plan, count_heads
+from headwise.data.suite import Link
 
 LENGTHS = (512, 1024, 2048, 4096)
 

@@ -75,7 +75,7 @@ def folds(n: int) -> dict[str, Any]:
     import headwise
 
     model = headwise.load("minilm", device="cpu")
-    total = headwise.fold(
+    total = headwise.reduce(
         model,
         sentences(n),
         ["pattern"],
@@ -102,27 +102,27 @@ def captures(n: int) -> dict[str, Any]:
 def spills(budget: int) -> dict[str, Any]:
     """Peak memory above the resting process of a spill of five times a budget."""
     import headwise
-    from headwise import need
-    from headwise.streaming import align_whole
+    from headwise.activations import planning
+    from headwise.activations.streaming import align_whole
 
     model = headwise.load("minilm", device="cpu")
     sites = ["q", "k", "v", "pattern", "z"]
     texts = sentences(200, n_words=100)
-    aligned = need.Aligned(align_whole(model, texts, truncate=False), None)
-    plan = need.Plan.make(
-        model, aligned, sites, None, None, budget=10**12, batch_tokens=4096, may_spill=False
+    aligned = planning.Aligned(align_whole(model, texts, truncate=False), None)
+    plan = planning.Plan.make(
+        model, aligned, sites, None, None, budget=10**12, batch_tokens=4096, may_offload_dir=False
     )
     texts = (texts * 40)[: round(5 * budget / plan.n_bytes * len(texts))]
-    headwise.fold(
+    headwise.reduce(
         model, texts[:200], ["z"], lambda t, seen, batch: t, 0
     )  # what running itself takes
     rest = resident()
     with tempfile.TemporaryDirectory() as folder, watched() as peak:
-        cache = headwise.capture(model, texts, sites, budget=budget, spill=Path(folder) / "s")
+        cache = headwise.capture(model, texts, sites, budget=budget, offload_dir=Path(folder) / "s")
         size = sum(path.stat().st_size for path in (Path(folder) / "s").iterdir())
     return {
         "budget": budget, "written": size, "shards": len(cache.shards), "above_rest": peak[0] - rest,
-        "readable": need.readable(peak[0] - rest),
+        "readable": planning.readable(peak[0] - rest),
     }  # fmt: skip
 
 

@@ -19,23 +19,23 @@ from rich.table import Table
 from scipy import stats
 
 import headwise
-from headwise import hooks, words
+from headwise.activations import alignment, hooks
 from headwise.directions import nulls
-from headwise.directions.at_words import Words
+from headwise.directions._components import take_apart
+from headwise.directions._word_positions import Words
 from headwise.directions.decomposition import recorder_of
-from headwise.directions.doses import pooled, reported
-from headwise.directions.parts import take_apart
-from headwise.directions.several import steer_between, towards_each
-from headwise.examples import Examples
+from headwise.interventions.steering.doses import pooled, reported
+from headwise.interventions.steering.one_vs_rest import steer_between, towards_each
+from headwise.probing.labelled_words import Examples
 
 console = Console(width=140)
 
 
 def usual(model: headwise.Model, suite: headwise.Suite, reader: torch.Tensor) -> np.ndarray:
     """Updates of all heads at all tokens, then the word."""
-    examples = Examples.of(model, suite, "sense", 0)
+    examples = Examples.of(model, suite, "mark", 0)
     found = np.zeros((model.n_layers * model.n_heads, len(suite)))
-    for batch in words.batches(model, examples.alignments):
+    for batch in alignment.batches(model, examples.alignments):
         with hooks.capture(model, ["z"]) as seen:
             model.forward(batch.tokens, batch.mask)
         for layer in range(model.n_layers):
@@ -54,7 +54,7 @@ def ours(
     model: headwise.Model, suite: headwise.Suite, reader: torch.Tensor
 ) -> tuple[np.ndarray, float]:
     """Every part at the word, and the error of their sum."""
-    asked = Words.of_examples(Examples.of(model, suite, "sense", 0))
+    asked = Words.of_examples(Examples.of(model, suite, "mark", 0))
     recorder = recorder_of(model)
     found, worst = np.zeros((0, 0)), 0.0
     for taken in take_apart(recorder, asked):
@@ -91,7 +91,7 @@ def speed(n: int) -> None:
 
 
 def _components(model: headwise.Model) -> tuple:
-    from headwise.directions.parts import components
+    from headwise.directions._components import components
 
     recorder = recorder_of(model)
     return components(recorder.wiring, recorder.layer)
@@ -100,7 +100,7 @@ def _components(model: headwise.Model) -> tuple:
 def pushing(n: int) -> None:
     """Prints who pushes mole towards each sense, on words that were not fitted."""
     model = headwise.load("burrow", device="cpu")
-    fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=1)  # fmt: skip
+    fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=1, held_out=True)  # fmt: skip
     for found in towards_each(model, fitting, testing):
         keys = found.sources[found.sources["source"] == "key words"].set_index("name")["share"]
         for name in found.pushing[:3]:
@@ -123,7 +123,7 @@ def false_positives(n: int) -> None:
             common = 2 * rng.standard_normal((12, 30))[:, groups] + rng.standard_normal((12, 60))
             values = rng.standard_normal((30, 12)) @ common + rng.standard_normal((30, 60))
             p = nulls.against_shuffled(values, codes, groups, seed=seed, n_shuffles=400)
-            counts[name] += bool(p.p_family.min() < 0.05)
+            counts[name] += bool(p.p_fwer.min() < 0.05)
     low, high = stats.binom.ppf([0.005, 0.995], n, 0.05)
     console.print(
         f"any of 30 parts found by shuffled labels in {n} draws: {counts}; 99% interval of 5%: {low:.0f} to {high:.0f}"
@@ -133,8 +133,8 @@ def false_positives(n: int) -> None:
 def steering(n: int, n_random: int) -> None:
     """Prints dose and response over all pairs of senses."""
     model = headwise.load("burrow", device="cpu")
-    fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=2)  # fmt: skip
-    elsewhere = headwise.burrow_pairs("adjectives", 20, seed=3)
+    fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=2, held_out=True)  # fmt: skip
+    elsewhere = headwise.burrow_pairs("adjectives", 20, seed=3, held_out=True)
     results = steer_between(model, fitting, testing, elsewhere, n_random)
     table = Table(box=None)
     rows = pooled(results)

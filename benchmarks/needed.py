@@ -20,7 +20,7 @@ PHENOMENA = ("adjectives", "mole", "gender")
 def main(
     n: Annotated[int, typer.Option(help="Minimal pairs of each.")] = 150,
     most: Annotated[int, typer.Option(help="Heads of a set.")] = 4,
-    how: Annotated[str, typer.Option(help="How the set is cut.")] = "mean",
+    method: Annotated[str, typer.Option(help="How the set is cut.")] = "mean",
 ) -> None:
     """Prints one row for each phenomenon."""
     model = headwise.load("burrow", device="cpu")
@@ -41,7 +41,7 @@ def main(
         finding = headwise.burrow_pairs(phenomenon, n, seed=1, held_out=False)
         testing = headwise.burrow_pairs(phenomenon, n, seed=2, held_out=True)
         chosen = headwise.ablate(model, finding).needed[:most]
-        row = headwise.ablate_set(model, testing, chosen, how=how).table.iloc[0]
+        row = headwise.ablate_set(model, testing, chosen, method=method).table.iloc[0]
         times = f"{row['cost'] / row['random']:.1f}" if row["random"] > 0 else "-"
         table.add_row(
             phenomenon,

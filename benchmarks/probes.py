@@ -26,15 +26,15 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import headwise
-from headwise.classifiers import Logistic, inner_folds
-from headwise.examples import Examples, divide
-from headwise.fits import Job, Task, fit_one
-from headwise.vectors import read_vectors
+from headwise.probing._fitting import Job, Task, fit_one
+from headwise.probing._vectors import read_vectors
+from headwise.probing.classifiers import Logistic, inner_folds
+from headwise.probing.labelled_words import Examples, divide
 
 
 def whole(data):
     """Everything at once, and the memory of all processes that it took."""
-    model, suite = headwise.load("minilm"), headwise.read(data)
+    model, suite = headwise.load("minilm"), headwise.read_suite(data)
     me, most, done = psutil.Process(), 0, threading.Event()
 
     def watch():
@@ -68,8 +68,8 @@ def processor_time(process):
 
 def fits(data, console):
     """The same fits through our loop and by themselves."""
-    model, suite = headwise.load("minilm"), headwise.read(data)
-    examples, divided = divide(Examples.of(model, suite, "sense", 0), suite, 5, 0, "refuse")
+    model, suite = headwise.load("minilm"), headwise.read_suite(data)
+    examples, divided = divide(Examples.of(model, suite, "mark", 0), suite, 5, 0, "refuse")
     vectors = list(read_vectors(model, suite, examples, ["z"], None, None).values())
     codes, groups = examples.codes, divided.groups
     inner = tuple(inner_folds(codes[train], groups[train]) for train, _ in divided.splits)

@@ -22,10 +22,10 @@ import typer
 from rich.console import Console
 
 import headwise
-from headwise.controls import Controls
-from headwise.questions import DIRECTIONS
-from headwise.relations import Plan, count_heads, judge
-from headwise.suites import Suite
+from headwise.attention.controls import Controls
+from headwise.attention.questions import DIRECTIONS
+from headwise.attention.relations import Plan, count_heads, judge
+from headwise.data.suite import Suite
 
 console = Console(highlight=False)
 
@@ -51,7 +51,7 @@ def usual(model, suite):
     """What a notebook does."""
     from transformers import AutoModel, AutoTokenizer
 
-    folder = headwise.catalogue.find("minilm").folder
+    folder = headwise.model.registry.find("minilm").folder
     tokenizer = AutoTokenizer.from_pretrained(folder)
     hf = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
     start = time.perf_counter()
@@ -120,7 +120,7 @@ def main(
     n: Annotated[int, typer.Argument(hidden=True)] = 0,
 ) -> None:
     """Times both ways and measures memory."""
-    suite = headwise.read(data)
+    suite = headwise.read_suite(data)
     model = headwise.load("minilm", device="cpu")
     if part == "alone":
         seconds, _, _ = ours(model, of_size(suite, n))

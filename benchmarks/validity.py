@@ -26,9 +26,10 @@ from rich.table import Table
 from scipy import stats
 
 import headwise
-from headwise import hooks, running, workspace
-from headwise.loading import random_like
-from headwise.results import Report
+from headwise.activations import hooks
+from headwise.cli import discovery, runner
+from headwise.model.loading import random_like
+from headwise.report.schema import Report
 
 console = Console(width=140)
 ANALYSES = ("relations", "adjective_noun", "mole", "creature")
@@ -53,11 +54,11 @@ def uniform(pattern: torch.Tensor, site: hooks.Site) -> torch.Tensor:
 
 def report_of(run: Run) -> Report:
     """The report that `headwise run` would write."""
-    analysis = workspace.load_analysis(workspace.find_analysis(run.analysis))
-    suite = running.suite_of(analysis, run.shape, run.seed)
+    analysis = discovery.load_analysis(discovery.find_analysis(run.analysis))
+    suite = runner.suite_of(analysis, run.shape, run.seed)
     options: dict[str, Any] = {}
     if "pairs" in analysis.options:
-        options["pairs"] = running.pairs_of(analysis, run.shape, None, run.seed)
+        options["pairs"] = runner.pairs_of(analysis, run.shape, None, run.seed)
     model = headwise.load(run.shape)
     with ExitStack() as stack:
         if run.kind == "random weights":

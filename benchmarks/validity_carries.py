@@ -19,20 +19,22 @@ from rich.console import Console
 from scipy.stats import binomtest
 
 import headwise
-from headwise import evidence, hooks, workspace
-from headwise.codelength import codelength, orders_of
-from headwise.loading import random_like
-from headwise.plain import BEST_BASELINE
-from headwise.probe_table import table_of
+from headwise import evidence
+from headwise.activations import hooks
+from headwise.cli import discovery
+from headwise.model.loading import random_like
+from headwise.probing._codelength import codelength, orders_of
+from headwise.probing._table import table_of
+from headwise.probing._text_baselines import BEST_BASELINE
+from headwise.probing.controls import uniform
 from headwise.stats import Clusters
-from headwise.untrained import uniform
 
 CONSOLE = Console(highlight=False, width=160)
 SUITES = {
     ("burrow", "mole"): lambda model: headwise.burrow_sentences("mole", 400, seed=0),
-    ("minilm", "mole"): lambda model: headwise.read("probes/mole.toml"),
-    ("burrow", "adjective_noun"): lambda model: workspace.bindings(model, smoke=False),
-    ("minilm", "adjective_noun"): lambda model: workspace.bindings(model, smoke=False),
+    ("minilm", "mole"): lambda model: headwise.read_suite("probes/mole.toml"),
+    ("burrow", "adjective_noun"): lambda model: discovery.bindings(model, smoke=False),
+    ("minilm", "adjective_noun"): lambda model: discovery.bindings(model, smoke=False),
 }
 GROUPS = (12, 20, 41, 80)
 

@@ -25,12 +25,13 @@ import typer
 from scipy.stats import binomtest
 
 import headwise
-from headwise import cues, words
-from headwise.baselines import is_right
-from headwise.controls import Controls, part_of
-from headwise.loading import random_like
-from headwise.relations import Plan, count_heads, judge
-from headwise.uniform import count_uniform
+from headwise.activations import alignment
+from headwise.attention._uniform import count_uniform
+from headwise.attention.baselines import is_right
+from headwise.attention.controls import Controls, part_of
+from headwise.attention.relations import Plan, count_heads, judge
+from headwise.data import transforms
+from headwise.model.loading import random_like
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from planted import at_most, chance_controls, counts_of
@@ -50,16 +51,16 @@ def questions(quick):
     n = 150 if quick else 400
     burrow, minilm = headwise.load("burrow"), headwise.load("minilm")
     yield "relations, burrow", burrow, headwise.burrow_sentences("senses", n, seed=0), "every>=100"
-    pairs = headwise.burrow_pairs("mole", 60 if quick else 200, seed=0)
-    yield "mole, burrow", burrow, cues.cues(pairs), f"cue: {LOOKS}"
+    pairs = headwise.burrow_pairs("mole", 60 if quick else 200, seed=0, held_out=True)
+    yield "mole, burrow", burrow, transforms.cues(pairs), f"cue: {LOOKS}"
     adjectives = headwise.burrow_sentences("adjectives", n, seed=0)
     labels = [name for name in ("amod", "pred", "described") if name in adjectives.relations]
     yield "adjective_noun, burrow", burrow, adjectives, ", ".join(labels)
-    suite = headwise.read(ROOT / "probes/adjective_noun.toml")
+    suite = headwise.read_suite(ROOT / "probes/adjective_noun.toml")
     yield "relations, minilm", minilm, suite, "every"
     yield "adjective_noun, minilm", minilm, suite, "amod, pred"
-    mole = headwise.read(ROOT / "probes/mole_pairs.toml")
-    yield "mole, minilm", minilm, cues.cues(mole), f"cue: {LOOKS}"
+    mole = headwise.read_suite(ROOT / "probes/mole_pairs.toml")
+    yield "mole, minilm", minilm, transforms.cues(mole), f"cue: {LOOKS}"
 
 
 def pool(plan, n):
@@ -68,7 +69,7 @@ def pool(plan, n):
     for i in range(n):
         drawn = random_like(plan.model, DRAWN_FROM + i)
         counts.append(count_heads(replace(plan, model=drawn), norms=False))
-    batches = words.batches(plan.model, plan.alignments)
+    batches = alignment.batches(plan.model, plan.alignments)
     return counts, count_uniform(plan.model, plan.cases, batches)
 
 
@@ -138,11 +139,11 @@ def planted(name, model, suite, relation, rate, n, n_groups=None):
 
 def seeds(n):
     minilm = headwise.load("minilm")
-    suite = cues.cues(headwise.read(ROOT / "probes/mole_pairs.toml"))
+    suite = transforms.cues(headwise.read_suite(ROOT / "probes/mole_pairs.toml"))
     found = Counter()
     sizes = []
     for seed in range(n):
-        table = headwise.test_relation(minilm, suite, f"cue: {LOOKS}", seed, norms=False).table
+        table = headwise.relation_test(minilm, suite, f"cue: {LOOKS}", seed, norms=False).table
         heads = table[table["verdict"] == "supported"]
         sizes.append(len(heads))
         found.update(f"L{la}H{h}" for la, h in zip(heads["layer"], heads["head"], strict=True))
@@ -162,10 +163,10 @@ def main(
             if which in name:
                 never_trained(name, *asked, 6 if quick else 15 if "minilm" in name else 30)
     minilm = headwise.load("minilm")
-    own = headwise.read(ROOT / "probes/adjective_noun.toml")
+    own = headwise.read_suite(ROOT / "probes/adjective_noun.toml")
     suites = {"adjective_noun": (own, "amod, pred")}
     if treebank is not None:
-        suites["EWT dev amod"] = (headwise.read(treebank), "amod")
+        suites["EWT dev amod"] = (headwise.read_suite(treebank), "amod")
     if only in ("", "planted"):
         for name, (suite, relation) in suites.items():
             for rate in (1.0, 0.9):

@@ -26,12 +26,13 @@ from rich.table import Table
 from scipy import stats
 
 import headwise
-from headwise import evidence, loading
-from headwise.ablation import HOWS, Ablation, AblationResult
-from headwise.ablation_controls import AblationControls, uniform_attention
-from headwise.metrics import Reading
-from headwise.prompts import that_fit
-from headwise.workspace import find_suite
+from headwise import evidence
+from headwise.data.shipped import find_suite
+from headwise.interventions.ablation import METHODS, Ablation, AblationResult
+from headwise.interventions.controls import AblationControls, uniform_attention
+from headwise.interventions.metrics import Reading
+from headwise.interventions.prompts import that_fit
+from headwise.model import loading
 
 SUITES = {"burrow": ("mole", "adjectives"), "minilm": ("mole_pairs", "adjective_pairs")}
 PER_GROUP = 4  # sentences
@@ -61,7 +62,7 @@ def suite_of(name: str, what: str, n: int, seed: int) -> headwise.Suite:
     """Minimal pairs as `headwise run` asks them; of minilm's suites so many."""
     if name == "burrow":
         return headwise.burrow_pairs(what, n, seed, held_out=False)
-    suite = headwise.read(find_suite(what))
+    suite = headwise.read_suite(find_suite(what))
     return replace(suite, pairs=suite.pairs[:: max(1, len(suite.pairs) // n)])
 
 
@@ -160,7 +161,7 @@ def rebuilt(
     cut: AblationResult,
     metric: str,
     clean: Float[ndarray, " sentence"],
-    costs: Float[ndarray, "how cut sentence"],
+    costs: Float[ndarray, "method cut sentence"],
     groups: ndarray,
 ) -> AblationResult:
     """The result that these costs would have given."""
@@ -175,7 +176,7 @@ def rebuilt(
     reading = Reading(metric, lambda seen: torch.empty(0), "", flips=True)
     named = cast(Any, type("Named", (), {"name": ""}))
     for name, value in {
-        "model": named, "suite": named, "prompts": Drawn, "readings": [reading], "hows": HOWS, "at": "", "pools": (), "seed": 0,
+        "model": named, "suite": named, "prompts": Drawn, "readings": [reading], "methods": METHODS, "positions": "", "pools": (), "seed": 0,
     }.items():  # fmt: skip
         object.__setattr__(asked, name, value)
     controls = cut.controls or AblationControls((), 0, 1.0, (), {}, {metric: np.zeros((1, 1, 1))})

@@ -20,17 +20,19 @@ from rich.console import Console
 from scipy.stats import binomtest
 
 import headwise
-from headwise import cues, evidence, hooks
+from headwise import evidence
+from headwise.activations import hooks
+from headwise.data import transforms
 from headwise.directions import nulls
-from headwise.directions.along import table_of
-from headwise.directions.collecting import test_collecting
+from headwise.directions._along import table_of
+from headwise.directions._components import Component
+from headwise.directions._measuring import Asked, Measured
+from headwise.directions.contributions import DirectionTestResult, alike
 from headwise.directions.controls import Control
 from headwise.directions.direction import Direction
-from headwise.directions.measuring import Asked, Measured
-from headwise.directions.parts import Component
-from headwise.directions.pushes import DirectionResult, alike
-from headwise.directions.several import towards_each
-from headwise.loading import random_like
+from headwise.directions.ov_alignment import ov_alignment_test
+from headwise.interventions.steering.one_vs_rest import towards_each
+from headwise.model.loading import random_like
 from headwise.stats import Clusters
 
 CONSOLE = Console(highlight=False, width=170)
@@ -63,9 +65,12 @@ def null_models(shape: str, n_models: int) -> Iterator[tuple[str, headwise.Model
 def mole(model: headwise.Model, shape: str, n: int, n_controls: int, seed: int) -> list[str]:
     """What is said of each head."""
     if shape == "burrow":
-        fitted, asked = headwise.burrow_sentences("mole", n, seed), headwise.burrow_pairs("mole", n // 2, seed)  # fmt: skip
+        fitted, asked = headwise.burrow_sentences("mole", n, seed), headwise.burrow_pairs("mole", n // 2, seed, held_out=True)  # fmt: skip
     else:
-        fitted, asked = headwise.read("probes/mole.toml"), headwise.read("probes/mole_pairs.toml")
+        fitted, asked = (
+            headwise.read_suite("probes/mole.toml"),
+            headwise.read_suite("probes/mole_pairs.toml"),
+        )
     found = towards_each(model, fitted, asked, seed, n_controls=n_controls)
     return evidence.moves(found)["moves"].tolist()
 
@@ -73,10 +78,13 @@ def mole(model: headwise.Model, shape: str, n: int, n_controls: int, seed: int) 
 def creature(model: headwise.Model, shape: str, n: int, n_controls: int, seed: int) -> list[str]:
     """What is said of each head."""
     if shape == "burrow":
-        suite, relation = cues.cues(headwise.burrow_pairs("adjectives", n // 2, seed)), "cue"
+        suite, relation = (
+            transforms.cues(headwise.burrow_pairs("adjectives", n // 2, seed, held_out=True)),
+            "cue",
+        )
     else:
-        suite, relation = headwise.read("probes/creature.toml"), "amod"
-    found = test_collecting(model, suite, relation, seed, n_controls=n_controls)
+        suite, relation = headwise.read_suite("probes/creature.toml"), "amod"
+    found = ov_alignment_test(model, suite, relation, seed, n_controls=n_controls)
     return evidence.collects(found)["moves"].tolist()
 
 
@@ -113,14 +121,14 @@ def random_steps(n: int) -> None:
         readers = nulls.random_readers(way, x, np.arange(80) % 2, 1000, seed)
         steps = rng.standard_normal((72, model.d_model)) * scale
         p = nulls.against_random(way.push(steps), steps, readers)
-        family += bool(p.p_family.min() < 0.05)
+        family += bool(p.p_fwer.min() < 0.05)
         alone += bool(p.p.min() < 0.05)
     CONSOLE.print(
         f"72 random steps: one or more found over the family in {share(family, n)}, head by head in {share(alone, n)}"
     )
 
 
-def _simulated(rng: np.random.Generator, n_groups: int, effect: float) -> DirectionResult:
+def _simulated(rng: np.random.Generator, n_groups: int, effect: float) -> DirectionTestResult:
     """32 heads, of which the first adds a share of the distance; four words of each group, of both classes, that vary by group, too."""
     d, n_words = 16, 4 * n_groups
     groups, codes = np.repeat(np.arange(n_groups), 4), np.tile([0, 0, 1, 1], n_groups)
@@ -141,7 +149,7 @@ def _simulated(rng: np.random.Generator, n_groups: int, effect: float) -> Direct
     readers = np.pad(rng.standard_normal((300, d - 1)), ((0, 0), (1, 0))) / np.sqrt(d)
     control = Control(10, 3.0, 0.0, 3.0)
     table, critical = table_of(names, asked, measured, readers, control, 400, 0)
-    return DirectionResult(
+    return DirectionTestResult(
         model="none", suite="none", direction=way, between=("a", "b"), n_words=(n_words // 2,) * 2, missing=0, components=names, pushes=pushes,
         codes=codes, groups=groups, total=1.0, whole={}, error=0.0, cases=n_words, clusters=n_groups, critical=critical, control=control,
         n_folds=1, left_out=0, table=table, trajectory=table, sources=table, words=table,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from headwise.results import (
+from headwise.report.schema import (
     Attention,
     Column,
     Detail,

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from headwise.controls import Controls
-from headwise.hits import Count
-from headwise.questions import NOBODY
+from headwise.attention._counting import Count
+from headwise.attention.controls import Controls
+from headwise.attention.questions import NOBODY
 
 
 def counts_of(plan, rate, rng, *, n_layers=2, n_heads=4, at=(1, 2), others=0.1):

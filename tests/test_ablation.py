@@ -11,12 +11,13 @@ import torch
 from test_architectures import CONFIGS, make
 
 import headwise
-from headwise import HeadwiseError, ablate, evidence, hooks
-from headwise.ablation_controls import spread, uniform_attention
-from headwise.heads import Head, every_head, sides
-from headwise.prompts import Prompts, how_it_speaks
-from headwise.standins import StandIns
-from headwise.suites import Mark, Pair, Sentence, Suite
+from headwise import HeadwiseError, ablate, evidence
+from headwise.activations import hooks
+from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.interventions._donors import StandIns
+from headwise.interventions.controls import spread, uniform_attention
+from headwise.interventions.prompts import Prompts, how_it_speaks
+from headwise.model.heads import Head, every_head, sides
 
 PROBES = Path(__file__).parent.parent / "probes"
 
@@ -150,7 +151,7 @@ class ByHand:
         return ran
 
 
-def instead(by_hand, z, how, seed):
+def instead(by_hand, z, method, seed):
     """What takes the place of each head's `z`, row by row: worked out token by token."""
     p = by_hand.prompts
     found = {}
@@ -161,9 +162,9 @@ def instead(by_hand, z, how, seed):
         starts = np.cumsum([0, *[len(row.tokens) for row in rows]])
         for head in range(by_hand.model.n_heads):
             own = flat[:, head]
-            if how == "zero":
+            if method == "zero":
                 new = torch.zeros_like(own)
-            elif how == "resample":
+            elif method == "resample":
                 new = own[pools.donor]
             else:
                 others = [
@@ -187,7 +188,7 @@ def test_a_sweep_is_many_plain_runs(name, byte_level, wordpiece):
 
 
 def test_a_sweep_of_minilm(minilm):
-    asked = headwise.read(PROBES / "mole_pairs.toml").head(2)
+    asked = headwise.read_suite(PROBES / "mole_pairs.toml").sample_groups(2)
     marks = [s.marks[0].label for p in asked.pairs for s in (p.clean, p.corrupted)]
     assert len(set(marks)) > 1
     by_hand = ByHand(minilm, asked)
@@ -196,7 +197,7 @@ def test_a_sweep_of_minilm(minilm):
 
 def test_a_sweep_of_burrow():
     model = headwise.load("burrow", device="cpu", verify=False)
-    asked = headwise.burrow_pairs("adjectives", 6)
+    asked = headwise.burrow_pairs("adjectives", 6, held_out=True)
     by_hand = ByHand(model, asked)
     check_heads(model, asked, ["logit difference", "kl"], by_hand, [Head(0, 3), Head(2, 1)])
 
@@ -217,8 +218,8 @@ def check_heads(model, asked, metrics, by_hand, heads):
     intact = {metric: by_hand.all_values(metric, by_hand.intact) for metric in metrics}
     for metric in metrics:
         np.testing.assert_allclose(result.intact[metric], intact[metric], atol=1e-4)
-    for number, how in enumerate(result.hows):
-        new = instead(by_hand, z, how, 3)
+    for number, method in enumerate(result.methods):
+        new = instead(by_hand, z, method, 3)
         for place, head in enumerate(heads):
             key = (head.side, head.layer, head.head)
             ran = by_hand.cut({key: new[key]})
@@ -237,11 +238,13 @@ def test_sets_of_heads(name, byte_level, wordpiece):
     every = every_head(model)
     sets = {"some": every[1::3], "others": every[::3]}
     metrics = ["kl", "contrast"]
-    result = ablate(model, suite(), metrics=metrics, heads=sets, how=["resample", "zero"], seed=1)
+    result = ablate(
+        model, suite(), metrics=metrics, heads=sets, method=["resample", "zero"], seed=1
+    )
     assert set(result.table["heads"]) == {len(own) for own in sets.values()}
     z = by_hand.z(sides(model))
-    for number, how in enumerate(result.hows):
-        new = instead(by_hand, z, how, 1)
+    for number, method in enumerate(result.methods):
+        new = instead(by_hand, z, method, 1)
         for place, own in enumerate(sets.values()):
             keys = [(h.side, h.layer, h.head) for h in own]
             ran = by_hand.cut({key: new[key] for key in keys})
@@ -260,7 +263,7 @@ def test_all_heads_of_a_layer_are_its_attention(name, byte_level, wordpiece):
     by_hand = ByHand(model, suite(), answers=False)
     side = sides(model)[-1]
     every = [head for head in every_head(model) if head.layer == 1 and head.side == side]
-    result = ablate(model, suite(), metrics=["kl"], heads={"all": every}, how=["zero"])
+    result = ablate(model, suite(), metrics=["kl"], heads={"all": every}, method=["zero"])
     output = model.attention(side, 1).output
 
     def only_bias(module, args, output):
@@ -278,7 +281,9 @@ def test_a_cut_at_one_place(tiny_gpt2):
     asked = suite()
     by_hand = ByHand(tiny_gpt2, asked, answers=False)
     for at in ("end", "marked", "changed"):
-        result = ablate(tiny_gpt2, asked, metrics=["kl"], heads=[(0, 1)], how=["zero"], at=at)
+        result = ablate(
+            tiny_gpt2, asked, metrics=["kl"], heads=[(0, 1)], method=["zero"], positions=at
+        )
         z = by_hand.z([""])["", 0]
         new = []
         for row, owner in enumerate(by_hand.prompts.owners):
@@ -297,14 +302,14 @@ def test_a_cut_at_one_place(tiny_gpt2):
             result.costs["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4
         )
     with pytest.raises(HeadwiseError, match=r"No position is called 'start'.*marked"):
-        ablate(tiny_gpt2, asked, at="start")
+        ablate(tiny_gpt2, asked, positions="start")
 
 
 @pytest.mark.parametrize("name", ["GPT2", "Llama"])
 def test_zero_is_an_output_matrix_without_the_head(name, byte_level, wordpiece):
     model = load(name, byte_level, wordpiece)
     by_hand = ByHand(model, suite())
-    result = ablate(model, suite(), how=["zero"], heads=[(1, 2)])
+    result = ablate(model, suite(), method=["zero"], heads=[(1, 2)])
     changed = copy.deepcopy(model.hf)
     attention = headwise.load(changed, tokenizer=byte_level, verify=False).attention(layer=1)
     d = model.d_head
@@ -334,7 +339,7 @@ def test_only_the_head_that_is_needed(byte_level):
         if layer == 1:
             rows[8:16] = kept
     model = headwise.load(hf, tokenizer=byte_level, verify=False)
-    result = ablate(model, suite(), metrics=["kl", "logit difference"], how=["zero", "mean"])
+    result = ablate(model, suite(), metrics=["kl", "logit difference"], method=["zero", "mean"])
     table = result.table
     needed = (table["layer"] == 1) & (table["head"] == 1)
     assert (table.loc[~needed, "cost"].abs() < 1e-6).all()
@@ -370,8 +375,8 @@ def test_bad_questions(tiny_gpt2, tiny_bert):
         ablate(tiny_gpt2, suite(), budget=1024)
     with pytest.raises(HeadwiseError, match="Unknown metric 'accuracy'"):
         ablate(tiny_gpt2, suite(), metrics=["accuracy"])
-    with pytest.raises(HeadwiseError, match="Unknown way of cutting 'noise'"):
-        ablate(tiny_gpt2, suite(), how=["noise"])
+    with pytest.raises(HeadwiseError, match="Unknown method of ablation 'noise'"):
+        ablate(tiny_gpt2, suite(), method=["noise"])
     with pytest.raises(HeadwiseError, match="no head 4"):
         ablate(tiny_gpt2, suite(), heads=[(0, 4)])
     with pytest.raises(HeadwiseError, match="no layer 2"):
@@ -419,7 +424,7 @@ def test_controls_take_sentences_of_all_groups(tiny_gpt2):
         {p.group for p in few.pairs}
     ) == 3
     assert few.sentences == tuple(s for p in few.pairs for s in (p.clean, p.corrupted))
-    result = ablate(tiny_gpt2, suite(WIDE), how=["zero", "mean"], heads=[(0, 1), (1, 2)])
+    result = ablate(tiny_gpt2, suite(WIDE), method=["zero", "mean"], heads=[(0, 1), (1, 2)])
     found = result.controls
     assert found is not None and found.names == (
         "random weights 1",
@@ -432,7 +437,7 @@ def test_controls_take_sentences_of_all_groups(tiny_gpt2):
         own = ablate(
             tiny_gpt2,
             spread(suite(WIDE), Prompts.of(tiny_gpt2, suite(WIDE), answers=True), 40),
-            how=["zero", "mean"],
+            method=["zero", "mean"],
             heads=[(0, 1), (1, 2)],
             controls=0,
         )
@@ -462,7 +467,7 @@ def test_a_model_without_a_random_twin(tiny_gpt2, monkeypatch):
     def refuse(model, seed):
         raise HeadwiseError("its class wants what its configuration does not say")
 
-    monkeypatch.setattr("headwise.loading.random_like", refuse)
-    result = ablate(tiny_gpt2, suite(WIDE), how=["zero"], heads=[(0, 1)])
+    monkeypatch.setattr("headwise.model.loading.random_like", refuse)
+    result = ablate(tiny_gpt2, suite(WIDE), method=["zero"], heads=[(0, 1)])
     assert result.controls is not None and "its class wants" in result.controls.why_not
     assert not (evidence.matters(result)["matters"] == "yes").any()

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import headwise
-from headwise import HeadwiseError, hooks
-from headwise.engine import RowsTap
+from headwise import HeadwiseError
+from headwise.activations import hooks
+from headwise.model.attention_backend import RowsTap
 
 N_HEADS, D_MODEL, VOCABULARY = 4, 32, 61
 COMMON = {"vocab_size": VOCABULARY, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from headwise import HeadwiseError, hooks, words
-from headwise.atlas import MEASURES, _Looks, _random_tokens, atlas
+from headwise import HeadwiseError
+from headwise.activations import alignment, hooks
+from headwise.attention.atlas import MEASURES, _Looks, _random_tokens, atlas
 
 LINES = ["the fluffy blue creature roamed", "a verdant forest", "creature"]
 
@@ -15,7 +16,7 @@ def test_shares_by_hand(tiny_gpt2, starts):
     tokens = torch.zeros(1, 3, dtype=torch.long)
     pieces = torch.tensor([[[0.0, 1, 0], [0, 0, 1]]])
     looks = _Looks(tiny_gpt2)
-    looks.begin(words.Batch((0,), tokens, torch.ones_like(tokens), pieces))
+    looks.begin(alignment.Batch((0,), tokens, torch.ones_like(tokens), pieces))
     for layer in range(tiny_gpt2.n_layers):
         for start, stop in zip(starts, (*starts[1:], 3), strict=True):
             rows = pattern[start:stop].expand(1, tiny_gpt2.n_heads, stop - start, 3)

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from headwise.baselines import (
+from headwise.activations.alignment import Alignment
+from headwise.attention._candidates import Options
+from headwise.attention._comparison import clusters_of
+from headwise.attention._counting import Case
+from headwise.attention._traits import Traits
+from headwise.attention.annotations import Corpus, classes_of
+from headwise.attention.baselines import (
     answer_classes,
     by_chance,
     has_distractor,
@@ -10,12 +16,9 @@ from headwise.baselines import (
     plain_rules,
     tagged_rules,
 )
-from headwise.corpus import Corpus, classes_of
-from headwise.options import Options
-from headwise.questions import Questions, ask
-from headwise.suites import Mark, Sentence
-from headwise.traits import Traits
-from headwise.words import Alignment
+from headwise.attention.questions import Questions, ask
+from headwise.attention.relation_query import Relation
+from headwise.data.suite import Mark, Sentence
 
 
 def corpus_of(*tagged):
@@ -214,3 +217,29 @@ def test_names_of_offsets():
     assert [offset_name(k) for k in (-2, -1, 1, 3)] == [
         "2 words before", "previous word", "next word", "3 words after",
     ]  # fmt: skip
+
+
+def test_words_beside_marks():
+    """The rule that a child would name where every answer is the last word before the comma."""
+    text = "a b c , d e . f g"
+    found = plain(text, (0, 4, (2,), 0, 9), (0, 8, (5,), 0, 9), (0, 3, (2,), 0, 4))
+    assert found["nearest word before a punctuation mark"] == [5, 5, 2]
+    assert found["first word before a punctuation mark"] == [2, 2, 2]
+    assert found["2nd word before a punctuation mark"] == [5, 5, -1]
+    assert found["nearest word after a punctuation mark before"] == [-1, 7, -1]
+    assert found["last word after a punctuation mark"] == [7, 7, -1]
+    traits = traits_of(corpus_of(("a", "b", "."), ("c",)))
+    assert traits.previous.tolist() == [-1, 0, 1, -1] and traits.next.tolist() == [1, 2, -1, -1]
+    assert traits.is_beside_mark(traits.next).tolist() == [False, True, False, False]
+
+
+@pytest.mark.parametrize(("tag", "n", "clusters"), [("ADJ", 4, 4), ("ADJ", 12, 12), ("DET", 2, 30)])
+def test_few_words_are_few_clusters(tag, n, clusters):
+    """But for closed classes, of which a few words may be all there are."""
+    words = [(f"w{i % n}", "noun") for i in range(30)]
+    made = [Sentence(w, (True, True), f"g{i}", tags=(tag, "NOUN")) for i, w in enumerate(words)]
+    corpus = Corpus.of(made)
+    asked = questions(*((i, 0, (1,), 0, 2) for i in range(30)))
+    case = Case(Relation("amod", ("amod",)), "dependent->governor", asked)
+    found = clusters_of(case, corpus, traits_of(corpus), np.arange(30), 30)
+    assert found.n == clusters and found.counts[0] == 30

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 import headwise
-from headwise import HeadwiseError, catalogue
+from headwise import HeadwiseError
+from headwise.model import registry
 
-FIGURES = json.loads((catalogue.BURROW / "evaluation.json").read_text())
+FIGURES = json.loads((registry.BURROW / "evaluation.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -22,31 +23,31 @@ def burrow():
 def test_what_is_known_of_burrow(burrow):
     assert (burrow.n_layers, burrow.n_heads, burrow.d_model, burrow.d_head) == (4, 8, 256, 32)
     assert burrow.is_causal and burrow.has_output_head and burrow.n_context == 256
-    assert burrow.weights_sha256 == catalogue.BURROW_SHA256
+    assert burrow.weights_sha256 == registry.BURROW_SHA256
     assert burrow.dtype == torch.float32 and burrow.license == "MIT"
-    assert (catalogue.BURROW / "model.safetensors").stat().st_size < 12e6
+    assert (registry.BURROW / "model.safetensors").stat().st_size < 12e6
 
 
 def test_it_is_the_default_model():
-    assert catalogue.default_names()[0] == "burrow"
-    assert catalogue.known_names()[0] == "burrow"
+    assert registry.default_names()[0] == "burrow"
+    assert registry.known_names()[0] == "burrow"
 
 
 def test_every_identity_holds(burrow):
-    from headwise import checks
+    from headwise.model import identities
 
-    found = checks.everything(burrow)
+    found = identities.everything(burrow)
     assert found and all(identity.holds for identity in found)
 
 
 def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     folder = tmp_path / "burrow"
-    shutil.copytree(catalogue.BURROW, folder)
+    shutil.copytree(registry.BURROW, folder)
     weights = folder / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
     weights.write_bytes(content)
-    monkeypatch.setattr(catalogue, "BURROW", folder)
+    monkeypatch.setattr(registry, "BURROW", folder)
     with pytest.raises(HeadwiseError, match=r"weights of 'burrow'.*Reinstall"):
         headwise.load("burrow")
     weights.write_bytes(content[:1000])
@@ -88,7 +89,7 @@ def test_the_shipped_figures_meet_what_was_asked():
 
 
 def test_the_card_tells_the_figures():
-    card = (catalogue.BURROW / "README.md").read_text()
+    card = (registry.BURROW / "README.md").read_text()
     assert f"{100 * FIGURES['overall']['closed']:.1f}%" in card
     for row in FIGURES["accuracy"]:
         assert re.search(rf"\| {row['question']} \|.* {100 * row['accuracy']:.1f}% \|", card)
@@ -99,7 +100,7 @@ def measured():
     """Accuracy measured here, on other sentences than those of the card."""
     from training.evaluate import accuracy, read_model
 
-    table = accuracy(read_model(catalogue.BURROW, "cpu"), n=60, seed=1)
+    table = accuracy(read_model(registry.BURROW, "cpu"), n=60, seed=1)
     return table.set_index("question")
 
 
@@ -123,7 +124,7 @@ def test_it_falls_to_chance_without_the_words_that_decide(measured):
 def mole(burrow):
     data = headwise.burrow_sentences("mole", 400)
     return headwise.probe(
-        burrow, data, label="sense", sites=["residual"], classifiers=["logistic"], n_random=0
+        burrow, data, label="mark", sites=["residual"], classifiers=["logistic"], n_random=0
     )
 
 

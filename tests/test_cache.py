@@ -8,8 +8,10 @@ import pytest
 import torch
 
 import headwise
-from headwise import HeadCache, HeadwiseError, hooks, need, spill, words
-from headwise.suites import Sentence
+from headwise import HeadCache, HeadwiseError
+from headwise.activations import alignment as words
+from headwise.activations import hooks, offload, planning
+from headwise.data.suite import Sentence
 
 SENTENCES = ["a fluffy blue creature", "the forest", "the verdant creature roamed the blue forest"]
 SITES = ["q", "k", "v", "scores", "pattern", "z", "residual", "update", "norms"]
@@ -116,9 +118,9 @@ def test_iteration_and_device(model):
 
 
 def test_need_is_exact(model):
-    aligned = need.Aligned(words.align(model, [Sentence.of(text) for text in SENTENCES]), None)
-    plan = need.Plan.make(
-        model, aligned, SITES, None, None, budget=10**9, batch_tokens=30, may_spill=False
+    aligned = planning.Aligned(words.align(model, [Sentence.of(text) for text in SENTENCES]), None)
+    plan = planning.Plan.make(
+        model, aligned, SITES, None, None, budget=10**9, batch_tokens=30, may_offload=False
     )
     assert plan.n_bytes == headwise.capture(model, SENTENCES, SITES, batch_tokens=30).nbytes
 
@@ -128,22 +130,22 @@ def test_need_is_exact(model):
     [("4GiB", 4 * 2**30), ("500 MB", 500_000_000), (123, 123), ("1.5kb", 1500), ("7", 7)],
 )
 def test_budgets(text, n_bytes):
-    assert need.parse(text) == n_bytes
+    assert planning.parse(text) == n_bytes
 
 
 @pytest.mark.parametrize("text", ["much", "", "-4GB", "0", "4 parsecs"])
 def test_budgets_that_cannot_be_read(text):
     with pytest.raises(HeadwiseError, match="Cannot read the budget"):
-        need.parse(text)
+        planning.parse(text)
 
 
 def test_over_budget_names_the_figure_and_the_ways_out(tiny_bert):
     with pytest.raises(
-        HeadwiseError, match=r"takes .* KiB, more .*budget=.*spill=.*headwise\.fold"
+        HeadwiseError, match=r"takes .* KiB, more .*budget=.*offload_dir=.*headwise\.reduce"
     ):
         headwise.capture(tiny_bert, SENTENCES * 9, ["pattern"], budget="20KB")
     with pytest.raises(HeadwiseError, match="One sentence alone takes"):
-        headwise.capture(tiny_bert, SENTENCES, ["pattern"], budget="1KB", spill="nowhere")
+        headwise.capture(tiny_bert, SENTENCES, ["pattern"], budget="1KB", offload_dir="nowhere")
     assert not Path("nowhere").exists()
 
 
@@ -151,7 +153,7 @@ def test_spilled_is_what_would_have_been_held(model, tmp_path):
     texts = SENTENCES * 5
     held = headwise.capture(model, texts, SITES, batch_tokens=20)
     spilled = headwise.capture(
-        model, texts, SITES, batch_tokens=20, budget="80KB", spill=tmp_path / "s"
+        model, texts, SITES, batch_tokens=20, budget="80KB", offload_dir=tmp_path / "s"
     )
     assert spilled.nbytes == 0 and len(spilled.shards) > 1
     again = HeadCache.open(tmp_path / "s")
@@ -165,16 +167,16 @@ def test_spilled_is_what_would_have_been_held(model, tmp_path):
 
 def test_finished_shards_are_not_made_again(tiny_bert, tmp_path, monkeypatch):
     arguments = (tiny_bert, SENTENCES * 5, ["pattern"])
-    options = {"batch_tokens": 20, "budget": "20KB", "spill": tmp_path / "s"}
+    options = {"batch_tokens": 20, "budget": "20KB", "offload_dir": tmp_path / "s"}
     first = headwise.capture(*arguments, **options)
     whole = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
-    victim = spill.shard_path(tmp_path / "s", 1)
+    victim = offload.shard_path(tmp_path / "s", 1)
     victim.unlink()
     with pytest.raises(HeadwiseError, match=f"1 of {len(first.shards)} shards are missing"):
         HeadCache.open(tmp_path / "s")
     written = []
-    write = spill.write_shard
-    monkeypatch.setattr(spill, "write_shard", lambda f, n, t: (written.append(n), write(f, n, t)))
+    write = offload.write_shard
+    monkeypatch.setattr(offload, "write_shard", lambda f, n, t: (written.append(n), write(f, n, t)))
     headwise.capture(*arguments, **options)
     assert written == [1]
     assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == whole
@@ -184,17 +186,17 @@ KILLED = """
 import sys, time
 sys.path[:0] = [{tests!r}]
 import headwise, conftest
-from headwise import spill
-write = spill.write_shard
+from headwise.activations import offload
+write = offload.write_shard
 def slowly(folder, number, tensors):
     write(folder, number, tensors)
     print(number, flush=True)
     if number == {stop_after}:
         time.sleep(600)
-spill.write_shard = slowly
+offload.write_shard = slowly
 model = headwise.load("minilm", device="cpu")
 texts = ["one mole of gas number %d" % n for n in range(40)]
-headwise.capture(model, texts, ["pattern", "z"], batch_tokens=24, budget="300KB", spill=sys.argv[1])
+headwise.capture(model, texts, ["pattern", "z"], batch_tokens=24, budget="300KB", offload_dir=sys.argv[1])
 """
 
 
@@ -222,7 +224,7 @@ def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
 
 
 def test_folders_of_something_else_are_refused(tiny_bert, tiny_gpt2, tmp_path):
-    options = {"budget": "20KB", "spill": tmp_path / "s", "batch_tokens": 20}
+    options = {"budget": "20KB", "offload_dir": tmp_path / "s", "batch_tokens": 20}
     headwise.capture(tiny_bert, SENTENCES * 5, ["pattern"], **options)
     with pytest.raises(HeadwiseError, match="holds another capture"):
         headwise.capture(tiny_gpt2, SENTENCES * 5, ["pattern"], **options | {"budget": "9KB"})
@@ -232,7 +234,7 @@ def test_folders_of_something_else_are_refused(tiny_bert, tiny_gpt2, tmp_path):
     (tmp_path / "full/thesis.txt").write_text("mine")
     with pytest.raises(HeadwiseError, match="not empty and holds no capture"):
         headwise.capture(
-            tiny_bert, SENTENCES * 5, ["pattern"], **options | {"spill": tmp_path / "full"}
+            tiny_bert, SENTENCES * 5, ["pattern"], **options | {"offload_dir": tmp_path / "full"}
         )
     with pytest.raises(HeadwiseError, match="no capture here"):
         HeadCache.open(tmp_path / "full")
@@ -317,14 +319,14 @@ def test_fold_keeps_only_the_statistic(model):
         pattern = seen["pattern", 1]
         return total + (pattern * batch.mask[:, None, :, None]).sum().item()
 
-    total = headwise.fold(model, SENTENCES, ["pattern"], mass, 0.0, batch_tokens=12)
+    total = headwise.reduce(model, SENTENCES, ["pattern"], mass, 0.0, batch_tokens=12)
     n_tokens = sum(n for n, _ in headwise.capture(model, SENTENCES, ["z"]).index.lengths)
     assert total == pytest.approx(4 * n_tokens, rel=1e-5)
 
 
 def test_fold_as_a_context(model):
     tokens = torch.tensor([[5, 6, 7]])
-    with hooks.fold(model, ["z"], lambda n, z, site: n + z.shape[1], 0, layers=[0, 1]) as folded:
+    with hooks.reduce(model, ["z"], lambda n, z, site: n + z.shape[1], 0, layers=[0, 1]) as folded:
         model.forward(tokens)
         model.forward(tokens)
     assert folded.value == 2 * 2 * 3

@@ -5,7 +5,8 @@ import torch
 from test_architectures import COMMON, CONFIGS, GROUPED, SMALL, make
 
 import headwise
-from headwise import HeadwiseError, checks
+from headwise import HeadwiseError
+from headwise.model import identities as checks
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -9,10 +9,10 @@ from test_architectures import CONFIGS, TWO_STACKS, make, sides
 
 import headwise
 from headwise import HeadwiseError
-from headwise.circuits import CIRCUITS, factored
-from headwise.factored import Factored
-from headwise.loading import hold
-from headwise.random_products import ProductShape, compare, draw, numbers_of, two_sided
+from headwise.model.loading import hold
+from headwise.weights._gaussian_null import ProductShape, compare, draw, numbers_of, two_sided
+from headwise.weights.circuits import CIRCUITS, factored
+from headwise.weights.low_rank import Factored
 
 
 def pairs(name):
@@ -98,7 +98,7 @@ def planted(byte_level):
 
 
 def test_heads_that_copy_are_found(byte_level):
-    result = headwise.read_weights(planted(byte_level), n_random=40)
+    result = headwise.read_circuits(planted(byte_level), n_random=40)
     copying = result.grid("copying", "OV")
     assert copying[0, 1] == pytest.approx(1, abs=1e-4)
     assert copying[1, 2] == pytest.approx(-1, abs=1e-4)
@@ -141,7 +141,7 @@ def test_untrained_weights_are_like_random_ones():
     family, alone = [], []
     for seed in range(6):
         model = random_gpt2(seed)
-        table = headwise.read_weights(model, n_random=40, seed=seed).table
+        table = headwise.read_circuits(model, n_random=40, seed=seed).table
         wanted = [c for c in table if c.endswith("_p_family")]
         family.append(np.nanmin(table[wanted].to_numpy()))
         alone.append(table[["effective_rank_p", "copying_p"]].to_numpy().ravel())
@@ -192,7 +192,7 @@ def test_numbers_that_the_shape_fixes_have_no_p():
 def test_the_table_is_tidy_and_seeded():
     model = hold(make("T5"))
     threads = torch.get_num_threads()
-    result = headwise.read_weights(model, n_random=5, seed=3)
+    result = headwise.read_circuits(model, n_random=5, seed=3)
     assert torch.get_num_threads() == threads
     table = result.table
     assert len(table) == 3 * 2 * 4 * 2
@@ -209,9 +209,9 @@ def test_the_table_is_tidy_and_seeded():
     assert result.spectra["QK", "cross", 1].shape == (4, 8)
     first = table[(table["side"] == "cross") & (table["layer"] == 1) & (table["circuit"] == "QK")]
     np.testing.assert_allclose(first["top"], result.spectra["QK", "cross", 1][:, 0], rtol=1e-5)
-    pd.testing.assert_frame_equal(table, headwise.read_weights(model, n_random=5, seed=3).table)
+    pd.testing.assert_frame_equal(table, headwise.read_circuits(model, n_random=5, seed=3).table)
     assert result.grid("norm", "OV", "encoder").shape == (2, 4)
-    without = headwise.read_weights(model, n_random=0).table
+    without = headwise.read_circuits(model, n_random=0).table
     assert without["effective_rank_p"].isna().all()
     pd.testing.assert_series_equal(without["copying"], table["copying"])
 
@@ -219,13 +219,13 @@ def test_the_table_is_tidy_and_seeded():
 def test_half_precision_is_read_in_single():
     model = hold(make("GPT2").bfloat16())
     assert factored(model, "OV", 0).left.dtype == torch.float32
-    assert np.isfinite(headwise.read_weights(model, n_random=0).grid("copying", "OV")).all()
+    assert np.isfinite(headwise.read_circuits(model, n_random=0).grid("copying", "OV")).all()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_architecture_is_read(name):
     model = hold(make(name))
-    table = headwise.read_weights(model, n_random=2).table
+    table = headwise.read_circuits(model, n_random=2).table
     assert set(table["side"]) == set(sides(model))
     assert len(sides(model)) == (3 if name in TWO_STACKS else 1)
     assert table[["norm", "effective_rank", "effective_rank_p_family"]].notna().all(axis=None)
@@ -233,7 +233,7 @@ def test_every_architecture_is_read(name):
 
 def test_bad_input(tiny_gpt2, byte_level):
     with pytest.raises(HeadwiseError, match="n_random=-1 is not a number of models"):
-        headwise.read_weights(tiny_gpt2, n_random=-1)
+        headwise.read_circuits(tiny_gpt2, n_random=-1)
     with pytest.raises(HeadwiseError, match="Unknown circuit 'VO'"):
         factored(tiny_gpt2, "VO", 0)
     with pytest.raises(HeadwiseError, match=r"no attention at side '', layer 2; .* layers 0 to 1"):
@@ -249,7 +249,7 @@ def test_bad_input(tiny_gpt2, byte_level):
     with pytest.raises(HeadwiseError, match="has no tokenizer to name tokens with"):
         headwise.top_tokens(hold(make("GPT2")), 0, 0)
     with pytest.raises(HeadwiseError, match=r"has no 'size' of 'OV'"):
-        headwise.read_weights(tiny_gpt2, n_random=0).grid("size", "OV")
+        headwise.read_circuits(tiny_gpt2, n_random=0).grid("size", "OV")
 
 
 def test_embeddings_of_another_width_are_refused(wordpiece):

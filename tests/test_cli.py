@@ -21,7 +21,7 @@ class Outcome(NamedTuple):
 def in_process_of_its_own(*arguments, cwd):
     """Runs the command as a shell would."""
     result = subprocess.run(
-        [sys.executable, "-m", "headwise.cli", *map(str, arguments)],
+        [sys.executable, "-m", "headwise.cli.main", *map(str, arguments)],
         cwd=cwd,
         env=os.environ | {"COLUMNS": "200"},
         capture_output=True,
@@ -33,7 +33,7 @@ def in_process_of_its_own(*arguments, cwd):
 @pytest.fixture
 def headwise(monkeypatch, capsys):
     """Runs the command in this process, where the libraries are loaded already."""
-    from headwise.cli import main
+    from headwise.cli.main import main
 
     def run(*arguments, cwd):
         monkeypatch.chdir(cwd)
@@ -59,8 +59,8 @@ def refused(result, *, out):
 
 def assert_no_torch(arguments, code, cwd):
     program = (
-        "import sys, headwise.cli\n"
-        "try: headwise.cli.main()\n"
+        "import sys, headwise.cli.main\n"
+        "try: headwise.cli.main.main()\n"
         "except SystemExit as stop: print('code', stop.code)\n"
         "loaded = {'torch', 'sklearn', 'matplotlib', 'transformers'} & set(sys.modules)\n"
         "print('loaded', sorted(loaded))"
@@ -90,9 +90,9 @@ def test_check_shows_every_identity(headwise, tmp_path):
 
 
 def test_check_fails_with_exit_code_1(headwise, tmp_path, monkeypatch):
-    from headwise import checks
+    from headwise.model import identities
 
-    monkeypatch.setitem(checks.TOLERANCES, __import__("torch").float32, 0.0)
+    monkeypatch.setitem(identities.TOLERANCES, __import__("torch").float32, 0.0)
     result = headwise("check", "minilm", "--device", "cpu", cwd=tmp_path)
     assert result.returncode == 1
     assert "fails" in result.stdout
@@ -118,8 +118,8 @@ def test_the_main_job(smoke_run):
 def test_a_report_says_where_it_came_from(smoke_run):
     import hashlib
 
-    from headwise.catalogue import MINILM_SHA256
-    from headwise.results import load_report
+    from headwise.model.registry import MINILM_SHA256
+    from headwise.report.schema import load_report
 
     _, folder = smoke_run
     origin = load_report(folder / "reports/mole-minilm/results.json").provenance
@@ -151,7 +151,7 @@ def test_every_script_runs(name, tmp_path):
 def test_a_shape_needs_no_model(headwise, tmp_path):
     import pandas as pd
 
-    from headwise.results import load_report
+    from headwise.report.schema import load_report
 
     result = headwise("run", "parameters", "--shape", "gpt3", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
@@ -176,7 +176,7 @@ def test_a_shape_needs_no_model(headwise, tmp_path):
 
 
 def test_parameters_of_a_model(headwise, tmp_path):
-    from headwise.results import load_report
+    from headwise.report.schema import load_report
 
     for name, total in (("burrow", "4,273,664"), ("minilm", "22,713,216")):
         command = ("run", "parameters", "--model", name, "--smoke")
@@ -206,7 +206,7 @@ def test_ones_own_analysis_and_suite(headwise, tmp_path):
 def test_a_run_on_given_data(headwise, tmp_path, shared):
     import pandas as pd
 
-    from headwise.results import load_report
+    from headwise.report.schema import load_report
 
     data = shared / "data/en_ewt-ud-dev.conllu"
     command = ("run", "adjective_noun", "--model", "minilm", "--data", data, "--smoke")
@@ -219,7 +219,7 @@ def test_a_run_on_given_data(headwise, tmp_path, shared):
 
 
 def test_a_report_on_burrow_says_what_it_read_and_what_it_cannot_see(smoke_run):
-    from headwise.results import load_report
+    from headwise.report.schema import load_report
 
     _, folder = smoke_run
     for name, phenomenon in (("mole", "mole"), ("adjective_noun", "adjectives")):
@@ -243,7 +243,7 @@ def test_sentences_are_written(headwise, tmp_path):
 
 def test_other_labels_at_other_words(headwise, tmp_path):
     """Parts of speech of a treebank, and the sense at the word that gives it."""
-    from headwise.results import load_report
+    from headwise.report.schema import load_report
 
     result = headwise("sentences", "adjectives", "-n", "16", "--out", "adj.conllu", cwd=tmp_path)
     command = (
@@ -296,8 +296,8 @@ def test_other_labels_at_other_words(headwise, tmp_path):
         (["run", "mole", "--relation", "amod"], "mole asks a question of its own and takes no --relation"),
         (["run", "relations", "--model", "burrow", "--relation", "amood"], "Nearest: amod"),
         (["run", "relations", "--model", "burrow", "--relation", "amod: dependent->governor"], "cannot be asked of burrow"),
-        (["run", "relations", "--label", "sense"], "relations asks a question of its own and takes no --label"),
-        (["run", "mole", "--model", "burrow", "--label", "upos"], "Unknown label 'upos'; known are 'sense'"),
+        (["run", "relations", "--label", "mark"], "relations asks a question of its own and takes no --label"),
+        (["run", "mole", "--model", "burrow", "--label", "upos"], "Unknown label 'upos'; known are 'mark'"),
         (["run", "mole", "--model", "minilm", "--label", "part of speech", "--data", str(ROOT / "probes/gender.toml")], "has no parts of speech"),
         (["run", "mole", "--model", "burrow", "--position", "sens"], "is no relation of the suite"),
         (["run", "atlas", "--pairs", str(ROOT / "probes/mole_pairs.toml")], "atlas asks no pairs"),
@@ -395,7 +395,7 @@ def test_a_decoder_from_a_folder(headwise, tmp_path, raw, byte_level):
     """Both analyses on a causal model: what cannot be seen is said, not counted."""
     import copy
 
-    from headwise.results import load_report
+    from headwise.report.schema import load_report
 
     copy.deepcopy(raw["GPT2LMHeadModel"]).save_pretrained(tmp_path / "tiny")
     byte_level.save_pretrained(tmp_path / "tiny")

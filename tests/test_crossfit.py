@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
-from headwise import HeadwiseError, learned
-from headwise.corpus import Corpus
-from headwise.crossfit import Fitted, Splits, choose
-from headwise.options import Options
-from headwise.questions import Questions
-from headwise.suites import Sentence
-from headwise.traits import Traits
-from headwise.words import Alignment
+from headwise import HeadwiseError
+from headwise.activations.alignment import Alignment
+from headwise.attention import _learned
+from headwise.attention._candidates import Options
+from headwise.attention._crossfit import Fitted, Splits, choose
+from headwise.attention._traits import Traits
+from headwise.attention.annotations import Corpus
+from headwise.attention.questions import Questions
+from headwise.data.suite import Sentence
 
 
 def test_halves_and_quarters_share_no_group():
@@ -60,9 +61,9 @@ def ranked(corpus, traits, questions):
     groups = np.arange(len(questions))
     splits = Splits.draw(groups, 3, seed=0)
     options = Options.of(questions, corpus)
-    table = learned.features(options, traits, [])
+    table = _learned.features(options, traits, [])
     inside = np.ones(len(questions), dtype=bool)
-    found = learned.ranking("learned", [options], lambda _: table, groups, inside, splits)
+    found = _learned.ranking("learned", [options], lambda _: table, groups, inside, splits)
     return found, options, groups, splits
 
 
@@ -77,12 +78,12 @@ def test_a_ranking_is_learned_and_noise_is_not():
 def test_blocks_of_questions_say_what_all_at_once_say(monkeypatch):
     corpus, traits, questions = made(40, np.random.default_rng(1), lambda text, rng: 2)
     whole, _, groups, splits = ranked(corpus, traits, questions)
-    monkeypatch.setattr("headwise.options.MOST_ROWS", 50)
+    monkeypatch.setattr("headwise.attention._candidates.MOST_ROWS", 50)
     blocks = Options.blocks(questions, corpus)
     assert len(blocks) > 3 and sum(len(b.questions) for b in blocks) == 40
-    tables = [learned.features(b, traits, []) for b in blocks]
+    tables = [_learned.features(b, traits, []) for b in blocks]
     inside = np.ones(40, dtype=bool)
-    parts = learned.ranking("learned", blocks, tables.__getitem__, groups, inside, splits)
+    parts = _learned.ranking("learned", blocks, tables.__getitem__, groups, inside, splits)
     assert (parts.outer == whole.outer).mean() > 0.98
 
 
@@ -91,12 +92,12 @@ def test_a_word_is_known_from_other_groups_only():
     corpus, traits, questions = made(40, np.random.default_rng(0), lambda text, rng: 3)
     options, groups = Options.of(questions, corpus), np.arange(40)
     splits = Splits.draw(groups, 4, seed=0)
-    for found in learned.known_answers([options], traits, groups, splits):
+    for found in _learned.known_answers([options], traits, groups, splits):
         assert found.outer.mean() < 0.2 and found.inner.mean() < 0.2
     same = [["a", "the", "mole", "x", "y", "z", "v", "looks"]] * 40
     corpus = Corpus.of([Sentence(tuple(t), (True,) * 8, f"g{i}") for i, t in enumerate(same)])
     traits = Traits.of(corpus, [Alignment(tuple(range(8)), tuple(range(8)), 8)] * 40)
-    for found in learned.known_answers([Options.of(questions, corpus)], traits, groups, splits):
+    for found in _learned.known_answers([Options.of(questions, corpus)], traits, groups, splits):
         is_there = "after" not in found.name  # the last word looks
         assert found.outer.all() == found.inner.all() == is_there
 
@@ -109,5 +110,5 @@ def test_usual_distances():
     questions = Questions(np.arange(n), looker, 0 * ones, looker, (looker - 1)[:, None])
     found = np.where(np.arange(n) % 3 == 0, looker - 2, looker - 1)[None]
     splits = Splits.draw(np.arange(n), 3, seed=0)
-    outer, inner = learned.own_positions(found, questions, np.arange(n), splits)
+    outer, inner = _learned.own_positions(found, questions, np.arange(n), splits)
     assert outer.shape == (1, 3, n) and outer.all() and inner.all()

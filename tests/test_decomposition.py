@@ -9,12 +9,13 @@ from test_ablation import load
 from test_architectures import CONFIGS, MASK, SMALL, TARGETS, TOKENS, TWO_STACKS, make
 
 import headwise
-from headwise import HeadwiseError, decompose, hooks, words
-from headwise.directions import parts
-from headwise.directions.stream import Wiring
-from headwise.loading import hold
-from headwise.suites import Mark, Sentence, Suite
-from headwise.words import Batch
+from headwise import HeadwiseError, decompose
+from headwise.activations import alignment, hooks
+from headwise.activations.alignment import Batch
+from headwise.data.suite import Mark, Sentence, Suite
+from headwise.directions import _components
+from headwise.directions._wiring import Wiring
+from headwise.model.loading import hold
 
 TEXTS = ("the fluffy zebra roamed the verdant forest", "a creature in quixotic forests", "blue")
 ASKED = ((0, 2, 5), (1, 3), (0,))
@@ -42,11 +43,11 @@ def roughened(model):
 
 
 def tokens_of(model, i=0):
-    return torch.tensor([words.align(model, SUITE.sentences)[i].tokens])
+    return torch.tensor([alignment.align(model, SUITE.sentences)[i].tokens])
 
 
 def pieces(model, i, word):
-    return [at for at, own in enumerate(words.align(model, SUITE.sentences)[i].words) if own == word]  # fmt: skip
+    return [at for at, own in enumerate(alignment.align(model, SUITE.sentences)[i].words) if own == word]  # fmt: skip
 
 
 def at_words(model, values):
@@ -105,7 +106,7 @@ def watched(model, side, layer, normed=False, far=0):
     with hooks.capture(model, [key], [layer]) as seen:
         end = model.forward(TOKENS, MASK, TARGETS if len(model.stacks) == 2 else None)
     expected = (end if normed else seen[key, layer])[shown > 0]
-    recorder = parts.Recorder(model, Wiring.of(model, side), layer, normed=normed)
+    recorder = _components.Recorder(model, Wiring.of(model, side), layer, normed=normed)
     return recorder.see(batch, *(far + shown.nonzero().T)), expected
 
 
@@ -123,7 +124,9 @@ def test_every_token_of_every_stack(name, side):
         reader = torch.randn(model.d_model, generator=torch.Generator().manual_seed(0))
         pulled, along = seen.pulled(reader), found @ reader
         heads = {
-            k: c for k, c in enumerate(parts.components(seen.wiring, layer)) if c.kind == "head"
+            k: c
+            for k, c in enumerate(_components.components(seen.wiring, layer))
+            if c.kind == "head"
         }
         assert len(heads) == layer * 4 * (2 if side == "decoder" else 1)
         for k, c in heads.items():
@@ -195,7 +198,7 @@ def test_words_are_taken_by_themselves(name, get, monkeypatch):
     for i, own in enumerate(ASKED):
         alone = decompose(model, replace(SUITE, sentences=SUITE.sentences[i : i + 1]), [own])
         near(alone.parts, whole.parts[:, [k for k, at in enumerate(WORDS) if at[0] == i]])
-    monkeypatch.setattr(parts, "CHUNK", 1)
+    monkeypatch.setattr(_components, "CHUNK", 1)
     near(decompose(model, SUITE, ASKED).parts, whole.parts)
 
 

@@ -12,10 +12,20 @@ from sklearn.covariance import ledoit_wolf
 from test_ablation import load
 
 import headwise
-from headwise import Direction, HeadwiseError, erasure, hooks, words
-from headwise.directions import unseen
-from headwise.readers.toml import parse
-from headwise.suites import Link, Pair, Sentence, Suite
+from headwise import Direction, HeadwiseError
+from headwise.activations import alignment as words
+from headwise.activations import hooks
+from headwise.data import unseen_words
+from headwise.data.suite import Link, Pair, Sentence, Suite
+from headwise.data.toml import parse
+from headwise.directions.constructors import (
+    from_classes,
+    from_pairs,
+    from_probe,
+    from_unembedding,
+    from_value_up,
+)
+from headwise.probing import erasure
 
 LABELS = {"animal": "", "unit": "", "spy": ""}
 CLUES = {"animal": "a furry", "unit": "one gram per", "spy": "some secret"}
@@ -67,19 +77,19 @@ def burrow():
 
 def test_means_of_classes_by_hand(model):
     x = streams(model, 1, SUITE.sentences)
-    found = Direction.of_classes(model, SUITE, "animal", "unit", layer=1)
+    found = from_classes(model, SUITE, "animal", "unit", layer=1)
     step = x[:8].mean(0) - x[8:16].mean(0)
     np.testing.assert_allclose(found.vector, step, atol=1e-5)
     np.testing.assert_allclose(found.push(x), x @ step / np.linalg.norm(step), atol=1e-5)
     assert found.name == "animal - unit" and found.place == "residual, layer 1"
     assert found.groups == tuple(sorted(SUITE.groups[:16]))
     assert (found.model, found.suite, found.suite_sha256) == (model.name, "s", "a" * 64)
-    rest = Direction.of_classes(model, SUITE, "spy", layer=1)
+    rest = from_classes(model, SUITE, "spy", layer=1)
     np.testing.assert_allclose(rest.vector, x[16:].mean(0) - x[:16].mean(0), atol=1e-5)
     assert rest.negative == "others" and len(rest.groups) == 24
     # Where the data have parts of their own, those to train on are fitted.
     split = tuple(replace(s, split="test" if s.words[0] < "D" else "train") for s in SUITE.sentences)  # fmt: skip
-    part = Direction.of_classes(model, replace(SUITE, sentences=split), "spy", layer=1)
+    part = from_classes(model, replace(SUITE, sentences=split), "spy", layer=1)
     x = x.reshape(3, 8, -1)[:, 3:]
     np.testing.assert_allclose(part.vector, x[2].mean(0) - x[:2].mean((0, 1)), atol=1e-5)
     assert len(part.groups) == 15
@@ -89,7 +99,7 @@ def test_whitened_by_hand(model):
     x = streams(model, 1, SUITE.sentences[:16])
     within = x - x.reshape(2, 8, -1).mean(1).repeat(8, axis=0)
     covariance, _ = ledoit_wolf(within, assume_centered=True)
-    found = Direction.of_classes(model, SUITE, "animal", "unit", layer=1, inner="whitened")
+    found = from_classes(model, SUITE, "animal", "unit", layer=1, inner="whitened")
     expected = np.linalg.solve(covariance, found.vector)
     expected /= np.sqrt(found.vector @ expected)
     np.testing.assert_allclose(found.reader, expected, atol=1e-4 * np.abs(expected).max())
@@ -99,7 +109,7 @@ def test_whitened_by_hand(model):
 @pytest.mark.skipif(find_spec("concept_erasure") is None, reason="needs concept-erasure")
 def test_it_reads_what_leace_erases(model):
     x = streams(model, 2, SUITE.sentences[:16])
-    found = Direction.of_classes(model, SUITE, "animal", "unit", layer=2, eraser=True)
+    found = from_classes(model, SUITE, "animal", "unit", layer=2, eraser=True)
     rng = np.random.default_rng(0)
     (eraser,) = erasure.erasers(x, (np.arange(16) < 8).astype(int), 0, rng)
     fresh = x + rng.standard_normal(x.shape)
@@ -123,7 +133,7 @@ def test_lengths_and_angles_in_a_metric(tiny_bert):
 
 def test_steps_of_pairs(model):
     given = [("blue", "verdant"), ("creature", "forest"), ("creature", "zebra")]
-    found = Direction.of_pairs(model, given, layer=1, template="the fluffy {} roamed")
+    found = from_pairs(model, given, layer=1, template="the fluffy {} roamed")
     texts = [f"the fluffy [{word}|spy] roamed" for pair in given for word in pair]
     x = streams(model, 1, [parse(text, LABELS, "g") for text in texts])
     np.testing.assert_allclose(found.vector, (x[::2] - x[1::2]).mean(0), atol=1e-5)
@@ -132,7 +142,7 @@ def test_steps_of_pairs(model):
     step = (x[::2] - x[1::2]).mean(0)
     # Pairs may be told the other way round.
     for turned, sign in (((), 1), ((2, 3, 7), 1), (range(8), -1)):
-        found = Direction.of_pairs(model, pairs(turned), layer=2)
+        found = from_pairs(model, pairs(turned), layer=2)
         np.testing.assert_allclose(found.vector, sign * step, atol=1e-5)
         assert found.name == ("unit - animal" if sign == 1 else "animal - unit")
 
@@ -142,20 +152,20 @@ def test_a_step_of_a_probe_is_one_of_its_log_odds(tiny_bert):
     x = streams(tiny_bert, 1, SUITE.sentences)
     spy, unit, animal = (probe.labels.index(name) for name in ("spy", "unit", "animal"))
     for other, codes in (("unit", [unit]), (None, [unit, animal])):
-        found = Direction.of_probe(tiny_bert, probe, "spy", other)
+        found = from_probe(tiny_bert, probe, "spy", other)
         rise = probe.scores(x + found.vector) - probe.scores(x)
         np.testing.assert_allclose(rise[:, spy] - rise[:, codes].mean(1), 1, atol=1e-9)
         assert found.negative == (other or "others") and found.layer == 1
     z = replace(probe, site="z", head=0, weight=probe.weight[:, :8])
-    refused((lambda: Direction.of_probe(tiny_bert, z, "spy"), "is of z, layer 1, head 0"))
-    refused((lambda: Direction.of_probe(tiny_bert, probe, "king"), "animal, unit, spy; got 'king'"))
+    refused((lambda: from_probe(tiny_bert, z, "spy"), "is of z, layer 1, head 0"))
+    refused((lambda: from_probe(tiny_bert, probe, "king"), "animal, unit, spy; got 'king'"))
 
 
 @pytest.mark.parametrize("inner", ["plain", "causal"])
 def test_an_unembedding_reads_what_the_model_says(burrow, inner):
-    asked = headwise.burrow_pairs("mole", 20)
+    asked = headwise.burrow_pairs("mole", 20, held_out=True)
     right, wrong = asked.pairs[0].right, asked.pairs[0].wrong
-    found = Direction.of_unembedding(burrow, right, wrong, inner=inner)
+    found = from_unembedding(burrow, right, wrong, inner=inner)
     assert found.normed and found.place == "residual, layer 4, after the final norm"
     a, b = burrow.tokenizer.convert_tokens_to_ids([f"Ġ{right}", f"Ġ{wrong}"])
     told = [s for s in asked.sentences if s.marks[-1].word == len(s.words) - 1]
@@ -176,7 +186,7 @@ def test_a_value_up_image_is_what_a_head_writes_of_one_word(name, layer, byte_le
         model.hf.transformer.wpe.weight.data.zero_()
         for parameter in model.hf.transformer.h[0].parameters():
             parameter.data += 0.1  # biases, too
-    found = Direction.of_value_up(model, f"L{layer}H3", "blue")
+    found = from_value_up(model, f"L{layer}H3", "blue")
     row = torch.tensor([[byte_level("the blue")["input_ids"][-1]]])
     embedding = model.hf.get_input_embeddings()(row).detach()
 
@@ -193,7 +203,7 @@ def test_a_value_up_image_is_what_a_head_writes_of_one_word(name, layer, byte_le
 
 def test_saved_and_loaded_it_is_the_same(burrow, tiny_bert, tmp_path):
     for model, inner in ((tiny_bert, "whitened"), (tiny_bert, "plain"), (burrow, "causal")):
-        found = Direction.of_classes(model, SUITE, "spy", "unit", layer=2, inner=inner)
+        found = from_classes(model, SUITE, "spy", "unit", layer=2, inner=inner)
         path = found.save(tmp_path / "deep" / inner)
         np.testing.assert_equal(vars(Direction.load(path, model)), vars(found))
     assert len(list((tmp_path / "deep").iterdir())) == 3  # and nothing half written
@@ -215,8 +225,8 @@ def test_saved_and_loaded_it_is_the_same(burrow, tiny_bert, tmp_path):
 
 
 def test_it_is_of_one_model_layer_and_part_of_the_data(burrow):
-    fitting, _ = SUITE.halves()
-    found = Direction.of_classes(burrow, fitting, "animal", "unit", layer=2)
+    fitting, _ = SUITE.split()
+    found = from_classes(burrow, fitting, "animal", "unit", layer=2)
     assert found.require_layer(None) == found.require_layer(2) == 2 and found.weights
     refused(
         (lambda: replace(found, weights="0" * 64).require(burrow), "on other weights of burrow"),
@@ -228,8 +238,8 @@ def test_it_is_of_one_model_layer_and_part_of_the_data(burrow):
 
 def test_what_is_unseen_goes_by_words_and_not_by_names(burrow):
     """Other sentences of another suite are no evidence if they tell by the same words; by other words they are."""
-    fitting, testing = SUITE.halves()
-    found = Direction.of_classes(burrow, fitting, "animal", "unit", layer=2)
+    fitting, testing = SUITE.split()
+    found = from_classes(burrow, fitting, "animal", "unit", layer=2)
     renamed = replace(testing, name="another", sha256="b" * 64)
     refused(
         (
@@ -241,22 +251,32 @@ def test_what_is_unseen_goes_by_words_and_not_by_names(burrow):
     found.require_unseen(replace(renamed, sentences=told))
     assert found.unseen(replace(renamed, sentences=(*testing.sentences[:1], *told))) == [False] + 24 * [True]  # fmt: skip
     both = replace(SUITE, sentences=(*SUITE.sentences, *told))
-    left, n_out = unseen.apart(both, renamed)
+    left, n_out = unseen_words.apart(both, renamed)
     assert n_out == 24 and left.sentences == told
 
 
 def test_words_that_decide():
     """What a link beyond syntax says, what differs in a pair, and else what stands with one label only."""
     linked = replace(SUITE.sentences[0], links=(Link(3, 4, "clue"), Link(2, 4, "det")))
-    assert unseen.deciding_words(replace(SUITE, sentences=(linked,))) == [frozenset({"furry"})]
+    assert unseen_words.deciding_words(replace(SUITE, sentences=(linked,))) == [
+        frozenset({"furry"})
+    ]
     alike = Pair(sentence("Anna", "animal"), sentence("Anna", "animal", OTHERS))
     of_pair = replace(SUITE, sentences=(alike.clean, alike.corrupted), pairs=(alike,))
-    assert unseen.deciding_words(of_pair) == [
+    assert unseen_words.deciding_words(of_pair) == [
         frozenset({"a", "furry"}),
         frozenset({"the", "muddy"}),
     ]
-    assert unseen.deciding_words(SUITE)[0] is None
-    assert unseen.Told.by(SUITE).decide == {"a", "furry", "one", "gram", "per", "some", "secret"}
+    assert unseen_words.deciding_words(SUITE)[0] is None
+    assert unseen_words.Told.by(SUITE).decide == {
+        "a",
+        "furry",
+        "one",
+        "gram",
+        "per",
+        "some",
+        "secret",
+    }
 
 
 def test_blocks_of_words_are_not_divided():
@@ -269,16 +289,16 @@ def test_blocks_of_words_are_not_divided():
         for s in [sentence(n, sense, clues)]
     )
     suite = replace(SUITE, sentences=told)
-    fold = unseen.folds_of(suite, 2)
+    fold = unseen_words.folds_of(suite, 2)
     of_word = {}
-    for own, told_by in zip(fold, unseen.deciding_words(suite), strict=True):
+    for own, told_by in zip(fold, unseen_words.deciding_words(suite), strict=True):
         for word in told_by:
             assert of_word.setdefault(word, own) == own
     for k in (0, 1):
         assert {s.marks[0].label for s, own in zip(told, fold, strict=True) if own == k} == set(
             LABELS
         )
-    assert unseen.folds_of(suite, 3) is None
+    assert unseen_words.folds_of(suite, 3) is None
 
 
 def test_bad_questions(tiny_gpt2, tiny_bert, byte_level, wordpiece, burrow):
@@ -288,17 +308,17 @@ def test_bad_questions(tiny_gpt2, tiny_bert, byte_level, wordpiece, burrow):
         (lambda: Direction.of(tiny_gpt2, np.full(32, np.nan), **ENDS), "32 finite numbers; got 32, 0 of"),
         (lambda: Direction.of(tiny_gpt2, np.ones(5), **ENDS), "32 finite numbers; got 5"),
         (lambda: Direction.of(tiny_gpt2, np.ones(32), **ENDS | {"layer": 3}), "no layer 3"),
-        (lambda: Direction.of_classes(tiny_gpt2, replace(SUITE, sentences=SUITE.sentences[7:16]), "animal", "unit", layer=1), r"'animal' of 's' has 1 example\(s\)"),
-        (lambda: Direction.of_classes(tiny_gpt2, SUITE, "spy", "mark", layer=1), "no label 'mark'"),
-        (lambda: Direction.of_classes(load("Llama", byte_level, wordpiece), SUITE, "spy", layer=0), "At layer 0 a word is the same"),
-        (lambda: Direction.of_pairs(tiny_gpt2, [("blue", "forest")], layer=1), "needs two at least"),
-        (lambda: Direction.of_pairs(tiny_gpt2, mixed, layer=1), "as well as of 'spy' and 'unit'"),
-        (lambda: Direction.of_pairs(tiny_gpt2, replace(pairs(), pairs=(Pair(Sentence.of("the"), SUITE.sentences[0]),) * 2), layer=1), "marks no word to be compared"),
-        (lambda: Direction.of_pairs(tiny_gpt2, [("a", "b")] * 2, layer=1, template="the"), "written {}"),
-        (lambda: Direction.of_unembedding(tiny_bert, "mole", "spy"), "is an encoder, and only a decoder"),
-        (lambda: Direction.of_unembedding(burrow, "mole", "mole"), "with the same token"),
-        (lambda: Direction.of_unembedding(burrow, "mole", "zebras"), "expected a word that is one token"),
-        (lambda: Direction.of_unembedding(burrow, "mole", "forest", inner="whitened"), "plain or causal"),
-        (lambda: Direction.of_value_up(burrow, "L9H0", "mole"), "no layer 9; expected 0 to 3"),
-        (lambda: Direction.of_value_up(load("T5", byte_level, wordpiece), "cross.L0H0", "blue"), "models of one stack only"),
+        (lambda: from_classes(tiny_gpt2, replace(SUITE, sentences=SUITE.sentences[7:16]), "animal", "unit", layer=1), r"'animal' of 's' has 1 example\(s\)"),
+        (lambda: from_classes(tiny_gpt2, SUITE, "spy", "mark", layer=1), "no label 'mark'"),
+        (lambda: from_classes(load("Llama", byte_level, wordpiece), SUITE, "spy", layer=0), "At layer 0 a word is the same"),
+        (lambda: from_pairs(tiny_gpt2, [("blue", "forest")], layer=1), "needs two at least"),
+        (lambda: from_pairs(tiny_gpt2, mixed, layer=1), "as well as of 'spy' and 'unit'"),
+        (lambda: from_pairs(tiny_gpt2, replace(pairs(), pairs=(Pair(Sentence.of("the"), SUITE.sentences[0]),) * 2), layer=1), "marks no word to be compared"),
+        (lambda: from_pairs(tiny_gpt2, [("a", "b")] * 2, layer=1, template="the"), "written {}"),
+        (lambda: from_unembedding(tiny_bert, "mole", "spy"), "is an encoder, and only a decoder"),
+        (lambda: from_unembedding(burrow, "mole", "mole"), "with the same token"),
+        (lambda: from_unembedding(burrow, "mole", "zebras"), "expected a word that is one token"),
+        (lambda: from_unembedding(burrow, "mole", "forest", inner="whitened"), "plain or causal"),
+        (lambda: from_value_up(burrow, "L9H0", "mole"), "no layer 9; expected 0 to 3"),
+        (lambda: from_value_up(load("T5", byte_level, wordpiece), "cross.L0H0", "blue"), "models of one stack only"),
     )  # fmt: skip

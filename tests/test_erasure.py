@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 import headwise
-from headwise import HeadwiseError, aftermath, erasure, hooks
-from headwise.readers.toml import parse
-from headwise.suites import Suite
+from headwise import HeadwiseError
+from headwise.activations import hooks
+from headwise.data.suite import Suite
+from headwise.data.toml import parse
+from headwise.probing import _downstream, erasure
 
 LABELS = {"unit": "", "animal": "", "spy": ""}
 CLUES = {"unit": "one gram per", "animal": "a furry little", "spy": "some secret agent"}
@@ -25,7 +27,7 @@ def suite(n=12, labels=("unit", "animal")):
 
 def test_what_is_erased_cannot_be_read(minilm, shared):
     """Real sentences: within 2 points of the most frequent label, and a random subspace far from it."""
-    data = headwise.read(shared / "data/coarsewsd20/mole")
+    data = headwise.read_suite(shared / "data/coarsewsd20/mole")
     result = headwise.erase(minilm, data, layers=[4], n_random=3)
     assert result.folds == 0 and result.rank == len(result.labels) - 1
     row = result.row(4, "accuracy")
@@ -63,31 +65,31 @@ def test_a_decoder_says_something_else():
 def test_the_vector_is_moved_where_it_is_said(tiny_gpt2):
     """At the end of the stack the move is all there is: what is seen there is the erased vector."""
     data = suite()
-    examples = aftermath.Examples.of(tiny_gpt2, data, "sense", 0)
-    batch = next(aftermath.words.batches(tiny_gpt2, examples.alignments))
+    examples = _downstream.Examples.of(tiny_gpt2, data, "mark", 0)
+    batch = next(_downstream.words.batches(tiny_gpt2, examples.alignments))
     rows = np.array([list(examples.sentences).index(i) for i in batch.indices])
     in_batch = np.arange(len(rows))
     pieces = batch.pieces[in_batch, examples.positions[rows]]
     assert (pieces.sum(1) > 1).any()  # words of several pieces
-    torch = aftermath.torch
+    torch = _downstream.torch
     shift = torch.randn(len(rows), tiny_gpt2.d_model)
-    with aftermath.resume.keeping(tiny_gpt2, [1, 2]) as kept:
-        intact = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
-    with aftermath._moved_at(tiny_gpt2, kept[2], pieces, in_batch, shift):
-        moved = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+    with _downstream._skip_blocks.keeping(tiny_gpt2, [1, 2]) as kept:
+        intact = _downstream._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+    with _downstream._moved_at(tiny_gpt2, kept[2], pieces, in_batch, shift):
+        moved = _downstream._run_on(tiny_gpt2, batch, pieces, in_batch, True)
     np.testing.assert_allclose(moved.ends - intact.ends, shift.numpy(), atol=1e-5)
     changed = (moved.log_p - intact.log_p).abs().amax(-1) > 1e-6
     assert torch.equal(changed, pieces > 0)  # nothing is computed after the end
     # Going on from layer 1 is running the whole with the same change there.
-    with aftermath._moved_at(tiny_gpt2, kept[1], pieces, in_batch, shift):
-        short = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+    with _downstream._moved_at(tiny_gpt2, kept[1], pieces, in_batch, shift):
+        short = _downstream._run_on(tiny_gpt2, batch, pieces, in_batch, True)
     add = torch.einsum("ep,ed->epd", pieces, shift)
     order = torch.tensor(in_batch)
     with hooks.edit(tiny_gpt2, "residual", lambda x, _: x.index_add(0, order, add), layers=[1]):
-        whole = aftermath._run_on(tiny_gpt2, batch, pieces, in_batch, True)
+        whole = _downstream._run_on(tiny_gpt2, batch, pieces, in_batch, True)
     torch.testing.assert_close(short.log_p, whole.log_p, atol=1e-5, rtol=1e-5)
     last = torch.tensor([int(np.flatnonzero(p)[-1]) for p in pieces])
-    nats = aftermath._divergence(intact.log_p, moved.log_p, batch.mask, in_batch, last)
+    nats = _downstream._divergence(intact.log_p, moved.log_p, batch.mask, in_batch, last)
     by_hand = [
         torch.nn.functional.kl_div(moved.log_p[k, at], intact.log_p[k, at], log_target=True, reduction="sum")
         / int(batch.mask[k, at:].sum())

@@ -9,20 +9,21 @@ import torch
 from test_planted import D_HEAD, FILLERS, N_IDS, draw, make, word_level
 
 import headwise
-from headwise import HeadwiseError, ablate, ablate_set, cues, evidence
-from headwise.ablation import Ablation
-from headwise.ablation_controls import AblationControls
-from headwise.directions.collecting import CollectResult
+from headwise import HeadwiseError, ablate, ablate_set, evidence
+from headwise.attention.relations import RelationTestResult
+from headwise.data import transforms
+from headwise.data.suite import Link, Mark, Pair, Sentence, Suite
+from headwise.directions._components import Component
+from headwise.directions.contributions import DirectionTestResult
 from headwise.directions.controls import Control
-from headwise.directions.parts import Component
-from headwise.directions.pushes import DirectionResult
-from headwise.exhibits import heads as exhibits
-from headwise.heads import Head
-from headwise.headsets import _like
-from headwise.metrics import Reading
-from headwise.prompts import Prompts, deciding
-from headwise.relations import RelationResult
-from headwise.suites import Link, Mark, Pair, Sentence, Suite
+from headwise.directions.ov_alignment import OVAlignmentTestResult
+from headwise.interventions.ablation import Ablation
+from headwise.interventions.controls import AblationControls
+from headwise.interventions.head_sets import _like
+from headwise.interventions.metrics import Reading
+from headwise.interventions.prompts import Prompts, deciding
+from headwise.model.heads import Head
+from headwise.report.sections import evidence as exhibits
 
 assert word_level  # the fixture
 
@@ -71,7 +72,7 @@ def pairs(n, seed=0):
 
 def test_only_the_planted_head_matters(word_level):
     model = plant(word_level)
-    result = ablate(model, pairs(60), how=["zero", "mean", "resample"])
+    result = ablate(model, pairs(60), method=["zero", "mean", "resample"])
     assert result.needed == ["L1H2"]
     others = result.table["cut"] != "L1H2"
     assert (result.table.loc[others, "cost"].abs() < 1e-5).all()
@@ -83,7 +84,7 @@ def test_only_the_planted_head_matters(word_level):
 
 def test_it_looks_and_matters(word_level):
     model = plant(word_level)
-    looked = headwise.test_relation(model, draw(0, 200), "amod", controls=2, norms=False)
+    looked = headwise.relation_test(model, draw(0, 200), "amod", controls=2, norms=False)
     heads = evidence.side_by_side(
         [evidence.looks(looked, "governor->dependent"), evidence.matters(ablate(model, pairs(60)))]
     )
@@ -97,7 +98,7 @@ def test_a_set_with_the_planted_head(word_level):
         model,
         pairs(60),
         ["L1H2", "L0H1"],
-        how=["mean", "zero"],
+        method=["mean", "zero"],
         n_random=50,
         unrelated=pairs(20, 5),
     )
@@ -113,11 +114,11 @@ def test_a_set_with_the_planted_head(word_level):
         model,
         pairs(60),
         heads={"all": [(la, h) for la in range(2) for h in range(4)]},
-        how=["mean"],
+        method=["mean"],
     )
     assert row["all"] == pytest.approx(whole.table["cost"].iloc[0])
-    assert set(zip(found.table["metric"], found.table["how"], strict=True)) == {
-        (metric, how) for metric in whole.metrics for how in ("mean", "zero")
+    assert set(zip(found.table["metric"], found.table["method"], strict=True)) == {
+        (metric, method) for metric in whole.metrics for method in ("mean", "zero")
     }
     with pytest.raises(HeadwiseError, match="every head of the model"):
         ablate_set(model, pairs(20), [(la, h) for la in range(2) for h in range(4)])
@@ -141,16 +142,16 @@ def test_sets_that_burrow_needs(phenomenon):
     model = headwise.load("burrow", device="cpu", verify=False)
     finding = headwise.burrow_pairs(phenomenon, 80, seed=1, held_out=False)
     testing = headwise.burrow_pairs(phenomenon, 40, seed=2, held_out=True)
-    chosen = ablate(model, finding, how=["mean", "resample"]).needed[:4]
+    chosen = ablate(model, finding, method=["mean", "resample"]).needed[:4]
     assert chosen
     found = ablate_set(
-        model, testing, chosen, how=["mean", "resample"], n_random=40, n_random_kept=4
+        model, testing, chosen, method=["mean", "resample"], n_random=40, n_random_kept=4
     )
     rows = found.table[found.table["metric"] == "logit difference"]
     assert (rows["share_low"] > 0.05).all()
     # Of adjectives many heads are needed a little: sets by lot, which may share heads with this one, cost as much by the mean.
     assert phenomenon == "adjectives" or (rows["p_random"] <= 0.05).all()
-    by_mean = rows[rows["how"] == "mean"].iloc[0]
+    by_mean = rows[rows["method"] == "mean"].iloc[0]
     assert by_mean["restored"] > by_mean["restored_random"]
 
 
@@ -166,13 +167,13 @@ def test_rules_of_evidence():
 
 
 def test_what_decides_is_linked_to_what_needs_it():
-    mole = headwise.burrow_pairs("mole", 10)
-    linked = cues.cues(mole)
+    mole = headwise.burrow_pairs("mole", 10, held_out=True)
+    linked = transforms.cues(mole)
     assert len(linked.sentences) == 20 and linked.relations.keys() == {"cue"}
     plain = Suite(
         "s", "?", (), pairs=(Pair(Sentence.of("the red mole"), Sentence.of("the blue mole")),)
     )
-    assert [s.links for s in cues.cues(plain).sentences] == [(Link(1, 2, "cue"),)] * 2
+    assert [s.links for s in transforms.cues(plain).sentences] == [(Link(1, 2, "cue"),)] * 2
 
 
 def made(kind, **values):
@@ -188,10 +189,10 @@ def looked(rows):
     p = ["p_fwer_chance", "p_fwer_chance_non_adjacent", "p_fwer", "p_fwer_non_adjacent"]
     columns = ["relation", "direction", "layer", "head", "verdict", "pairs", "effect", "effect_non_adjacent", *p]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
-    rest = ["control", "detectable", "detectable_non_adjacent", "share", "effect_chance", "effect_tags", "mass"]  # fmt: skip
+    rest = ["control", "control_t", "detectable", "detectable_non_adjacent", "share", "effect_chance", "effect_tags", "mass"]  # fmt: skip
     table = table.assign(**dict.fromkeys(rest, 0.5))
     return made(
-        RelationResult,
+        RelationTestResult,
         table=table.assign(effect_low=table["effect"] - 0.1, effect_high=table["effect"] + 0.1),
     )
 
@@ -263,7 +264,7 @@ def altered(result, *, cost=None, clean=None, controls=None, n=None):
     prompts = made(Prompts, groups=np.arange(costs.shape[-1]) if n is None else np.arange(costs.shape[-1]) % n, pairs=())  # fmt: skip
     asked = made(
         Ablation, model=made(Named, name="m"), suite=made(Named, name="s"), prompts=prompts, readings=readings,
-        hows=result.hows, at="", pools=(), seed=0,
+        methods=result.methods, positions="", pools=(), seed=0,
     )  # fmt: skip
     object.__setattr__(prompts, "n_split", 0)
     rebuilt = asked._result(result.cuts, [np.concatenate([found[None], variants])], controls or result.controls)  # fmt: skip
@@ -320,7 +321,7 @@ def test_too_few_to_say_anything(word_level):
         assert row["matters"] == "inconclusive"
     few = ablate(plant(word_level), pairs(15))
     assert few.controls is None and set(evidence.matters(few)["matters"]) == {"inconclusive"}
-    (one,) = {*evidence.matters(ablate(plant(word_level), pairs(1), how=["zero"]))["matters"]}
+    (one,) = {*evidence.matters(ablate(plant(word_level), pairs(1), method=["zero"]))["matters"]}
     assert one == "inconclusive"
 
 
@@ -338,7 +339,7 @@ def test_nothing_is_lost_of_what_a_model_does_not_do(word_level):
 
 def test_untrained_models_need_no_head(word_level):
     for seed in range(3):
-        model = headwise.loading.random_like(plant(word_level), seed)
+        model = headwise.model.loading.random_like(plant(word_level), seed)
         told = evidence.matters(ablate(model, pairs(60, seed)))
         assert not (told["matters"] == "yes").any()
 
@@ -361,13 +362,13 @@ def pushed(rows, total, towards, control_t=3.0):
     table = pd.DataFrame(
         {
             "kind": "head", "effect": effect, "se": se, "df": 30.0, "low": effect - 2 * se, "high": effect + 2 * se, "t": effect / se, "uniform": uniform,
-            "excess": excess, "excess_low": excess - 2 * se, "excess_high": excess + 2 * se, "excess_t": excess / se, "p_fwer": p, "p_random_fwer": p / 2,
+            "excess": excess, "excess_low": excess - 2 * se, "excess_high": excess + 2 * se, "excess_se": se, "excess_t": excess / se, "bar": 3.0, "random_bar": 0.05, "p_fwer": p, "p_random_fwer": p / 2,
             "excess_p_fwer": p, "p_fwer_negative": np.where(effect < -5 * se, 0.001, 1.0), "control": 0.02, "control_t": control_t,
         }
     )  # fmt: skip
     heads = [Component("head", 0, head) for head in range(len(rows))]
     return made(
-        DirectionResult,
+        DirectionTestResult,
         table=table.assign(name=[head.name for head in heads]),
         components=tuple(heads),
         total=total,
@@ -408,9 +409,11 @@ def test_what_is_collected():
         }
     )  # fmt: skip
     asked = {"critical": 3.0, "cases": 100, "clusters": 30}
-    found = evidence.collects(made(CollectResult, table=table, **asked))
+    found = evidence.collects(made(OVAlignmentTestResult, table=table, **asked))
     assert list(found["moves"]) == ["yes", "no", "inconclusive", "inconclusive"]
-    found = evidence.collects(made(CollectResult, table=table.assign(control_t=20.0), **asked))
+    found = evidence.collects(
+        made(OVAlignmentTestResult, table=table.assign(control_t=20.0), **asked)
+    )
     assert found["moves"][0] == "inconclusive"
     assert evidence.texts_of("moves", found) is evidence.COLLECTS
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from headwise import HeadwiseError
-from headwise.folds import grouped_folds, join_alike, near_duplicates, own_split
+from headwise.probing.splits import grouped_folds, join_alike, near_duplicates, own_split
 
 TEXTS = [
     "The vet had never treated a wild mole before this one.",
@@ -34,7 +34,7 @@ def test_groups_with_near_duplicates_are_one():
 
 
 def test_more_rows_than_are_compared_at_once(monkeypatch):
-    monkeypatch.setattr("headwise.folds.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("headwise.probing.splits.ROWS_AT_ONCE", 2)
     first, second = near_duplicates(TEXTS)
     assert [*zip(first, second, strict=True)] == [(0, 2)]
 

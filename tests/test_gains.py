@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from headwise import evidence, stats
-from headwise.gains import best_baseline, choose, family, halvings
-from headwise.plain import BEST_BASELINE
-from headwise.probe_table import table_of
-from headwise.probing import ProbeResult
+from headwise.probing._table import table_of
+from headwise.probing._text_baselines import BEST_BASELINE
+from headwise.probing.experiment import ProbeResult
+from headwise.probing.gains import best_baseline, choose, family, halvings
 from headwise.stats import Clusters
 
 BEST = (BEST_BASELINE, "chosen")
@@ -101,7 +101,7 @@ def test_gains_are_paired_by_example():
     rng = np.random.default_rng(0)
     groups, truth = np.repeat(np.arange(20), 10), np.tile([0, 1], 100)
     base = (rng.random(200) < 0.6).astype(float)
-    rows = family(np.stack([base, np.ones(200)]), base, truth, Clusters.of(groups), 0)
+    rows = family(np.stack([base, np.ones(200)]), base, truth, Clusters.of(groups), 0.0, 0)
     assert rows["gain"].iloc[0] == 0 and rows["gain_low"].iloc[0] < 0 < rows["gain_high"].iloc[0]
     right = np.mean([1 - base[truth == c].mean() for c in (0, 1)])
     assert rows["gain"].iloc[1] == pytest.approx(right) and rows["p_fwer"].iloc[1] < 0.01

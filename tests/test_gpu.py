@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import headwise
-from headwise import checks, hooks
+from headwise.activations import hooks
+from headwise.model import identities
 
 pytestmark = [
     pytest.mark.gpu,
@@ -29,7 +30,7 @@ def test_auto_takes_the_gpu():
 
 
 def test_identities_hold(on_gpu):
-    assert all(identity.holds for identity in checks.everything(on_gpu))
+    assert all(identity.holds for identity in identities.everything(on_gpu))
 
 
 def test_captures_live_on_the_gpu_and_equal_the_cpus(on_gpu, minilm):
@@ -50,7 +51,7 @@ def test_spills_and_edits(on_gpu, tmp_path):
         SENTENCES,
         ["pattern", "norms"],
         budget="150KB",
-        spill=tmp_path / "s",
+        offload_dir=tmp_path / "s",
         batch_tokens=12,
     )
     torch.testing.assert_close(
@@ -63,7 +64,7 @@ def test_spills_and_edits(on_gpu, tmp_path):
 
 
 def test_weights_are_read_where_they_are(on_gpu, minilm):
-    found, expected = (headwise.read_weights(m, n_random=0) for m in (on_gpu, minilm))
+    found, expected = (headwise.read_circuits(m, n_random=0) for m in (on_gpu, minilm))
     for column in ("norm", "top", "effective_rank"):
         assert (found.table[column] / expected.table[column] - 1).abs().max() < 1e-3
     assert (found.table["copying"] - expected.table["copying"]).abs().max() < 1e-3
@@ -76,7 +77,7 @@ def test_running_out_of_memory_halves_the_batch(on_gpu):
     _, total = torch.cuda.mem_get_info()
     torch.cuda.set_per_process_memory_fraction(min(1.0, 2 * 2**30 / total))
     try:
-        kept = headwise.fold(
+        kept = headwise.reduce(
             on_gpu, texts, ["pattern"], lambda n, seen, batch: n + len(batch.indices), 0, layers=[0],
             batch_tokens=10**6,
         )  # fmt: skip
@@ -87,7 +88,7 @@ def test_running_out_of_memory_halves_the_batch(on_gpu):
 
 @pytest.mark.parametrize("name", ["adjective_noun", "mole"])
 def test_analyses(name, tmp_path, monkeypatch):
-    from headwise.cli import main
+    from headwise.cli.main import main
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.argv", ["headwise", "run", name, "--smoke", "--device", "cuda"])

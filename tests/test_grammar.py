@@ -8,12 +8,12 @@ import pytest
 
 import headwise
 from headwise import HeadwiseError, burrow_sentences
-from headwise.grammar.annotation import conllu_text, toml_text
-from headwise.grammar.chance import Chance
-from headwise.grammar.lexicon import is_held_out, load
-from headwise.grammar.passages import PHENOMENA, training_text, write
-from headwise.grammar.syntax import tree_of
-from headwise.grammar.writer import Writer
+from headwise.burrow.grammar.annotation import conllu_text, toml_text
+from headwise.burrow.grammar.chance import Chance
+from headwise.burrow.grammar.lexicon import is_held_out, load
+from headwise.burrow.grammar.passages import PHENOMENA, training_text, write
+from headwise.burrow.grammar.syntax import tree_of
+from headwise.burrow.grammar.writer import Writer
 
 N = 300
 
@@ -269,7 +269,7 @@ def test_conllu_can_be_read_again(phenomenon, tmp_path):
     suite = burrow_sentences(phenomenon, 40)
     path = tmp_path / "some.conllu"
     path.write_text(conllu_text(suite))
-    again = headwise.read(path)
+    again = headwise.read_suite(path)
     assert len(again.groups) == len(suite)
     start = 0
     for passage in suite.sentences:
@@ -291,7 +291,7 @@ def test_a_toml_suite_can_be_read_again(tmp_path):
     suite = burrow_sentences("mole", 40)
     path = tmp_path / "mole.toml"
     path.write_text(toml_text(suite, ["sense"]))
-    again = headwise.read(path)
+    again = headwise.read_suite(path)
     assert [s.words for s in again.sentences] == [
         s.words for g in suite.groups for s in suite.sentences if s.group == g
     ]

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 import headwise
-from headwise import HeadwiseError, burrow_pairs, words
-from headwise.cues import deciding_words
-from headwise.grammar.lexicon import is_held_out, load
-from headwise.grammar.narration import PRONOUNS
-from headwise.grammar.phrases import telling
-from headwise.grammar.senses import context_words
+from headwise import HeadwiseError, burrow_pairs
+from headwise.activations import alignment as words
+from headwise.burrow.grammar.lexicon import is_held_out, load
+from headwise.burrow.grammar.phrases import telling
+from headwise.burrow.grammar.stories.narration import PRONOUNS
+from headwise.burrow.grammar.stories.senses import context_words
+from headwise.data.transforms import deciding_words
 
 PHENOMENA = ("adjectives", "gender", "mole", "senses")
 # Of mole's senses ten words are held out, and each is in a group of its own.
@@ -274,10 +275,10 @@ def test_bad_requests():
         HeadwiseError,
         match=r"no phenomenon 'gendr'; it has adjectives, gender, senses and .*'gender'",
     ):
-        burrow_pairs("gendr", 3)
+        burrow_pairs("gendr", 3, held_out=True)
     with pytest.raises(HeadwiseError, match="no phenomenon 'mysteries'"):
-        burrow_pairs("mysteries", 3)
+        burrow_pairs("mysteries", 3, held_out=True)
     with pytest.raises(HeadwiseError, match="number of pairs and must be at least 1; got 0"):
-        burrow_pairs("mole", 0)
+        burrow_pairs("mole", 0, held_out=True)
     with pytest.raises(HeadwiseError, match=r"0 different pairs of 'note'.*held_out=False\."):
-        burrow_pairs("note", 3)
+        burrow_pairs("note", 3, held_out=True)

@@ -2,8 +2,9 @@ import pytest
 import torch
 
 import headwise
-from headwise import HeadwiseError, hooks
-from headwise.loading import hold
+from headwise import HeadwiseError
+from headwise.activations import hooks
+from headwise.model.loading import hold
 
 TOKENS = torch.tensor([[5, 9, 3, 7], [8, 2, 4, 0]])
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
@@ -185,7 +186,7 @@ def test_hooks_that_never_fired_are_named(model):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"heads": [4]}, r"No head 4 at 'z', layer 0; expected 0 to 3"),
+        ({"heads": [4]}, r"has no head 4; expected 0 to 3"),
         ({"positions": [9]}, r"No position 9 at 'z', layer 0; expected 0 to 3"),
         ({"change": lambda z, site: z[:, :1]}, r"expected \[2, 4, 4, 8\], got \[2, 1, 4, 8\]"),
     ],

@@ -7,7 +7,7 @@ from headwise import HeadwiseError
 
 
 def test_who_was_given_something():
-    suite = headwise.indirect_objects(240, seed=1)
+    suite = headwise.ioi_pairs(240, seed=1)
     assert len(suite.pairs) == 240 and len(suite) == 480
     assert len({s.text for s in suite.sentences}) == 480
     orders = Counter()
@@ -28,10 +28,10 @@ def test_who_was_given_something():
         orders[pair.clean.words.index(pair.right) < pair.clean.words.index(pair.wrong)] += 1
     assert orders[True] == orders[False] == 120  # a rule of place cannot tell
     assert len(suite.groups) == 12
-    assert headwise.indirect_objects(240, seed=1) == suite != headwise.indirect_objects(240)
+    assert headwise.ioi_pairs(240, seed=1) == suite != headwise.ioi_pairs(240)
 
 
 @pytest.mark.parametrize("n", [0, 10_000_000])
 def test_how_many(n):
     with pytest.raises(HeadwiseError, match=f"got {n}"):
-        headwise.indirect_objects(n)
+        headwise.ioi_pairs(n)

@@ -5,9 +5,9 @@ import pytest
 
 import headwise
 from headwise import HeadwiseError, Probe
-from headwise.classifiers import CentroidClassifier, Logistic, weights
-from headwise.readers.toml import parse
-from headwise.suites import Suite
+from headwise.data.suite import Suite
+from headwise.data.toml import parse
+from headwise.probing.classifiers import CentroidClassifier, Logistic, weights
 
 LABELS = {"unit": "", "animal": "", "spy": ""}
 SUITE = Suite(

@@ -11,12 +11,14 @@ from scipy import stats
 from test_architectures import CONFIGS, MASK, TARGETS, TOKENS, TWO_STACKS, make
 
 import headwise
-from headwise import HeadwiseError, hooks
-from headwise.examples import Examples
-from headwise.norms import final_norm
-from headwise.readers.toml import parse
-from headwise.suites import Suite
-from headwise.unembedding import (
+from headwise import HeadwiseError
+from headwise.activations import hooks
+from headwise.activations.norms import final_norm
+from headwise.data.suite import Suite
+from headwise.data.toml import parse
+from headwise.probing._vectors import read_vectors
+from headwise.probing.labelled_words import Examples
+from headwise.weights.readout import (
     Readout,
     compare,
     random_sets,
@@ -24,7 +26,6 @@ from headwise.unembedding import (
     tokens_of,
     word_tokens,
 )
-from headwise.vectors import read_vectors
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = {"animal": "", "unit": ""}
@@ -63,7 +64,7 @@ def suite(n_groups=6):
 
 
 def vectors_of(model, sentences, sites=("residual",)):
-    examples = Examples.of(model, sentences, "sense", 0)
+    examples = Examples.of(model, sentences, "mark", 0)
     return examples, read_vectors(model, sentences, examples, sites, None, None)
 
 
@@ -80,7 +81,7 @@ def one(table, **where):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_last_layer_reads_as_the_models_own_logits(name):
-    from headwise.loading import hold
+    from headwise.model.loading import hold
 
     hf = make(name)
     if name == "Gemma2":
@@ -115,7 +116,7 @@ def test_the_final_norm_is_found_where_there_is_one():
         "GPT2": "ln_f", "GPTNeoX": "final_layer_norm", "Llama": "norm", "Gemma2": "norm", "Bert": None, "Roberta": None,
         "T5": "final_layer_norm", "Bart": None,
     }  # fmt: skip
-    from headwise.loading import hold
+    from headwise.model.loading import hold
 
     for name, expected in names.items():
         model = hold(make(name))
@@ -143,9 +144,9 @@ def test_an_end_that_is_not_one_norm_is_refused(tokenizer):
 @pytest.mark.parametrize("name", ["GPT2", "Bert"])
 def test_the_end_of_the_stream_is_what_the_model_says(name, tokenizer):
     model, sentences = tiny(tokenizer, name), suite()
-    result = headwise.lens(model, sentences, k=5)
+    result = headwise.logit_lens(model, sentences, k=5)
     assert result.how == "output head" and result.n_words == {"animal": 6, "unit": 6}
-    examples = Examples.of(model, sentences, "sense", 0)
+    examples = Examples.of(model, sentences, "mark", 0)
     said = []
     for i, word in zip(examples.sentences, examples.positions, strict=True):
         alignment = examples.alignments[i]
@@ -169,7 +170,7 @@ def test_the_end_of_the_stream_is_what_the_model_says(name, tokenizer):
 def test_a_rise_is_the_score_with_the_update_less_the_score_without(tokenizer):
     model = tiny(tokenizer, "Llama")
     examples, vectors = vectors_of(model, suite(), ("residual", "z"))
-    result = headwise.lens(model, suite(), heads=["L1H2"], k=4)
+    result = headwise.logit_lens(model, suite(), heads=["L1H2"], k=4)
     assert set(result.updates["layer"]) == {1} and set(result.updates["head"]) == {2}
     stream = torch.from_numpy(vectors["residual", 1, None])
     update = torch.from_numpy(vectors["z", 1, 2]) @ model.attention(layer=1).W_O[2]
@@ -210,19 +211,21 @@ def planted(tokenizer):
 
 def test_a_head_that_writes_a_word_is_found(tokenizer):
     given = {"animal": ["dig"], "unit": ["gram"]}
-    result = headwise.lens(planted(tokenizer), suite(), targets=given, n_shuffles=1000, seed=1)
+    result = headwise.logit_lens(
+        planted(tokenizer), suite(), targets=given, n_shuffles=1000, seed=1
+    )
     rows = one(result.updates, label="animal", layer=1, head=2, rank=0)
     assert rows["token"].item() == "dig" and rows["rise"].item() > 0.5
     assert rows["after"].item() == pytest.approx(rows["before"].item() + rows["rise"].item())
     best = one(result.contrasts, kind="update", label="animal", layer=1, head=2, rank=0)
     assert best["token"].item() == "dig"
     row = one(result.targets, kind="update", label="animal", layer=1, head=2).iloc[0]
-    assert row["p_family"] < 0.05 and row["low"] > 0 and row["low"] < row["effect"] < row["high"]
+    assert row["p_fwer"] < 0.05 and row["low"] > 0 and row["low"] < row["effect"] < row["high"]
     assert (row["n_words"], row["n_targets"]) == (6, 1)
     others = result.targets[
         (result.targets["kind"] == "update") & (result.targets["label"] == "unit")
     ]
-    assert (others["p_family"] > 0.05).all()
+    assert (others["p_fwer"] > 0.05).all()
     moved = one(result.targets, kind="stream", label="animal", layer=2).iloc[0]
     assert moved["effect"] > 0.5 and moved["p"] < 0.05
 
@@ -231,7 +234,7 @@ def test_effects_are_contrasts_of_labels_above_the_mean_word(tokenizer):
     model = tiny(tokenizer)
     examples, vectors = vectors_of(model, suite())
     given = {"unit": ["gram", "atom", "gram"]}
-    result = headwise.lens(model, suite(), heads=[], targets=given, n_shuffles=50)
+    result = headwise.logit_lens(model, suite(), heads=[], targets=given, n_shuffles=50)
     readout = Readout.of(model)
     scores = readout.scores(torch.from_numpy(vectors["residual", 1, None])).numpy()
     targets = scores[:, tokenizer.convert_tokens_to_ids(["gram", "atom"])].mean(1)
@@ -265,7 +268,7 @@ def test_random_targets_are_found_as_often_as_stated(tokenizer):
         null = [set_means(sign * above, own) for sign, own in zip((1, -1), sets, strict=True)]
         found = compare(np.concatenate(null))
         alone.append(found.p[1])  # layer 0 is the word and its place, the same in all sentences
-        family.append(found.p_family.min())
+        family.append(found.p_fwer.min())
     low, high = stats.binom.interval(0.99, 200, 0.05)
     assert low <= (np.array(family) <= 0.05).sum() <= high
     assert low <= (np.array(alone) <= 0.05).sum() <= high
@@ -291,7 +294,7 @@ def test_words_are_tokenized_as_they_stand_within_a_sentence(
 
 def test_words_that_are_no_token_are_left_out(tokenizer):
     given = {"animal": ["dig", "Photosynthesis", "the fur"], "unit": ["gram"]}
-    result = headwise.lens(tiny(tokenizer), suite(), heads=[], targets=given, n_shuffles=20)
+    result = headwise.logit_lens(tiny(tokenizer), suite(), heads=[], targets=given, n_shuffles=20)
     assert result.left_out == {"animal": ("Photosynthesis", "the fur"), "unit": ()}
     assert one(result.targets, label="animal")["n_targets"].unique().tolist() == [1]
 
@@ -300,8 +303,8 @@ def test_words_that_are_no_token_are_left_out(tokenizer):
 
 
 def test_minilm_is_read_by_its_nearest_embeddings(minilm):
-    sentences = headwise.read(ROOT / "probes/mole.toml").head(10)
-    result = headwise.lens(minilm, sentences, heads=[(1, 3)], k=3)
+    sentences = headwise.read_suite(ROOT / "probes/mole.toml").sample_groups(10)
+    result = headwise.logit_lens(minilm, sentences, heads=[(1, 3)], k=3)
     assert result.how == "nearest embeddings"
     first = one(result.sentences, layer=0)
     assert (first["token"] == "mole").mean() > 0.9
@@ -337,48 +340,48 @@ def test_a_decoder_without_head_is_read_after_its_final_norm(tokenizer):
 
 def test_parts_give_what_the_whole_gives(tokenizer, monkeypatch):
     model, given = tiny(tokenizer), {"animal": ["dig", "fur"], "unit": ["gram"]}
-    whole = headwise.lens(model, suite(), targets=given, n_shuffles=30)
-    monkeypatch.setattr(sys.modules["headwise.logit_lens"], "MOST", 3 * (len(tokenizer) + 5))
-    parts = headwise.lens(model, suite(), targets=given, n_shuffles=30)
+    whole = headwise.logit_lens(model, suite(), targets=given, n_shuffles=30)
+    monkeypatch.setattr(sys.modules["headwise.directions.lens"], "MOST", 3 * (len(tokenizer) + 5))
+    parts = headwise.logit_lens(model, suite(), targets=given, n_shuffles=30)
     for name in ("stream", "updates", "contrasts", "sentences", "targets"):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(whole, name), atol=1e-5)
 
 
 def test_tables_are_tidy_and_seeded(tokenizer):
     model, given = tiny(tokenizer), {"animal": ["dig"]}
-    result = headwise.lens(model, suite(), targets=given, n_shuffles=40, seed=3)
+    result = headwise.logit_lens(model, suite(), targets=given, n_shuffles=40, seed=3)
     assert len(result.stream) == 2 * 3 * 8 and len(result.updates) == 2 * 2 * 4 * 8
     assert len(result.contrasts) == 2 * 3 * 8 + 2 * 2 * 4 * 8
     assert list(result.stream) == ["label", "layer", "rank", "token", "score"]
     assert not result.updates.duplicated(["label", "layer", "head", "rank"]).any()
-    assert len(result.targets) == 3 + 8 and result.targets[["p", "p_family", "q"]].notna().all(
+    assert len(result.targets) == 3 + 8 and result.targets[["p", "p_fwer", "q"]].notna().all(
         axis=None
     )
-    assert (result.targets["p_family"] >= result.targets["p"] - 1e-9).all()
+    assert (result.targets["p_fwer"] >= result.targets["p"] - 1e-9).all()
     assert result.targets["p"].min() >= 1 / 41
-    again = headwise.lens(model, suite(), targets=given, n_shuffles=40, seed=3)
+    again = headwise.logit_lens(model, suite(), targets=given, n_shuffles=40, seed=3)
     pd.testing.assert_frame_equal(again.targets, result.targets)
-    part = headwise.lens(model, suite(), layers=[1])
+    part = headwise.logit_lens(model, suite(), layers=[1])
     assert set(part.stream["layer"]) == set(part.updates["layer"]) == {1}
     assert part.targets.empty and list(part.targets) == list(result.targets)
-    without = headwise.lens(model, suite(), heads=[], layers=[2, 2, 0])
+    without = headwise.logit_lens(model, suite(), heads=[], layers=[2, 2, 0])
     assert set(without.stream["layer"]) == {0, 2} and list(without.updates) == list(result.updates)
-    few = headwise.lens(model, suite(3), heads=[], targets=given, n_shuffles=10).targets
+    few = headwise.logit_lens(model, suite(3), heads=[], targets=given, n_shuffles=10).targets
     assert few[["low", "high"]].isna().all(axis=None) and few["p"].notna().all()
 
 
 def test_one_vector_for_all_words_says_nothing(tokenizer):
     """Without positions the stream before the first block is the word alone."""
-    result = headwise.lens(
+    result = headwise.logit_lens(
         tiny(tokenizer, "Llama"), suite(), targets={"animal": ["dig"]}, n_shuffles=99
     )
     first = one(result.targets, kind="stream", layer=0).iloc[0]
-    assert first["effect"] == pytest.approx(0, abs=1e-5) and first["p"] == first["p_family"] == 1
+    assert first["effect"] == pytest.approx(0, abs=1e-5) and first["p"] == first["p_fwer"] == 1
 
 
 def test_half_precision_is_read(tokenizer):
     model = headwise.load(make("GPT2", vocabulary=len(tokenizer)).bfloat16(), tokenizer=tokenizer)
-    result = headwise.lens(model, suite(), targets={"animal": ["dig"]}, n_shuffles=10)
+    result = headwise.logit_lens(model, suite(), targets={"animal": ["dig"]}, n_shuffles=10)
     assert np.isfinite(result.stream["score"]).all() and result.stream["score"].dtype == np.float32
 
 
@@ -389,7 +392,7 @@ def test_bad_input(tokenizer, wordpiece):
 
     def refuses(match, *args, **kwargs):
         with pytest.raises(HeadwiseError, match=match):
-            headwise.lens(*(args or (model, suite())), **kwargs)
+            headwise.logit_lens(*(args or (model, suite())), **kwargs)
 
     plain = Suite("plain", "?", (headwise.Sentence.of("the mole"),))
     refuses("marks no word", model, plain)

@@ -5,13 +5,14 @@ import pytest
 from planted import at_most, chance_controls, counts_of
 
 import headwise
-from headwise import HeadwiseError, hooks, words
-from headwise.comparison import column
-from headwise.controls import Controls, count_controls
-from headwise.deciding import SMALLEST
-from headwise.loading import random_like
-from headwise.relations import Plan, count_heads, judge
-from headwise.uniform import count_uniform
+from headwise import HeadwiseError
+from headwise.activations import alignment, hooks
+from headwise.attention._comparison import column
+from headwise.attention._uniform import count_uniform
+from headwise.attention.controls import Controls, count_controls
+from headwise.attention.relations import Plan, count_heads, judge
+from headwise.model.loading import random_like
+from headwise.stats.deciding import SMALLEST
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,13 @@ def test_a_uniform_pattern_is_counted_as_it_is_run(burrow, plan):
     """Without a model, word for word what a model does whose attention is made uniform."""
     with hooks.edit(burrow, "pattern", uniform):
         run = count_heads(plan, norms=False)
-    alone = count_uniform(burrow, plan.cases, words.batches(burrow, plan.alignments))
+    alone = count_uniform(burrow, plan.cases, alignment.batches(burrow, plan.alignments))
     for whole, one in zip(run, alone, strict=True):
         assert (whole.found == one.found).all() and (whole.mass == one.mass).all()
 
 
 def test_heads_that_attend_to_everything_alike_attend_to_nothing(plan):
-    counts = count_uniform(plan.model, plan.cases, words.batches(plan.model, plan.alignments))
+    counts = count_uniform(plan.model, plan.cases, alignment.batches(plan.model, plan.alignments))
     random = np.random.default_rng(0)
     result = judge(plan, counts, chance_controls(plan, random), n_splits=5)
     assert result.supported.empty
@@ -58,14 +59,14 @@ def test_heads_that_attend_to_everything_alike_attend_to_nothing(plan):
 def test_a_model_that_was_never_trained_attends_to_nothing(burrow):
     some = headwise.burrow_sentences("senses", 150, seed=0)
     drawn = random_like(burrow, 77)
-    result = headwise.test_relation(drawn, some, "every>=100", controls=2, norms=False, n_splits=5)
+    result = headwise.relation_test(drawn, some, "every>=100", controls=2, norms=False, n_splits=5)
     assert result.supported.empty
     assert result.table["control_t"].notna().any()
 
 
 @pytest.fixture(scope="module")
 def own(minilm):
-    return Plan.of(minilm, headwise.read("probes/adjective_noun.toml"), "amod, pred")
+    return Plan.of(minilm, headwise.read_suite("probes/adjective_noun.toml"), "amod, pred")
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -88,7 +89,7 @@ def test_a_head_that_is_always_right_is_never_refused(own, n_groups):
 
 @pytest.mark.parametrize("rate", [1.0, 0.9])
 def test_a_right_head_on_a_treebank(minilm, shared, rate):
-    asked = Plan.of(minilm, headwise.read(shared / "data/en_ewt-ud-dev.conllu"), "amod")
+    asked = Plan.of(minilm, headwise.read_suite(shared / "data/en_ewt-ud-dev.conllu"), "amod")
     rng = np.random.default_rng(0)
     result = judge(asked, counts_of(asked, rate, rng), chance_controls(asked, rng))
     rows = result.table[(result.table["layer"] == 1) & (result.table["head"] == 2)]
@@ -140,7 +141,9 @@ def test_a_model_whose_random_twin_cannot_be_made(tiny_bert, own):
             HeadwiseError, match=r"Stubborn\(config\) failed with TypeError: needs more"
         ):
             random_like(tiny_bert, 0)
-        asked = Plan.of(tiny_bert, headwise.read("probes/adjective_noun.toml").head(10), "amod")
+        asked = Plan.of(
+            tiny_bert, headwise.read_suite("probes/adjective_noun.toml").sample_groups(10), "amod"
+        )
         controls = count_controls(tiny_bert, asked.cases, asked.alignments, 2, seed=0)
         assert controls.n == 0
         result = judge(asked, count_heads(asked), controls)

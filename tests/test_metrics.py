@@ -9,10 +9,11 @@ import torch
 from test_ablation import PROBES, TEXTS, suite
 
 import headwise
-from headwise import HeadwiseError, ablate, hooks
-from headwise.metrics import attention, usual
-from headwise.prompts import Prompts, how_it_speaks
-from headwise.suites import Link, Mark, Pair, Sentence, Suite
+from headwise import HeadwiseError, ablate
+from headwise.activations import hooks
+from headwise.data.suite import Link, Mark, Pair, Sentence, Suite
+from headwise.interventions.metrics import attention, usual
+from headwise.interventions.prompts import Prompts, how_it_speaks
 
 
 def linked():
@@ -27,7 +28,7 @@ def linked():
 def test_attention_further_up(tiny_gpt2):
     asked = linked()
     measure = attention("first: governor->dependent", layer=1, head=2)
-    result = ablate(tiny_gpt2, asked, metrics=[measure], heads=[(0, 1)], how=["zero"])
+    result = ablate(tiny_gpt2, asked, metrics=[measure], heads=[(0, 1)], method=["zero"])
     prompts = Prompts.of(tiny_gpt2, asked, answers=False)
     for i, row in enumerate(prompts.rows):
         places = [[k for k, w in enumerate(row.words) if w == x] for x in (1, 0)]
@@ -56,7 +57,7 @@ def test_a_saved_probe_is_a_metric(tiny_bert, classifier):
     asked = Suite("s", "?", sentences)
     probe = headwise.fit_probe(tiny_bert, asked, layer=1, classifier=classifier)
     result = ablate(
-        tiny_bert, asked, metrics=[probe, "shift"], heads=[(0, 0), (1, 0)], how=["zero"]
+        tiny_bert, asked, metrics=[probe, "shift"], heads=[(0, 0), (1, 0)], method=["zero"]
     )
     prompts = Prompts.of(tiny_bert, asked, answers=False)
     vectors = []
@@ -96,7 +97,7 @@ def test_two_metrics_that_fit(tiny_gpt2, tiny_bert):
     wordless = Suite("s", "?", (), pairs=tuple(Pair(p.clean, p.corrupted) for p in alike[:4]))
     assert usual(silent, wordless) == ("retrieval", "contrast")
     for asked in (suite(), unmarked):
-        assert len(ablate(silent, asked, heads=[(0, 0)], how=["zero"]).table) in (1, 2)
+        assert len(ablate(silent, asked, heads=[(0, 0)], method=["zero"]).table) in (1, 2)
 
 
 def sentence_vector(model, sentence, changed=None):
@@ -109,8 +110,8 @@ def sentence_vector(model, sentence, changed=None):
 
 def test_similarity_to_right_and_wrong_words(minilm):
     """By the library's own model class, without and with a head ablated; the words are as the clean model has them."""
-    asked = headwise.read(PROBES / "adjective_pairs.toml").head(3)
-    result = ablate(minilm, asked, metrics=["similarity"], heads=[(3, 2)], how=["zero"])
+    asked = headwise.read_suite(PROBES / "adjective_pairs.toml").sample_groups(3)
+    result = ablate(minilm, asked, metrics=["similarity"], heads=[(3, 2)], method=["zero"])
     for i, pair in enumerate(asked.pairs):
         right, wrong = (sentence_vector(minilm, Sentence.of(w)) for w in (pair.right, pair.wrong))
         before = sentence_vector(minilm, pair.clean)
@@ -127,9 +128,9 @@ def test_similarity_to_right_and_wrong_words(minilm):
 
 def test_retrieval_by_label(minilm):
     """Own label against the label of the corrupted sentence, in other groups; a sentence of two labels in groups alone is refused."""
-    asked = headwise.read(PROBES / "mole_pairs.toml")
+    asked = headwise.read_suite(PROBES / "mole_pairs.toml")
     asked = replace(asked, pairs=asked.pairs[:12])
-    result = ablate(minilm, asked, metrics=["retrieval"], heads=[(3, 2)], how=["zero"])
+    result = ablate(minilm, asked, metrics=["retrieval"], heads=[(3, 2)], method=["zero"])
     every = [*(p.clean for p in asked.pairs), *(p.corrupted for p in asked.pairs)]
     vectors = torch.stack([sentence_vector(minilm, s) for s in every])
     labels = [s.marks[0].label for s in every]
@@ -145,7 +146,7 @@ def test_retrieval_by_label(minilm):
 def test_retrieval_within_groups(tiny_bert):
     silent = headwise.load(tiny_bert.hf.bert, tokenizer=tiny_bert.tokenizer, verify=False)
     alike = tuple(Pair(p.clean, replace(p.corrupted, marks=p.clean.marks)) for p in suite().pairs)
-    result = ablate(silent, Suite("s", "?", (), pairs=alike[:4]), metrics=["retrieval"], heads=[(0, 1)], how=["zero"])  # fmt: skip
+    result = ablate(silent, Suite("s", "?", (), pairs=alike[:4]), metrics=["retrieval"], heads=[(0, 1)], method=["zero"])  # fmt: skip
     a, b = (sentence_vector(silent, s) for s in (alike[0].clean, alike[1].clean))
     assert result.intact["retrieval"][0] == pytest.approx(float(a @ b - a @ sentence_vector(silent, alike[1].corrupted)), abs=1e-5)  # fmt: skip
     with pytest.raises(HeadwiseError, match="has one pair"):
@@ -157,10 +158,10 @@ def test_retrieval_within_groups(tiny_bert):
 )
 def test_minilm_can_do_what_is_asked_of_it(minilm, name, metric):
     """There is something to lose: its behaviour is above zero, that of a random model is not."""
-    asked = headwise.read(PROBES / f"{name}.toml")
+    asked = headwise.read_suite(PROBES / f"{name}.toml")
     clean, untrained = (
-        ablate(m, asked, metrics=[metric], heads=[(0, 0)], how=["zero"], controls=0)
-        for m in (minilm, headwise.loading.random_like(minilm, 0))
+        ablate(m, asked, metrics=[metric], heads=[(0, 0)], method=["zero"], controls=0)
+        for m in (minilm, headwise.model.loading.random_like(minilm, 0))
     )
     assert clean.can() and not untrained.can()
 

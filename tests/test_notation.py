@@ -1,9 +1,9 @@
 import pytest
 
 from headwise import HeadwiseError, Sentence, Suite
-from headwise.corpus import Corpus
-from headwise.notation import ANY, Relation, Who, parse
-from headwise.suites import Link, Mark
+from headwise.attention.annotations import Corpus
+from headwise.attention.relation_query import ANY, Relation, Who, parse
+from headwise.data.suite import Link, Mark
 
 # a fluffy mole near the old mole-hill barked ; "mole" is marked and is both governor and dependent
 SENTENCE = Sentence(

@@ -1,5 +1,6 @@
 """What is installed: one import name, with a copy of the suites and analyses as data."""
 
+import ast
 import os
 import re
 import shutil
@@ -43,22 +44,22 @@ def test_the_wheel_makes_one_name_importable(wheel):
     assert "headwise/_data/probes/mole.toml" in names
     assert "headwise/_data/analyses/mole.py" in names
     assert "headwise/report/static/report.css" in names
-    assert "headwise/burrow/model.safetensors" in names
-    assert "headwise/grammar/data/nouns.toml" in names
+    assert "headwise/burrow/weights/model.safetensors" in names
+    assert "headwise/burrow/grammar/data/nouns.toml" in names
     assert wheel.stat().st_size < 16e6
 
 
 def test_an_installed_package_runs_in_an_empty_folder(installed, tmp_path):
     """As after `pip install`: no checkout is near, suite and analysis come with the package."""
     result = subprocess.run(
-        [sys.executable, "-m", "headwise.cli", "run", "mole", "--smoke"],
+        [sys.executable, "-m", "headwise.cli", "run", "creature", "--smoke", "--model", "minilm"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stderr
-    page = (tmp_path / "reports/mole-burrow/index.html").read_text()
+    page = (tmp_path / "reports/creature-minilm/index.html").read_text()
     assert "an installed package, not a checkout" in page
 
 
@@ -84,3 +85,15 @@ def test_the_readme_is_true(minilm, monkeypatch, capsys):
     test_command = "python3 -m pip install uv && python3 -m uv run pytest"
     assert test_command in readme
     assert test_command in (ROOT / ".ci/run").read_text()
+
+
+def test_the_map_is_the_tree():
+    """CONTRIBUTING has a line for every module, which is the first of its docstring."""
+    written = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    package = ROOT / "src" / "headwise"
+    for path in sorted(package.rglob("*.py")):
+        name = path.parent.name + "/" if path.name == "__init__.py" else path.stem
+        if (path.parent == package and path.name == "__init__.py") or path.stem == "__main__":
+            continue
+        line = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+        assert re.search(rf"^ *{re.escape(name)} +{re.escape(line)}$", written, re.M), path

@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ET
 import pages
 import pytest
 
-from headwise.results import Linked, Telling, head_name
+from headwise._formatting import head_name
+from headwise.report.schema import Linked, Telling
 
 
 def cell(visit, panel, head, n_layers=3, n_heads=4):

@@ -7,10 +7,11 @@ from pathlib import Path
 import pages
 import pytest
 
-from headwise.report import bundle, render_report
-from headwise.report.bundle import read_static
-from headwise.report.payload import Page
-from headwise.report.schema import MODELS, schema_of
+from headwise.report import render_report
+from headwise.report.html import bundle
+from headwise.report.html.bundle import read_static
+from headwise.report.html.payload import Page
+from headwise.report.html.schema import MODELS, schema_of
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -96,7 +97,7 @@ def test_scripts_read_what_the_schema_holds(visitor):
 def test_schemas_in_the_documentation_are_up_to_date(name):
     path = DOCS / f"{name}.schema.json"
     assert path.read_text(encoding="utf-8") == schema_of(name), (
-        "run: python -m headwise.report.schema docs"
+        "run: python -m headwise.report.html.schema docs"
     )
 
 

@@ -7,9 +7,9 @@ import nasty
 import pages
 import pytest
 
-from headwise.exhibits.attention import examples_shown
+from headwise.data.suite import Link, Mark, Sentence, Suite
 from headwise.report import render_index, render_report
-from headwise.suites import Link, Mark, Sentence, Suite
+from headwise.report.sections.examples import examples_shown
 
 CENSUS = """() => {
   const count = {};

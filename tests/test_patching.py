@@ -7,11 +7,12 @@ from test_ablation import load
 from test_architectures import make
 
 import headwise
-from headwise import HeadwiseError, attribute, direct_effects, hooks, patch, patch_paths
-from headwise.heads import Head, every_head, order_met
-from headwise.norms import final_norm
-from headwise.prompts import Prompts
-from headwise.suites import Mark, Pair, Sentence, Suite
+from headwise import HeadwiseError, attribution_patch, direct_effects, patch, path_patch
+from headwise.activations import hooks
+from headwise.activations.norms import final_norm
+from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.interventions.prompts import Prompts
+from headwise.model.heads import Head, every_head, order_met
 
 MODELS = ["GPT2", "GPTNeoX", "Llama", "Gemma", "Bert", "T5", "Bart"]
 LD = "logit difference"
@@ -42,12 +43,12 @@ def asked():
 class ByHand:
     """Pairs of rows and the metric of a run, written out plainly."""
 
-    def __init__(self, model, suite, direction):
+    def __init__(self, model, suite, mode):
         both = [Prompts.of(model, suite, answers=True, corrupted=c) for c in (False, True)]
         self.model = model
-        self.base, self.other = both if direction == "noising" else both[::-1]
+        self.base, self.other = both if mode == "noising" else both[::-1]
         self.clean = both[0]
-        self.sign = -1 if direction == "noising" else 1
+        self.sign = -1 if mode == "noising" else 1
 
     def run(self, prompts, row):
         tokens = torch.tensor([prompts.rows[row].tokens])
@@ -114,9 +115,9 @@ def model(request, byte_level, wordpiece):
 def test_heads_are_patched_as_by_hand(model, asked, site):
     result = patch(model, asked, site, metrics=[LD], layers=[1])
     assert result.left_out == 0
-    for direction, moved in zip(("noising", "denoising"), result.effects[LD], strict=True):
-        by_hand = ByHand(model, asked, direction)
-        rows = result.table[result.table["direction"] == direction]
+    for mode, moved in zip(("noising", "denoising"), result.effects[LD], strict=True):
+        by_hand = ByHand(model, asked, mode)
+        rows = result.table[result.table["mode"] == mode]
         for at in range(0, len(rows), 2):
             row = rows.iloc[at]
             key = key_of(site, row["side"])
@@ -125,7 +126,7 @@ def test_heads_are_patched_as_by_hand(model, asked, site):
 
 
 def test_the_stream_is_patched_as_by_hand(model, asked):
-    result = patch(model, asked, "residual", direction=["denoising"], metrics=[LD], layers=[1])
+    result = patch(model, asked, "residual", mode=["denoising"], metrics=[LD], layers=[1])
     by_hand = ByHand(model, asked, "denoising")
     (moved,) = result.effects[LD]
     for at, row in enumerate(result.table.itertuples()):
@@ -162,8 +163,8 @@ def role_at(prompts, row, side, name):
 def test_everything_patched_is_the_other_sentence(tiny_gpt2, asked):
     """Shares are of the whole difference: the whole stream before the first block makes all of it."""
     result = patch(tiny_gpt2, asked, "residual", layers=[0], metrics=[LD])
-    for direction in ("noising", "denoising"):
-        rows = result.table[result.table["direction"] == direction]
+    for mode in ("noising", "denoising"):
+        rows = result.table[result.table["mode"] == mode]
         assert {"marked", "other", "end"} <= set(rows["position"])
         share = rows.set_index("position")["share"]
         # What differs stands at the end in one of the pairs.
@@ -185,7 +186,7 @@ def test_everything_patched_is_the_other_sentence(tiny_gpt2, asked):
 )
 def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, wordpiece, asked):
     model = load(name, byte_level, wordpiece)
-    result = patch_paths(model, asked, receiver, through)
+    result = path_patch(model, asked, receiver, through)
     by_hand = ByHand(model, asked, "noising")
     goal = next(head for head in every_head(model) if head.name == receiver)
     place = key_of(through, goal.side)
@@ -226,7 +227,7 @@ def isolated(by_hand, i, sender, goal):
 @pytest.mark.parametrize("name", ["GPT2", "GPTNeoX", "Bert"])
 def test_paths_to_the_output(name, byte_level, wordpiece, asked):
     model = load(name, byte_level, wordpiece)
-    result = patch_paths(model, asked, direction=["denoising"])
+    result = path_patch(model, asked, mode=["denoising"])
     by_hand = ByHand(model, asked, "denoising")
     (moved,) = result.effects[LD]
     for at in range(len(result.table)):
@@ -239,7 +240,7 @@ def test_paths_to_the_output(name, byte_level, wordpiece, asked):
 @pytest.mark.parametrize("site", ["z", "v", "residual"])
 def test_attribution_is_the_slope(model, asked, site):
     """What a patch would do to first order is what a thousandth of it does, a thousand times."""
-    result = attribute(model, asked, site, metric=LD, top=3, sample=4)
+    result = attribution_patch(model, asked, site, metric=LD, top=3, sample=4)
     by_hand = ByHand(model, asked, "noising")
     step = 1e-2
     for at in range(0, len(result.table), 5):
@@ -266,7 +267,7 @@ def test_attribution_is_the_slope(model, asked, site):
         np.testing.assert_allclose(
             result.approximate[at], slope, atol=3e-3 + 0.02 * np.abs(slope).max()
         )
-    exact = patch(model, asked, site, direction=["noising"], metrics=[LD]).table
+    exact = patch(model, asked, site, mode=["noising"], metrics=[LD]).table
     chosen = result.table["chosen"] != ""
     np.testing.assert_allclose(result.table["effect"][chosen], exact["effect"][chosen], atol=1e-5)
     assert result.table["effect"][~chosen].isna().all()
@@ -275,7 +276,7 @@ def test_attribution_is_the_slope(model, asked, site):
 
 def test_gradients_leave_nothing_behind(byte_level, wordpiece, asked):
     model = load("GPT2", byte_level, wordpiece)
-    attribute(model, asked, top=1, sample=1)
+    attribution_patch(model, asked, top=1, sample=1)
     assert all(parameter.grad is None for parameter in model.hf.parameters())
 
 
@@ -283,7 +284,7 @@ def test_gradients_leave_nothing_behind(byte_level, wordpiece, asked):
 def test_direct_effect_is_direct_logit_attribution(name, byte_level, wordpiece, asked):
     """A head's update, over the scale that the last norm had in the clean model, against the two words; MLPs or none."""
     model = load(name, byte_level, wordpiece)
-    result = direct_effects(model, asked, metrics=[LD], how="zero")
+    result = direct_effects(model, asked, metrics=[LD], method="zero")
     prompts = Prompts.of(model, asked, answers=True)
     norm, unembedding = final_norm(model), model.hf.get_output_embeddings().weight.detach()
     for at, head in enumerate(every_head(model)):
@@ -327,7 +328,7 @@ def test_without_mlps_both_direct_effects_are_one(byte_level, asked):
         block.mlp.c_proj.weight.data.zero_()
         block.mlp.c_proj.bias.data.zero_()
     model = headwise.load(hf, tokenizer=byte_level, verify=False)
-    result = direct_effects(model, asked, metrics=[LD], how="zero")
+    result = direct_effects(model, asked, metrics=[LD], method="zero")
     np.testing.assert_allclose(result.direct[LD], result.direct_through_mlps[LD], atol=1e-5)
     repaired = result.direct[LD] - result.total[LD]
     assert np.abs(repaired[:4]).max() > 1e-3  # what layer 1 and the norm make of a cut in layer 0
@@ -335,8 +336,8 @@ def test_without_mlps_both_direct_effects_are_one(byte_level, asked):
 
 @pytest.mark.parametrize("name", ["Llama", "Gemma2", "Bert", "T5", "Bart"])
 def test_frozen_norms_of_an_unchanged_model_change_nothing(name, byte_level, wordpiece, asked):
-    from headwise.direct import _mlps
-    from headwise.frozen import Frozen
+    from headwise.interventions._frozen import Frozen
+    from headwise.interventions.direct_effects import _mlps
 
     model = load(name, byte_level, wordpiece)
     mlps = _mlps(model)
@@ -355,8 +356,8 @@ def test_frozen_parts_of_a_model_that_lays_tokens_in_one_row(byte_level):
     """OPT's norms and MLPs are given all tokens of a batch one after the other; copies of a row still stand beside it."""
     from transformers import OPTConfig, OPTForCausalLM
 
-    from headwise.direct import _mlps
-    from headwise.frozen import Frozen
+    from headwise.interventions._frozen import Frozen
+    from headwise.interventions.direct_effects import _mlps
 
     torch.manual_seed(0)
     config = OPTConfig(
@@ -390,7 +391,7 @@ def test_pairs_of_unequal_length(tiny_gpt2, asked):
         patch(tiny_gpt2, none)
     marked = patch(tiny_gpt2, none, "residual", align="marks", layers=[0], metrics=[LD])
     assert marked.left_out == 0
-    moved = marked.table.set_index(["direction", "position"])["effect"].abs()
+    moved = marked.table.set_index(["mode", "position"])["effect"].abs()
     assert moved["noising", "x"] > 1e-3 and moved["noising", "end"] > 1e-6
     assert moved["noising", "other"] == 0  # has no counterpart and stays as it is
 
@@ -398,8 +399,8 @@ def test_pairs_of_unequal_length(tiny_gpt2, asked):
 def test_bad_questions(tiny_gpt2, tiny_bert, asked):
     with pytest.raises(HeadwiseError, match="Unknown site 'mlp'"):
         patch(tiny_gpt2, asked, "mlp")
-    with pytest.raises(HeadwiseError, match="Unknown direction 'both'"):
-        patch(tiny_gpt2, asked, direction=["both"])
+    with pytest.raises(HeadwiseError, match="Unknown mode 'both'"):
+        patch(tiny_gpt2, asked, mode=["both"])
     with pytest.raises(HeadwiseError, match="Unknown alignment 'characters'"):
         patch(tiny_gpt2, asked, align="characters")
     with pytest.raises(HeadwiseError, match="no layer 5"):
@@ -415,11 +416,11 @@ def test_bad_questions(tiny_gpt2, tiny_bert, asked):
     with pytest.raises(HeadwiseError, match="more than the budget"):
         patch(tiny_gpt2, asked, budget=1024)
     with pytest.raises(HeadwiseError, match="No head stands before L0H1"):
-        patch_paths(tiny_gpt2, asked, "L0H1", "q")
+        path_patch(tiny_gpt2, asked, "L0H1", "q")
     with pytest.raises(HeadwiseError, match="Unknown input of a receiving head"):
-        patch_paths(tiny_gpt2, asked, "L1H1")
+        path_patch(tiny_gpt2, asked, "L1H1")
     with pytest.raises(HeadwiseError, match="at least 1"):
-        attribute(tiny_gpt2, asked, sample=0)
+        attribution_patch(tiny_gpt2, asked, sample=0)
     silent = headwise.load(tiny_bert.hf.bert, tokenizer=tiny_bert.tokenizer, verify=False)
     with pytest.raises(HeadwiseError, match="no output head"):
         patch(silent, asked, metrics=[LD])

@@ -27,9 +27,9 @@ def test_a_classifier_that_knows_among_many_that_do_not():
     predictions[7] = np.where(rng.random(120) < 0.5, codes, predictions[7])
     predictions[9] = 0  # always the same says nothing
     found = label_permutation(predictions, codes, groups, seed=0)
-    assert np.flatnonzero(found.p_family < 0.05).tolist() == [7]
-    assert found.p[9] == found.p_family[9] == 1
-    assert (found.p_family >= found.p - 1e-9).all()
+    assert np.flatnonzero(found.p_fwer < 0.05).tolist() == [7]
+    assert found.p[9] == found.p_fwer[9] == 1
+    assert (found.p_fwer >= found.p - 1e-9).all()
 
 
 def test_shuffled_labels_are_found_as_often_as_stated():
@@ -46,6 +46,6 @@ def test_shuffled_labels_are_found_as_often_as_stated():
             rng.integers(0, 2, (25, 72)),
         )
         found = label_permutation(predictions, codes, groups, seed=seed, n_permutations=400)
-        false += found.p_family.min() < 0.05
+        false += found.p_fwer.min() < 0.05
     low, high = binom.interval(0.99, 300, 0.05)
     assert low <= false <= high

@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 
 import headwise
-from headwise.classifiers import FormRule
-from headwise.examples import Examples
-from headwise.folds import grouped_folds
-from headwise.plain import MAJORITY, NEXT_WORD, PLACE, PREVIOUS_WORD, STATIC_MEAN, baseline_jobs
-from headwise.probing import BEST
-from headwise.readers.toml import parse
-from headwise.selectivity import MIN_KINDS, control_task
-from headwise.suites import Suite
+from headwise.data.suite import Suite
+from headwise.data.toml import parse
+from headwise.probing._selectivity import MIN_KINDS, control_task
+from headwise.probing._text_baselines import (
+    MAJORITY,
+    NEXT_WORD,
+    PLACE,
+    PREVIOUS_WORD,
+    STATIC_MEAN,
+    baseline_jobs,
+)
+from headwise.probing.classifiers import FormRule
+from headwise.probing.experiment import BEST
+from headwise.probing.labelled_words import Examples
+from headwise.probing.splits import grouped_folds
 
 LABELS = {"described": "", "bare": ""}
 NOUNS = ("boat", "kettle", "castle", "lantern", "harbour", "meadow", "barrel", "violin", "window", "garden", "turnip", "ladder")  # fmt: skip
@@ -67,7 +74,7 @@ def test_static_mean_by_hand(tiny_bert, tiny_gpt2):
     """The mean over the tokens of all words; for a decoder of those up to the read one."""
     data = nouns(3)
     for model in (tiny_bert, tiny_gpt2):
-        examples = Examples.of(model, data, "sense", 0)
+        examples = Examples.of(model, data, "mark", 0)
         jobs = dict(baseline_jobs(model, data, examples))
         table = model.hf.get_input_embeddings().weight.detach().numpy()
         for row in range(len(examples.codes)):
@@ -113,8 +120,8 @@ def test_a_rule_of_one_word():
 
 
 def test_a_control_task_is_as_hard_as_the_task(minilm, shared):
-    data = headwise.read("probes/mole.toml")
-    examples = Examples.of(minilm, data, "sense", 0)
+    data = headwise.read_suite("probes/mole.toml")
+    examples = Examples.of(minilm, data, "mark", 0)
     folds = grouped_folds(examples.codes, examples.groups, examples.likeness, examples.labels, 5, 0)
     control, note = control_task(examples, data, folds.splits, 0, is_causal=False)
     assert control is not None and "kinds of words" in note
@@ -135,7 +142,7 @@ def test_too_few_kinds_make_no_control_task(tiny_gpt2, n_kinds):
         ),
         {"a": "", "b": ""},
     )  # fmt: skip
-    examples = Examples.of(tiny_gpt2, data, "sense", 0)
+    examples = Examples.of(tiny_gpt2, data, "mark", 0)
     split = ((np.arange(18), np.arange(18, 36)),)
     control, note = control_task(examples, data, split, 0, is_causal=True)
     assert control is None and note.startswith("No selectivity")

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import binom
 
 import headwise
-from headwise.suites import Link, Sentence, Suite
+from headwise.data.suite import Link, Sentence, Suite
 
 N_IDS, D_HEAD = 12, 16
 IS_NOUN, IS_ADJECTIVE = N_IDS, N_IDS + 1
@@ -104,7 +104,7 @@ def draw(seed, n_pairs):
 def test_the_planted_head_is_found_alone_in_every_draw(word_level):
     for seed in range(15):
         model = make(word_level, seed, planted=True)
-        result = headwise.test_relation(
+        result = headwise.relation_test(
             model, draw(seed, 200), "amod", seed=seed, controls=2, norms=False, n_flips=1000
         )
         found = result.supported
@@ -129,7 +129,7 @@ def false_positives(word_level, n):
     found = 0
     for seed in range(n):
         model = make(word_level, seed, planted=False)
-        result = headwise.test_relation(
+        result = headwise.relation_test(
             model, random_links(seed, 80), "any", seed=seed, controls=0, norms=False, n_flips=400
         )
         found += result.table["p_fwer"].min() < 0.05

@@ -8,8 +8,10 @@ import torch
 from scipy.stats import binom
 
 import headwise
-from headwise import Suite, folds, hooks, words
-from headwise.readers.toml import parse
+from headwise import Suite
+from headwise.activations import alignment, hooks
+from headwise.data.toml import parse
+from headwise.probing import splits
 
 LABELS = {"a": "", "b": ""}
 ABOUT = (
@@ -52,8 +54,8 @@ def test_shuffled_labels_are_read_as_often_as_stated(tiny_bert, n):
 def test_a_label_planted_in_one_head(tiny_bert):
     """A vector that stands for the label is added to what L0H2 hands over, and to nothing else."""
     suite = labelled(0)
-    alignments = words.align(tiny_bert, suite.sentences)
-    (batch,) = words.batches(tiny_bert, alignments)
+    alignments = alignment.align(tiny_bert, suite.sentences)
+    (batch,) = alignment.batches(tiny_bert, alignments)
     codes = torch.tensor([suite.sentences[i].marks[0].label == "b" for i in batch.indices])
     planted = torch.randn(tiny_bert.d_head, generator=torch.Generator().manual_seed(0))
 
@@ -95,7 +97,7 @@ def test_a_leak_on_purpose(minilm, monkeypatch):
 
     grouped, _ = accuracy(suite)
     found, n_alike = accuracy(alone)
-    monkeypatch.setattr(folds, "ALIKE", 2.0)
+    monkeypatch.setattr(splits, "ALIKE", 2.0)
     leaked, _ = accuracy(alone)
     assert leaked > 0.9
     assert grouped < 0.7

@@ -14,12 +14,12 @@ PROBES = Path(__file__).resolve().parent.parent / "probes"
 
 @pytest.fixture(scope="module")
 def mole():
-    return headwise.read(PROBES / "mole.toml")
+    return headwise.read_suite(PROBES / "mole.toml")
 
 
 @pytest.fixture(scope="module")
 def adjectives():
-    return headwise.read(PROBES / "adjective_noun.toml")
+    return headwise.read_suite(PROBES / "adjective_noun.toml")
 
 
 def runs_of_five(sentence):
@@ -38,7 +38,7 @@ FRAMES = ("adjective_binding", "creature", "eiffel_tower", "gender_steps")
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in PAIRS])
 def test_no_two_sentences_share_a_run_of_five_words(name):
     units: dict[str, set] = {}
-    for i, sentence in enumerate(headwise.read(PROBES / f"{name}.toml").sentences):
+    for i, sentence in enumerate(headwise.read_suite(PROBES / f"{name}.toml").sentences):
         unit = sentence.group if name in FRAMES else str(i)
         units[unit] = units.get(unit, set()) | runs_of_five(sentence)
     counts = Counter(run for runs in units.values() for run in runs)
@@ -46,7 +46,7 @@ def test_no_two_sentences_share_a_run_of_five_words(name):
 
 
 def test_towers_differ_in_their_adjectives_alone():
-    suite = headwise.read(PROBES / "eiffel_tower.toml")
+    suite = headwise.read_suite(PROBES / "eiffel_tower.toml")
     towers = [g for g in suite.groups if g.startswith("tower-")]
     assert len(towers) >= 24
     for group in towers:
@@ -63,7 +63,7 @@ def test_towers_differ_in_their_adjectives_alone():
 
 
 def test_steps_from_man_to_woman_change_one_word():
-    suite = headwise.read(PROBES / "gender_steps.toml")
+    suite = headwise.read_suite(PROBES / "gender_steps.toml")
     fields = Counter(group.partition("-")[0] for group in suite.groups)
     assert set(fields) == {"royalty", "family", "work"} and min(fields.values()) >= 20
     words = [pair.clean.words[pair.changed[0]] for pair in suite.pairs]
@@ -82,7 +82,7 @@ def test_steps_from_man_to_woman_change_one_word():
 
 @pytest.fixture(scope="module")
 def binding():
-    return headwise.read(PROBES / "adjective_binding.toml")
+    return headwise.read_suite(PROBES / "adjective_binding.toml")
 
 
 def test_bound_nouns_have_power(binding):
@@ -126,7 +126,7 @@ def test_one_word_never_tells_the_pole(binding):
 
 
 def test_creatures_have_two_adjectives_in_one_frame():
-    suite = headwise.read(PROBES / "creature.toml")
+    suite = headwise.read_suite(PROBES / "creature.toml")
     assert suite.sentences[0].text == "A fluffy blue creature roamed the verdant forest."
     assert len(suite.groups) >= 26
     said = Counter()
@@ -143,7 +143,7 @@ def test_creatures_have_two_adjectives_in_one_frame():
 @pytest.mark.parametrize("name", PAIRS)
 def test_pairs_differ_in_one_word(name):
     """One word before the end decides what comes next; each sentence stands once, each group has several pairs."""
-    suite = headwise.read(PROBES / f"{name}.toml")
+    suite = headwise.read_suite(PROBES / f"{name}.toml")
     assert len(suite.pairs) >= 72 and len(suite) == 2 * len(suite.pairs)
     assert min(Counter(pair.group for pair in suite.pairs).values()) >= 3
     for pair in suite.pairs:
@@ -162,7 +162,7 @@ PAIRED = {"mole_pairs": (110, 36), "adjective_pairs": (110, 36), "gender_pairs":
 
 def deciding(name):
     """Every sentence of a suite of pairs with the place of the word that decides, and the place that it decides about."""
-    for pair in headwise.read(PROBES / f"{name}.toml").pairs:
+    for pair in headwise.read_suite(PROBES / f"{name}.toml").pairs:
         (changed,) = pair.changed
         for sentence in (pair.clean, pair.corrupted):
             at = [mark.word for mark in sentence.marks if mark.word != changed]
@@ -172,7 +172,7 @@ def deciding(name):
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_word_decides_in_one_group_only(name):
     """So that groups are blocks of deciding words, and intervals over groups are intervals over words."""
-    suite = headwise.read(PROBES / f"{name}.toml")
+    suite = headwise.read_suite(PROBES / f"{name}.toml")
     pairs, groups = PAIRED[name]
     assert len(suite.pairs) >= pairs and len(suite.groups) >= groups
     blocks: dict[str, set] = {}
@@ -198,7 +198,7 @@ def test_no_position_gives_the_deciding_word_away(name):
 
 
 def test_mole_pairs_set_every_sense_against_every_other():
-    suite = headwise.read(PROBES / "mole_pairs.toml")
+    suite = headwise.read_suite(PROBES / "mole_pairs.toml")
     senses = Counter(
         frozenset(s.marks[0].label for s in (pair.clean, pair.corrupted)) for pair in suite.pairs
     )
@@ -207,7 +207,7 @@ def test_mole_pairs_set_every_sense_against_every_other():
 
 @pytest.mark.parametrize("name", [*PAIRS, "gender_steps"])
 def test_an_article_fits_the_word_after_it(name):
-    for sentence in headwise.read(PROBES / f"{name}.toml").sentences:
+    for sentence in headwise.read_suite(PROBES / f"{name}.toml").sentences:
         for article, word in pairwise(word.lower() for word in sentence.words):
             if article in ("a", "an"):
                 vowel = (
@@ -352,7 +352,7 @@ BINARY = {
 @pytest.mark.parametrize("name", BINARY)
 def test_two_labels_in_every_group(name):
     """Whatever tells groups apart must say nothing of the labels."""
-    suite = headwise.read(PROBES / f"{name}.toml")
+    suite = headwise.read_suite(PROBES / f"{name}.toml")
     first, second, least = BINARY[name]
     assert len(suite) >= least and set(suite.labels) == {first, second}
     assert all(len(s.marks) == 1 for s in suite.sentences)
@@ -368,7 +368,7 @@ def test_two_labels_in_every_group(name):
 @pytest.mark.parametrize(("name", "kind"), [("number", "same"), ("gender", "work")])
 def test_words_that_say_nothing_by_themselves(name, kind):
     """Most words of these groups occur with both labels: only their context tells."""
-    suite = headwise.read(PROBES / f"{name}.toml")
+    suite = headwise.read_suite(PROBES / f"{name}.toml")
     labels = {}
     for s in suite.sentences:
         if s.group.startswith(kind):

@@ -7,12 +7,12 @@ from sklearn.linear_model import LogisticRegression
 
 import headwise
 from headwise import HeadwiseError
-from headwise.classifiers import CentroidClassifier
-from headwise.examples import Examples
-from headwise.probing import BAG_OF_WORDS, MAJORITY
-from headwise.readers.toml import parse
-from headwise.suites import Suite
-from headwise.vectors import read_vectors
+from headwise.data.suite import Suite
+from headwise.data.toml import parse
+from headwise.probing._vectors import read_vectors
+from headwise.probing.classifiers import CentroidClassifier
+from headwise.probing.experiment import BAG_OF_WORDS, MAJORITY
+from headwise.probing.labelled_words import Examples
 
 LABELS = {"unit": "", "animal": ""}
 N_BASELINES = 12  # of an encoder
@@ -41,10 +41,10 @@ def suite(n_groups=8, per_group=3):
 def test_reference_senses(minilm, shared, word):
     """Nearest centroid to four decimals and logistic regression within 0.01 of the reference."""
     expected = json.loads((shared / "reference/minilm-coarsewsd.json").read_text())[word]
-    data = headwise.read(shared / "data/coarsewsd20" / word)
+    data = headwise.read_suite(shared / "data/coarsewsd20" / word)
     as_published = headwise.Logistic(standardise=False, C=(1.0,))
     result = headwise.probe(
-        minilm, data, label="sense", sites=("residual",), logistic=as_published, controls=False
+        minilm, data, label="mark", sites=("residual",), logistic=as_published, controls=False
     )
     assert (result.n_fitted, len(result.truth)) == (expected["n_train"], expected["n_test"])
     table = result.table.set_index(["site", "classifier", "layer"])
@@ -60,7 +60,7 @@ def test_reference_senses(minilm, shared, word):
 
 
 def test_bag_of_words_on_mole_is_as_strong_as_published(minilm, shared):
-    data = headwise.read(shared / "data/coarsewsd20/mole")
+    data = headwise.read_suite(shared / "data/coarsewsd20/mole")
     result = headwise.probe(
         minilm, data, sites=("residual",), layers=[0], classifiers=("centroid",), controls=False
     )
@@ -114,7 +114,7 @@ def test_an_update_is_what_the_head_adds(which, request):
     """Coordinates in the basis have the update's own lengths and angles, and its probe reads the update itself."""
     model = request.getfixturevalue(which)
     data = suite()
-    examples = Examples.of(model, data, "sense", 0)
+    examples = Examples.of(model, data, "mark", 0)
     found = read_vectors(model, data, examples, ["update"], [1], [2])["update", 1, 2]
     cache = headwise.capture(model, data, ["update"], layers=[1])
     updates = np.stack(
@@ -140,7 +140,7 @@ def test_parts_of_speech(tiny_bert):
     data = headwise.burrow_sentences("adjectives", 60)
     asked = {"label": "part of speech", "sites": ("residual",), "layers": [0], "folds": 4}
     asked |= {"classifiers": ("centroid",), "controls": False}
-    result = headwise.probe(tiny_bert, data, **asked, too_few="drop", at_most=400)
+    result = headwise.probe(tiny_bert, data, **asked, rare_labels="drop", max_examples=400)
     n_words = sum(len(s.words) for s in data.sentences)
     assert n_words > 400 >= len(result.truth)
     assert {"NOUN", "VERB", "ADJ", "DET"} <= set(result.labels)
@@ -160,7 +160,7 @@ def test_parts_of_speech(tiny_bert):
         headwise.probe(tiny_bert, data, **asked, labels=["NOUNS", "ADJ"])
     with pytest.raises(HeadwiseError, match="has no parts of speech"):
         headwise.probe(tiny_bert, suite(), label="part of speech")
-    with pytest.raises(HeadwiseError, match=r"Unknown label 'upos'; known are 'sense'"):
+    with pytest.raises(HeadwiseError, match=r"Unknown label 'upos'; known are 'mark'"):
         headwise.probe(tiny_bert, suite(), label="upos")
 
 
@@ -168,16 +168,16 @@ def test_labels_in_too_few_groups(tiny_bert):
     rare = parse("a rare [mole|spy] here", LABELS | {"spy": ""}, "spy0")
     data = Suite("s", "?", (*suite().sentences, rare), LABELS | {"spy": ""})
     asked = {"sites": ("residual",), "layers": [0], "controls": False, "classifiers": ("centroid",)}
-    with pytest.raises(HeadwiseError, match=r"'spy' occurs in 1 group.* too_few=\"drop\""):
+    with pytest.raises(HeadwiseError, match=r"'spy' occurs in 1 group.* rare_labels=\"drop\""):
         headwise.probe(tiny_bert, data, **asked)
     with pytest.raises(HeadwiseError, match="'spy' occurs in 1 group"):
-        headwise.probe(tiny_bert, data, **asked, too_few="reduce")
-    dropped = headwise.probe(tiny_bert, data, **asked, too_few="drop")
+        headwise.probe(tiny_bert, data, **asked, rare_labels="reduce")
+    dropped = headwise.probe(tiny_bert, data, **asked, rare_labels="drop")
     assert dropped.dropped == ("spy",) and dropped.labels == ("unit", "animal")
     expected = headwise.probe(tiny_bert, suite(), **asked).table
     assert dropped.table["accuracy"].tolist() == expected["accuracy"].tolist()
     with pytest.raises(HeadwiseError, match="0 of 2 would be left"):
-        headwise.probe(tiny_bert, suite(n_groups=3), **asked, too_few="drop")
+        headwise.probe(tiny_bert, suite(n_groups=3), **asked, rare_labels="drop")
 
 
 def test_confusion_and_balanced_accuracy(minilm):
@@ -228,7 +228,12 @@ def test_a_control_task_can_be_memorised_but_not_understood(minilm):
     )  # fmt: skip
     data = Suite("s", "?", varied, LABELS)
     result = headwise.probe(
-        minilm, data, sites=("residual",), classifiers=("logistic",), too_few="reduce", n_random=0
+        minilm,
+        data,
+        sites=("residual",),
+        classifiers=("logistic",),
+        rare_labels="reduce",
+        n_random=0,
     )
     rows = result.table[result.table["site"] == "residual"].set_index("layer")
     assert "12 kinds of words" in result.selectivity_note
@@ -314,11 +319,11 @@ def test_labels_are_read_at_other_words(minilm):
 
 def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
     """A run that is stopped half-way goes on with what is missing; a damaged fit is fitted again."""
-    from headwise import fits
+    from headwise.probing import _fitting
 
     asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_random": 0}
     expected = headwise.probe(tiny_bert, suite(), **asked).table
-    done, fit_one = [], fits.fit_one
+    done, fit_one = [], _fitting.fit_one
 
     def stopped(job, task, logistic):
         if len(done) == 4:
@@ -326,27 +331,27 @@ def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
         done.append(job.way)
         return fit_one(job, task, logistic)
 
-    monkeypatch.setattr(fits, "fit_one", stopped)
+    monkeypatch.setattr(_fitting, "fit_one", stopped)
     with pytest.raises(KeyboardInterrupt):
-        headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path)
+        headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path)
     kept = sorted(tmp_path.glob("*.npz"))
     assert len(kept) == 4
     kept[0].write_bytes(kept[0].read_bytes()[:60])
     done.clear()
-    monkeypatch.setattr(fits, "fit_one", lambda *args: done.append(1) or fit_one(*args))
-    found = headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path).table
+    monkeypatch.setattr(_fitting, "fit_one", lambda *args: done.append(1) or fit_one(*args))
+    found = headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path).table
     assert len(done) == N_BASELINES + 2 * tiny_bert.n_heads - 3
     assert found.equals(expected)
     done.clear()
-    headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path)
+    headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path)
     assert not done
     headwise.probe(
-        tiny_bert, suite(), **asked, resume=tmp_path, logistic=headwise.Logistic(C=(1.0,))
+        tiny_bert, suite(), **asked, checkpoint_dir=tmp_path, logistic=headwise.Logistic(C=(1.0,))
     )
     assert len(done) == N_BASELINES + 2 * tiny_bert.n_heads  # other settings, other fits
     (tmp_path / "file").write_text("")
     with pytest.raises(HeadwiseError, match="cannot be kept there"):
-        headwise.probe(tiny_bert, suite(), **asked, resume=tmp_path / "file")
+        headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path / "file")
 
 
 def test_two_processes_say_what_one_says(tiny_bert):

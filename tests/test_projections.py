@@ -8,9 +8,10 @@ from test_architectures import CONFIGS, MASK, ROTARY, TARGETS, TOKENS, TWO_STACK
 from test_checks import MORE, small
 
 import headwise
-from headwise import HeadwiseError, hooks
-from headwise.loading import hold
-from headwise.projections import check, projections
+from headwise import HeadwiseError
+from headwise.activations import hooks
+from headwise.model.loading import hold
+from headwise.weights.projections import check, projections
 
 
 def with_biases(hf):
@@ -103,7 +104,7 @@ def test_a_known_name_for_another_layout_is_refused():
     with pytest.raises(HeadwiseError, match="is not its input times the matrix found for it"):
         check(model)
     with pytest.raises(HeadwiseError, match=r"headwise\.capture gives what its heads compute"):
-        headwise.read_weights(model)
+        headwise.read_circuits(model)
 
 
 def test_an_unknown_layout_is_refused():

@@ -10,11 +10,16 @@ from test_ablation import load
 from test_planted import D_HEAD, FILLERS, N_IDS, make, word_level
 
 import headwise
-from headwise import Direction, HeadwiseError, decompose, evidence, hooks, words
-from headwise.directions import nulls, pushes, several, unseen
-from headwise.readers.toml import parse
+from headwise import Direction, HeadwiseError, decompose, evidence
+from headwise.activations import alignment as words
+from headwise.activations import hooks
+from headwise.data import unseen_words
+from headwise.data.suite import Link, Mark, Sentence, Suite
+from headwise.data.toml import parse
+from headwise.directions import contributions, nulls
+from headwise.directions.constructors import from_classes, from_unembedding
+from headwise.interventions.steering import one_vs_rest
 from headwise.stats import Clusters, difference_of
-from headwise.suites import Link, Mark, Sentence, Suite
 
 assert word_level  # the fixture
 LABELS = {"animal": "", "unit": "", "spy": ""}
@@ -45,8 +50,10 @@ def get(byte_level, wordpiece, minilm):
 
 
 def asked_of(model, layer, **options):
-    direction = Direction.of_classes(model, FITTED, "animal", "unit", layer=layer)
-    return pushes.test_direction(model, ASKED, direction, n_shuffles=50, n_random=50, **options)
+    direction = from_classes(model, FITTED, "animal", "unit", layer=layer)
+    return contributions.direction_test(
+        model, ASKED, direction, n_shuffles=50, n_random=50, **options
+    )
 
 
 def check_sums(result, control=False):
@@ -87,12 +94,14 @@ def test_pushes_sum_to_where_words_lie(name, layer, get):
 
 
 def test_pushes_after_the_final_norm(get):
-    model, asked = get("burrow"), headwise.burrow_pairs("mole", 30)
-    direction = Direction.of_unembedding(model, asked.pairs[0].right, asked.pairs[0].wrong)
-    check_sums(pushes.test_direction(model, asked, direction, ("animal", "mark"), n_shuffles=50))
-    fitted, _ = unseen.apart(headwise.burrow_sentences("mole", 200), asked)
-    metric = Direction.of_classes(model, fitted, "animal", layer=3, inner="whitened")
-    result = pushes.test_direction(model, asked, metric, n_shuffles=50)
+    model, asked = get("burrow"), headwise.burrow_pairs("mole", 30, held_out=True)
+    direction = from_unembedding(model, asked.pairs[0].right, asked.pairs[0].wrong)
+    check_sums(
+        contributions.direction_test(model, asked, direction, ("animal", "mark"), n_shuffles=50)
+    )
+    fitted, _ = unseen_words.apart(headwise.burrow_sentences("mole", 200), asked)
+    metric = from_classes(model, fitted, "animal", layer=3, inner="whitened")
+    result = contributions.direction_test(model, asked, metric, n_shuffles=50)
     check_sums(result)
     assert result.between == ("animal", "others") and sum(result.n_words) == 60
 
@@ -102,7 +111,7 @@ def test_uniform_attention_by_hand(name, get):
     """What each head of the first block adds when all of it attends alike; nothing else is before it."""
     model = get(name)
     result = asked_of(model, 1)
-    with hooks.edit(model, "pattern", pushes.alike, [0]):
+    with hooks.edit(model, "pattern", contributions.alike, [0]):
         found = decompose(model, replace(ASKED, sentences=ASKED.sentences[:12]), layer=1)
     even = result.direction.push(found.parts)
     heads = result.table["kind"] == "head"
@@ -116,7 +125,7 @@ def test_uniform_attention_by_hand(name, get):
 def test_uniform_heads_have_no_excess(name, get):
     """Whatever they push, they do no more than uniform attention, so they are never said to move anything."""
     model = get(name)
-    with hooks.edit(model, "pattern", pushes.alike):
+    with hooks.edit(model, "pattern", contributions.alike):
         result = asked_of(model, 2)
     own = result.table[result.table["kind"] == "head"]
     assert own["excess"].abs().max() < 1e-5 * np.abs(result.pushes).max()
@@ -200,10 +209,10 @@ def test_the_planted_head_pushes_alone(word_level):
         fitted, asked = planted_suite(seed, 0), planted_suite(100 + seed, 1)
 
         def fit(of, suite=fitted):
-            return [Direction.of_classes(of, suite, "one", "two", layer=2)]
+            return [from_classes(of, suite, "one", "two", layer=2)]
 
         options = {"keys": "clue", "n_shuffles": 400, "refit": fit, "n_controls": 2}
-        result = pushes.test_direction(model, asked, *fit(model), **options)
+        result = contributions.direction_test(model, asked, *fit(model), **options)
         # Words that were not fitted get a few percent, either way, from the random weights around the planted head.
         assert result.pushing[0] == "L1H2" and 0.9 < result.row("L1H2")["share"] < 1.1
         said = evidence.moves([result]).set_index(["layer", "head"])["moves"]
@@ -220,8 +229,8 @@ def test_the_planted_head_pushes_alone(word_level):
 
 def test_without_a_control_nothing_is_a_yes(word_level):
     model = plant(word_level, 0)
-    direction = Direction.of_classes(model, planted_suite(0, 0), "one", "two", layer=2)
-    result = pushes.test_direction(model, planted_suite(1, 1), direction, n_shuffles=400)
+    direction = from_classes(model, planted_suite(0, 0), "one", "two", layer=2)
+    result = contributions.direction_test(model, planted_suite(1, 1), direction, n_shuffles=400)
     assert "yes" not in set(evidence.moves([result])["moves"])
 
     class Unmakeable(type(model.hf)):
@@ -232,7 +241,7 @@ def test_without_a_control_nothing_is_a_yes(word_level):
         raise AssertionError(of)
 
     model.hf.__class__ = Unmakeable
-    result = pushes.test_direction(
+    result = contributions.direction_test(
         model, planted_suite(1, 1), direction, n_shuffles=50, refit=never
     )
     assert "TypeError" in result.control.why_not and result.control.n_models == 0
@@ -245,9 +254,9 @@ def test_never_trained_models_move_nothing(word_level):
         fitted, asked = planted_suite(seed, 0), planted_suite(100 + seed, 1)
 
         def fit(of, suite=fitted):
-            return [Direction.of_classes(of, suite, "one", "two", layer=2)]
+            return [from_classes(of, suite, "one", "two", layer=2)]
 
-        result = pushes.test_direction(model, asked, *fit(model), n_shuffles=400, refit=fit, n_controls=2, n_traced=0)  # fmt: skip
+        result = contributions.direction_test(model, asked, *fit(model), n_shuffles=400, refit=fit, n_controls=2, n_traced=0)  # fmt: skip
         assert "yes" not in set(evidence.moves([result])["moves"])
 
 
@@ -255,13 +264,13 @@ def test_cross_fitted_directions_are_one_question(get):
     """Every word along a direction that was fitted without its words; with the midpoint of its part taken away, parts agree."""
     model = get("Bert")
     both = replace(ASKED, sentences=(*FITTED.sentences, *ASKED.sentences))
-    ways = [Direction.of_classes(model, suite, "animal", "unit", layer=2) for suite in (FITTED, ASKED)]  # fmt: skip
+    ways = [from_classes(model, suite, "animal", "unit", layer=2) for suite in (FITTED, ASKED)]  # fmt: skip
     ways = [replace(way, suite="other") for way in ways]  # what counts is their words
-    result = pushes.test_direction(model, both, ways, n_shuffles=50)
+    result = contributions.direction_test(model, both, ways, n_shuffles=50)
     assert result.n_folds == 2 and result.error < 1e-5
     assert result.table["share"].sum() == pytest.approx(1)
     with pytest.raises(HeadwiseError, match="a word decides that decided in fitting"):
-        pushes.test_direction(model, both, ways[:1], n_shuffles=50)
+        contributions.direction_test(model, both, ways[:1], n_shuffles=50)
 
 
 def shuffled_classes(kind, rng, n_groups=30):
@@ -284,7 +293,7 @@ def test_shuffled_labels_are_found_as_often_as_stated(kind):
         common = 2 * rng.standard_normal((12, 30))[:, groups] + rng.standard_normal((12, len(codes)))  # fmt: skip
         values = rng.standard_normal((30, 12)) @ common + rng.standard_normal((30, len(codes)))
         p = nulls.against_shuffled(values, codes, groups, seed=seed, n_shuffles=200)
-        found += p.p_family.min() < 0.05
+        found += p.p_fwer.min() < 0.05
     low, high = binom.ppf([0.005, 0.995], 300, 0.05)
     assert low <= found <= high
 
@@ -321,7 +330,7 @@ def test_72_random_steps_push_nothing(tiny_bert):
         )
         readers = nulls.random_readers(way, x, np.arange(60) % 2, 300, seed)
         steps = rng.standard_normal((72, 32)) * np.geomspace(0.1, 3, 32)
-        found += nulls.against_random(way.push(steps), steps, readers).p_family.min() < 0.05
+        found += nulls.against_random(way.push(steps), steps, readers).p_fwer.min() < 0.05
     assert found <= binom.ppf(0.995, 100, 0.05)
 
 
@@ -340,7 +349,7 @@ def test_a_constant_changes_nothing(get):
 
 def test_burrows_heads_push_mole_to_the_right_sense(get):
     """On words that were not fitted; what they push with they take from the words that decide."""
-    found = several.towards_each(
+    found = one_vs_rest.towards_each(
         get("burrow"), headwise.burrow_sentences("mole", 200), headwise.burrow_pairs("mole", 60, held_out=True), n_controls=2
     )  # fmt: skip
     said = evidence.moves(found).set_index(["layer", "head"])
@@ -355,9 +364,11 @@ def test_burrows_heads_push_mole_to_the_right_sense(get):
 
 def test_bad_questions(get):
     model = get("Bert")
-    direction = Direction.of_classes(model, FITTED, "animal", "unit", layer=2)
+    direction = from_classes(model, FITTED, "animal", "unit", layer=2)
     at_start = replace(direction, model=get("Llama").name, layer=0)
-    result = pushes.test_direction(get("Llama"), ASKED, at_start)  # where all words are the same
+    result = contributions.direction_test(
+        get("Llama"), ASKED, at_start
+    )  # where all words are the same
     assert result.pushing == [] and result.total == len(result.sources) == result.grid().size == 0
 
     for options, message in (
@@ -371,4 +382,6 @@ def test_bad_questions(get):
         ({"direction": replace(direction, model="GPT2")}, "was fitted on GPT2"),
     ):  # fmt: skip
         with pytest.raises(HeadwiseError, match=message):
-            pushes.test_direction(model, **{"suite": ASKED, "direction": direction} | options)
+            contributions.direction_test(
+                model, **{"suite": ASKED, "direction": direction} | options
+            )

@@ -15,8 +15,8 @@ from headwise.report import (
     write_index,
     write_report,
 )
-from headwise.report.payload import nice_above, page_of
-from headwise.results import Packed, Report, load_report
+from headwise.report.html.payload import nice_above, page_of
+from headwise.report.schema import Packed, Report, load_report
 
 
 def test_rendering_twice_gives_the_same_bytes():
@@ -233,7 +233,7 @@ def test_reports_are_typed_and_frozen():
 
 
 def test_numbers_in_sentences():
-    from headwise.results import MINUS, could_be_found, percent, points
+    from headwise._formatting import MINUS, could_be_found, percent, points
 
     assert [percent(x) for x in (0.789, -0.001, -0.2)] == ["79%", "0%", f"{MINUS}20%"]
     assert points(-0.0001, -0.05, 0.0499) == f"+0.0 points [{MINUS}5.0, +5.0]"

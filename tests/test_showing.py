@@ -11,17 +11,17 @@ from test_architectures import make
 
 import headwise
 from headwise import HeadwiseError
-from headwise.atlas import atlas
-from headwise.exhibits.alone import report_of
-from headwise.prompts import that_fit
-from headwise.results import Packed
+from headwise.attention.atlas import atlas
+from headwise.interventions.prompts import that_fit
+from headwise.report.schema import Packed
+from headwise.report.sections.single_result import report_of
 
 SUITE = "probes/adjective_noun.toml"
 
 
 @pytest.fixture(scope="module")
 def suite():
-    return headwise.read(SUITE).head(40)
+    return headwise.read_suite(SUITE).sample_groups(40)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def tiny_t5(wordpiece):
 
 @pytest.fixture(scope="module")
 def looked(tiny_bert, suite):
-    return headwise.test_relation(tiny_bert, suite, "amod", controls=0)
+    return headwise.relation_test(tiny_bert, suite, "amod", controls=0)
 
 
 def framed(view):
@@ -72,14 +72,14 @@ def test_a_whole_report(visitor):
 
 
 def test_every_result_can_be_seen(visitor, tiny_gpt2, suite):
-    pairs = that_fit(tiny_gpt2, headwise.read("probes/adjective_pairs.toml")).head(6)
-    mole = headwise.read("probes/mole.toml")
+    pairs = that_fit(tiny_gpt2, headwise.read_suite("probes/adjective_pairs.toml")).sample_groups(6)
+    mole = headwise.read_suite("probes/mole.toml")
     results = [
         headwise.ablate(tiny_gpt2, pairs),
-        headwise.read_weights(tiny_gpt2, n_random=2),
+        headwise.read_circuits(tiny_gpt2, n_random=2),
         atlas(tiny_gpt2, suite),
         headwise.probe(tiny_gpt2, mole, folds=3, sites=["residual", "z"]),
-        headwise.lens(tiny_gpt2, mole),
+        headwise.logit_lens(tiny_gpt2, mole),
     ]
     for result in results:
         report = report_of(result)
@@ -99,7 +99,9 @@ def test_all_numbers_of_a_table_are_there(looked):
 
 
 def test_look(visitor, tiny_bert):
-    view = headwise.look(tiny_bert, ["A fluffy blue creature.", "Two moles."], ["L0H1", "L1H3"])
+    view = headwise.show_attention(
+        tiny_bert, ["A fluffy blue creature.", "Two moles."], ["L0H1", "L1H3"]
+    )
     visit = visitor.open(view.html)
     visit.page.get_by_role("radio", name="Tokens").check()
     shown = visit.page.locator("[data-attention]").inner_text()
@@ -112,7 +114,7 @@ def test_look(visitor, tiny_bert):
 
 
 def test_look_is_exact(tiny_gpt2):
-    report = _attention(headwise.look(tiny_gpt2, "the fluffy blue creature"))
+    report = _attention(headwise.show_attention(tiny_gpt2, "the fluffy blue creature"))
     cache = headwise.capture(tiny_gpt2, ["the fluffy blue creature"], ["pattern"])
     (example,) = report["examples"]
     held = Packed(**example["pattern"]).array() / 255.0
@@ -126,7 +128,7 @@ def _attention(view):
 
 
 def test_look_at_two_sides(visitor, tiny_t5):
-    view = headwise.look(tiny_t5, "the fluffy creature", targets=["blue forest"])
+    view = headwise.show_attention(tiny_t5, "the fluffy creature", targets=["blue forest"])
     shown = _attention(view)
     assert shown["side"] == "cross" and not shown["examples"][0]["causal"]
     assert shown["examples"][0]["keys"]["words"] == ["the", "fluffy", "creature"]
@@ -134,7 +136,9 @@ def test_look_at_two_sides(visitor, tiny_t5):
     visit = visitor.open(view.html)
     assert "cross attention" in visit.text("#look")
     decoder = _attention(
-        headwise.look(tiny_t5, "the fluffy creature", targets=["blue forest"], side="decoder")
+        headwise.show_attention(
+            tiny_t5, "the fluffy creature", targets=["blue forest"], side="decoder"
+        )
     )
     assert decoder["examples"][0]["causal"] and decoder["examples"][0]["keys"] is None
 
@@ -150,13 +154,13 @@ def test_what_cannot_be_shown(tiny_bert, tiny_t5):
     with pytest.raises(HeadwiseError, match="A DataFrame cannot be shown"):
         headwise.show(pd.DataFrame())
     cache = headwise.capture(tiny_bert, ["the mole"], ["pattern"])
-    with pytest.raises(HeadwiseError, match=r"headwise\.look\(model, sentences\)"):
+    with pytest.raises(HeadwiseError, match=r"headwise\.show_attention\(model, sentences\)"):
         headwise.show(cache)
     with pytest.raises(HeadwiseError, match="head 9"):
-        headwise.look(tiny_bert, "the mole", ["L0H9"])
+        headwise.show_attention(tiny_bert, "the mole", ["L0H9"])
     with pytest.raises(HeadwiseError, match="no side 'cross'; it is a model of one stack"):
-        headwise.look(tiny_bert, "the mole", side="cross")
+        headwise.show_attention(tiny_bert, "the mole", side="cross")
     with pytest.raises(HeadwiseError, match="pass it as targets"):
-        headwise.look(tiny_t5, "the mole", side="cross")
+        headwise.show_attention(tiny_t5, "the mole", side="cross")
     with pytest.raises(HeadwiseError, match="takes no targets"):
-        headwise.look(tiny_bert, "the mole", targets=["a mole"])
+        headwise.show_attention(tiny_bert, "the mole", targets=["a mole"])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from headwise.prompts import Prompts
-from headwise.standins import ALL, POSITION, SPECIAL, SPEECH, StandIns
-from headwise.suites import Sentence, Suite
+from headwise.data.suite import Sentence, Suite
+from headwise.interventions._donors import ALL, POSITION, SPECIAL, SPEECH, StandIns
+from headwise.interventions.prompts import Prompts
 
 
 def test_what_a_mean_is_taken_over(tiny_gpt2):

@@ -8,9 +8,12 @@ import torch
 from test_ablation import ByHand, load, metrics_of
 
 import headwise
-from headwise import Direction, HeadwiseError, hooks, steer
-from headwise.directions import doses, several, steering, unseen
-from headwise.suites import Mark, Pair, Sentence, Suite
+from headwise import Direction, HeadwiseError, steer
+from headwise.activations import hooks
+from headwise.data import unseen_words
+from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.directions.constructors import from_classes
+from headwise.interventions.steering import doses, one_vs_rest, steering
 
 DOSES = (0.0, -1.0, 0.5)
 ENDS = {"positive": "known", "negative": "unknown"}
@@ -179,16 +182,19 @@ def test_the_dose_is_chosen_on_other_groups(tiny_gpt2):
 def test_burrow_is_steered_where_something_is_computed_after():
     """Towards the other sense, by directions that were fitted without the words that decide; at the end it is a read-out."""
     model = headwise.load("burrow", device="cpu", verify=False)
-    fitted, asked = headwise.burrow_sentences("mole", 200), headwise.burrow_pairs("mole", 40, 1)
-    elsewhere = headwise.burrow_pairs("adjectives", 4)
-    results = several.steer_between(model, fitted, asked, elsewhere, n_random=2)
+    fitted, asked = (
+        headwise.burrow_sentences("mole", 200),
+        headwise.burrow_pairs("mole", 40, 1, held_out=True),
+    )
+    elsewhere = headwise.burrow_pairs("adjectives", 4, held_out=True)
+    results = one_vs_rest.steer_between(model, fitted, asked, elsewhere, n_random=2)
     assert {r.direction.layer for r in results} <= {1, 2, 3}
     assert not any(r.is_read_out for r in results)
     found = doses.reported(results)
     assert found.flipped > found.flipped_random + 0.2 and found.elsewhere > 0
-    left, _ = unseen.apart(fitted, asked)
+    left, _ = unseen_words.apart(fitted, asked)
     ways = steering.read_label(asked.pairs[0].clean), steering.read_label(asked.pairs[0].corrupted)
-    end = Direction.of_classes(model, left, *ways, layer=4)
+    end = from_classes(model, left, *ways, layer=4)
     assert steer(model, asked, end, doses=[1.0], n_random=0).is_read_out
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from headwise import HeadwiseError, read
-from headwise.suites import Sentence, Suite
+from headwise import HeadwiseError, read_suite
+from headwise.data.suite import Sentence, Suite
 
 
 def test_text_and_spans_agree():
@@ -12,22 +12,22 @@ def test_text_and_spans_agree():
 
 def test_missing_path_and_unknown_format(tmp_path):
     with pytest.raises(HeadwiseError, match="no file or folder"):
-        read(tmp_path / "nothing.toml")
+        read_suite(tmp_path / "nothing.toml")
     other = tmp_path / "suite.json"
     other.write_text("{}")
     with pytest.raises(HeadwiseError, match=r"ending in '\.json'"):
-        read(other)
+        read_suite(other)
 
 
 def test_not_utf8(tmp_path):
     path = tmp_path / "latin.conllu"
     path.write_bytes(b"# text = caf\xe9\n")
     with pytest.raises(HeadwiseError, match="not UTF-8 at byte 12"):
-        read(path)
+        read_suite(path)
 
 
 def test_head_takes_groups_of_every_label():
-    from headwise.suites import Mark
+    from headwise.data.suite import Mark
 
     sentences = tuple(
         Sentence(("mole",), (True,), f"{label}{n}", marks=(Mark(0, label),))
@@ -35,13 +35,13 @@ def test_head_takes_groups_of_every_label():
         for n in range(5)
     )
     suite = Suite("s", "?", sentences)
-    assert sorted(suite.head(4).groups) == ["a0", "a1", "b0", "b1"]
+    assert sorted(suite.sample_groups(4).groups) == ["a0", "a1", "b0", "b1"]
 
 
 def test_head_takes_whole_pairs_of_a_group():
-    suite = read("probes/adjective_pairs.toml")
-    few = suite.head(5, 2)
+    suite = read_suite("probes/adjective_pairs.toml")
+    few = suite.sample_groups(5, 2)
     assert len(few.groups) == 5 and len(few.pairs) == 10
     kept = {(s.group, s.text) for s in few.sentences}
     assert kept == {(s.group, s.text) for p in few.pairs for s in (p.clean, p.corrupted)}
-    assert len(read("probes/mole.toml").head(5, 2)) == 10
+    assert len(read_suite("probes/mole.toml").sample_groups(5, 2)) == 10

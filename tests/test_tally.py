@@ -9,8 +9,8 @@ from test_checks import MORE, small
 
 import headwise
 from headwise import HeadwiseError, count_parameters
-from headwise.inventory import PARTS
-from headwise.shapes import EXAMPLE, SHAPES, shape_of
+from headwise.weights._parameter_map import PARTS
+from headwise.weights.shapes import EXAMPLE, SHAPES, shape_of
 
 
 def lines(tally):
@@ -79,7 +79,7 @@ def test_grouped_queries():
     assert tally.attention.per_block == 12 * 32 * 16
     assert any("4 query heads share 2 key and value heads" in note for note in tally.notes)
     assert any("4 heads of 16 are 64 wide" in note for note in tally.notes)
-    shape = headwise.Shape(d_model=32, n_layers=2, n_heads=4, n_key_value_heads=1)
+    shape = headwise.ModelShape(d_model=32, n_layers=2, n_heads=4, n_key_value_heads=1)
     assert lines(count_parameters(shape))["key"].total == 2 * 32 * 8
 
 
@@ -150,7 +150,7 @@ def test_a_shape_in_numbers():
     }
     with pytest.raises(ValidationError):
         shape_of("gpt2").d_model = 3
-    assert isinstance(shape_of("gpt2"), headwise.Shape)
+    assert isinstance(shape_of("gpt2"), headwise.ModelShape)
 
 
 @pytest.mark.parametrize(

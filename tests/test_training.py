@@ -18,7 +18,7 @@ from training.evaluate import _words_of_tokens, without_causes
 from training.ngram import NGram
 from training.tokenizer import train_tokenizer
 
-from headwise.grammar.passages import text_of, training_text
+from headwise.burrow.grammar.passages import text_of, training_text
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = training.Plan(
@@ -163,7 +163,7 @@ def test_the_5_gram_is_a_distribution():
 def test_tokens_are_charged_to_their_words(tokenizer):
     from types import SimpleNamespace
 
-    from headwise.grammar.passages import PHENOMENA, write
+    from headwise.burrow.grammar.passages import PHENOMENA, write
 
     for i in range(40):
         w = write(PHENOMENA["mysteries"], i)
@@ -176,8 +176,8 @@ def test_tokens_are_charged_to_their_words(tokenizer):
 
 
 def test_words_that_decide_are_taken_away():
-    from headwise.grammar.chance import Chance
-    from headwise.grammar.passages import PHENOMENA, write
+    from headwise.burrow.grammar.chance import Chance
+    from headwise.burrow.grammar.passages import PHENOMENA, write
 
     for phenomenon, kind in (
         ("adjectives", "effect"),

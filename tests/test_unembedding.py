@@ -4,12 +4,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from headwise.unembedding import (
-    compare,
-    random_sets,
-    random_topics,
-    set_means,
-)
+from headwise.weights.readout import compare, random_sets, random_topics, set_means
 
 
 def test_shuffles_keep_sizes_and_what_sets_share():
@@ -82,5 +77,5 @@ def test_p_values_by_hand():
     null = np.array([[9.0, 1.0, 2.0, 3.0], [2.0, 9.0, 3.0, 1.0], [1e-7, 0.0, 1e-7, 0.0]])
     found = compare(null)
     np.testing.assert_allclose(found.p, [0.25, 0.75, 1])
-    np.testing.assert_allclose(found.p_family[[0, 2]], [0.5, 1])  # 9 is largest of both rows once
+    np.testing.assert_allclose(found.p_fwer[[0, 2]], [0.5, 1])  # 9 is largest of both rows once
     np.testing.assert_allclose(found.q, stats.false_discovery_control(found.p))

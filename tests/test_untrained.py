@@ -5,9 +5,11 @@ import torch
 from test_plain import nouns
 
 import headwise
-from headwise import evidence, hooks, untrained
+from headwise import evidence
+from headwise.activations import hooks
 from headwise.errors import HeadwiseError
-from headwise.untrained import UNIFORM, uniform
+from headwise.probing import controls as untrained
+from headwise.probing.controls import UNIFORM, uniform
 
 
 def test_uniform_attention_is_alike_to_all_that_is_seen(tiny_gpt2, tiny_bert):

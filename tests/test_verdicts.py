@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from headwise.evidence import KINDS
-from headwise.verdicts import judge, judge_all, summary
+from headwise.evidence.verdicts import judge, judge_all, summary
 
 SAID = ("yes", "no", "inconclusive", None)
 EVERY = [dict(zip(KINDS, said, strict=True)) for said in product(SAID, repeat=len(KINDS))]

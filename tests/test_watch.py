@@ -5,9 +5,11 @@ import pytest
 import torch
 
 import headwise
-from headwise import HeadwiseError, Sentence, Suite, streaming, words
-from headwise.relations import Plan, count_heads
-from headwise.suites import Link
+from headwise import HeadwiseError, Sentence, Suite
+from headwise.activations import alignment, streaming
+from headwise.attention import _counting
+from headwise.attention.relations import Plan, count_heads
+from headwise.data.suite import Link
 
 SAID = ("old", "verdant", "forest", "unbelievably", "creature", "roamed", "a", "fluffiest", ",")
 
@@ -63,34 +65,34 @@ def test_long_sentences_are_read_in_blocks(name, suite, request, monkeypatch):
     suite = Suite("s", "?", tuple(kept))
     expected = result_of(model, suite)
     largest = 0
-    rows = headwise.hits.Counter.rows
+    rows = headwise.attention._counting.Counter.rows
 
     def measured(self, layer, pattern, start):
         nonlocal largest
         largest = max(largest, pattern.numel())
         rows(self, layer, pattern, start)
 
-    n_pos = max(len(a.tokens) for a in words.align(model, kept))
+    n_pos = max(len(a.tokens) for a in alignment.align(model, kept))
     most = model.n_heads * n_pos**2 // 8
     monkeypatch.setattr(streaming, "MOST_NUMBERS", most)
-    monkeypatch.setattr(headwise.hits.Counter, "rows", measured)
+    monkeypatch.setattr(headwise.attention._counting.Counter, "rows", measured)
     same(result_of(model, suite), expected)
-    longest_word = max(a.words.count(w) for a in words.align(model, kept) for w in set(a.words))
+    longest_word = max(a.words.count(w) for a in alignment.align(model, kept) for w in set(a.words))
     assert largest <= max(most, model.n_heads * n_pos * longest_word)
 
 
 def test_long_sentences_are_summed_alike(long_gpt2, suite, monkeypatch):
     """A sparse matrix of pieces says what a dense one does."""
     one = Suite("s", "?", suite.sentences[-1:])
-    monkeypatch.setattr(headwise.hits, "LONG", 10)
+    monkeypatch.setattr(_counting, "LONG", 10)
     sparse = result_of(long_gpt2, one)
-    monkeypatch.setattr(headwise.hits, "LONG", 10_000)
+    monkeypatch.setattr(_counting, "LONG", 10_000)
     same(sparse, result_of(long_gpt2, one))
 
 
 def test_blocks_begin_with_words(long_gpt2, suite, monkeypatch):
     monkeypatch.setattr(streaming, "MOST_NUMBERS", 4000)
-    (batch,) = words.batches(long_gpt2, words.align(long_gpt2, suite.sentences[-1:]))
+    (batch,) = alignment.batches(long_gpt2, alignment.align(long_gpt2, suite.sentences[-1:]))
     starts = streaming.row_starts(long_gpt2, batch)
     n_pos = batch.tokens.shape[1]
     at_once = 4000 // (long_gpt2.n_heads * n_pos)
@@ -106,7 +108,7 @@ def test_a_batch_that_does_not_fit_is_counted_once(tiny_bert, suite, monkeypatch
     """Memory runs out in the second layer of every batch of more than three sentences."""
     short = Suite("s", "?", suite.sentences[:9])
     expected = result_of(tiny_bert, short)
-    rows, refused = headwise.hits.Counter.rows, []
+    rows, refused = headwise.attention._counting.Counter.rows, []
 
     def cramped(self, layer, pattern, start):
         if layer == 1 and len(pattern) > 3:
@@ -114,7 +116,7 @@ def test_a_batch_that_does_not_fit_is_counted_once(tiny_bert, suite, monkeypatch
             raise torch.OutOfMemoryError("CUDA out of memory.")
         rows(self, layer, pattern, start)
 
-    monkeypatch.setattr(headwise.hits.Counter, "rows", cramped)
+    monkeypatch.setattr(headwise.attention._counting.Counter, "rows", cramped)
     same(result_of(tiny_bert, short), expected)
     assert refused == [9, 4, 5]
 

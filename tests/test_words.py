@@ -1,9 +1,11 @@
 import pytest
 import torch
 
-from headwise import HeadwiseError, hooks, words
-from headwise.readers.toml import parse
-from headwise.suites import Sentence
+from headwise import HeadwiseError
+from headwise.activations import alignment as words
+from headwise.activations import hooks
+from headwise.data.suite import Sentence
+from headwise.data.toml import parse
 
 
 def sentence(line):

@@ -1,1 +1,1 @@
-"""How burrow was made: tokenizer, training, evaluation. The grammar itself is `headwise.grammar`."""
+"""How burrow was made: tokenizer, training, evaluation. The grammar itself is `headwise.burrow.grammar`."""

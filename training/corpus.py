@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from headwise.grammar.passages import training_text
+from headwise.burrow.grammar.passages import training_text
 
 WAITING = 256  # passages to choose from when a row is filled
 

@@ -31,10 +31,9 @@ from rich.console import Console
 from torch.nn import functional
 from transformers import AutoTokenizer, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from headwise.grammar.chance import Chance
-from headwise.grammar.lexicon import load
-from headwise.grammar.mysteries import SLOW_PACE, mystery_passage
-from headwise.grammar.passages import (
+from headwise.burrow.grammar.chance import Chance
+from headwise.burrow.grammar.lexicon import load
+from headwise.burrow.grammar.passages import (
     PHENOMENA,
     SHARES,
     Phenomenon,
@@ -43,8 +42,9 @@ from headwise.grammar.passages import (
     training_text,
     write,
 )
-from headwise.grammar.senses import sense_passage
-from headwise.grammar.writer import Point, Writer
+from headwise.burrow.grammar.stories.mysteries import SLOW_PACE, mystery_passage
+from headwise.burrow.grammar.stories.senses import sense_passage
+from headwise.burrow.grammar.writer import Point, Writer
 from headwise.stats import Clusters, mean_of
 
 from .ngram import NGram

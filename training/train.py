@@ -26,7 +26,7 @@ from torch.nn import functional
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from transformers.utils.logging import disable_progress_bar
 
-from headwise.grammar.passages import training_text
+from headwise.burrow.grammar.passages import training_text
 
 from .corpus import rows
 from .tokenizer import N_ENTRIES, train_tokenizer

@@ -1,6 +1,6 @@
 import pytest
 
-from headwise import HeadwiseError, read
+from headwise import HeadwiseError, read_suite
 
 FILES = {
     "classes_map.txt": '{"0": "mole_mole_(animal)", "1": "mole_mole_(unit)"}',
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def test_own_split_and_senses(tmp_path):
-    suite = read(folder(tmp_path))
+    suite = read_suite(folder(tmp_path))
     assert suite.name == "mole"
     assert suite.has_own_split
     assert [sentence.split for sentence in suite.sentences] == ["train", "train", "test"]
@@ -47,11 +47,11 @@ def test_bad_files_are_named(tmp_path, file, text, message):
     path = folder(tmp_path)
     (path / file).write_text(text)
     with pytest.raises(HeadwiseError, match=message):
-        read(path)
+        read_suite(path)
 
 
 def test_missing_files_are_named(tmp_path):
     path = folder(tmp_path)
     (path / "test.gold.txt").unlink()
     with pytest.raises(HeadwiseError, match=r"missing: test\.gold\.txt"):
-        read(path)
+        read_suite(path)

@@ -1,6 +1,6 @@
 import pytest
 
-from headwise import HeadwiseError, read
+from headwise import HeadwiseError, read_suite
 
 
 def row(*columns):
@@ -18,7 +18,7 @@ def write(tmp_path, *lines):
 
 
 def test_words_links_documents_and_spaces(tmp_path):
-    suite = read(
+    suite = read_suite(
         write(
             tmp_path,
             "# newdoc id = letters",
@@ -46,7 +46,7 @@ def test_words_links_documents_and_spaces(tmp_path):
 
 
 def test_a_sentence_without_document_is_its_own_group(tmp_path):
-    suite = read(write(tmp_path, token(1, "Go", 0, "root"), "", token(1, "Stop", 0, "root")))
+    suite = read_suite(write(tmp_path, token(1, "Go", 0, "root"), "", token(1, "Stop", 0, "root")))
     assert len(suite.groups) == 2
 
 
@@ -73,4 +73,4 @@ def test_a_sentence_without_document_is_its_own_group(tmp_path):
 )
 def test_bad_lines_are_named(tmp_path, lines, message):
     with pytest.raises(HeadwiseError, match=message):
-        read(write(tmp_path, *lines))
+        read_suite(write(tmp_path, *lines))

@@ -1,7 +1,7 @@
 import pytest
 
-from headwise import HeadwiseError, read
-from headwise.readers.toml import parse
+from headwise import HeadwiseError, read_suite
+from headwise.data.toml import parse
 
 LABELS = {"unit": "", "animal": "", "noun": "", "amod": ""}
 
@@ -73,10 +73,10 @@ def test_bad_marks_are_named(line, message):
 
 def test_a_whole_suite(tmp_path):
     path = suite(tmp_path, group("gas", "one [mole|unit]") + group("lawn", "a [mole|animal]"))
-    read_suite = read(path)
-    assert read_suite.groups == ("gas", "lawn")
-    assert len(read_suite.sha256) == 64
-    assert not read_suite.has_own_split
+    suite_ = read_suite(path)
+    assert suite_.groups == ("gas", "lawn")
+    assert len(suite_.sha256) == 64
+    assert not suite_.has_own_split
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_whole_suite(tmp_path):
 )  # fmt: skip
 def test_bad_files_are_refused(tmp_path, groups, message):
     with pytest.raises(HeadwiseError, match=message):
-        read(suite(tmp_path, groups))
+        read_suite(suite(tmp_path, groups))
 
 
 def pairs(*lines):
@@ -112,7 +112,7 @@ def test_pairs(tmp_path):
             ("the [mole|animal] in June", "the quick [mole|animal] in June"),
         ),
     )
-    found = read(path)
+    found = read_suite(path)
     assert [s.text for s in found.sentences] == [
         "one mole", "a wild mole was", "a whole mole was", "the mole in June", "the quick mole in June"
     ]  # fmt: skip
@@ -125,7 +125,7 @@ def test_pairs(tmp_path):
         "g",
     )
     assert second.changed == () and second.right == ""
-    assert found.head(1).pairs == () and len(found.head(2).pairs) == 2
+    assert found.sample_groups(1).pairs == () and len(found.sample_groups(2).pairs) == 2
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_pairs(tmp_path):
 )
 def test_pairs_that_say_nothing(tmp_path, line, message):
     with pytest.raises(HeadwiseError, match=message):
-        read(suite(tmp_path, pairs(line)))
+        read_suite(suite(tmp_path, pairs(line)))
 
 
 def tagged(*entries):
@@ -159,7 +159,7 @@ pairs = [
     path = suite(
         tmp_path, tagged(("One [mole|unit], sir.", "NUM NOUN PUNCT NOUN PUNCT")) + of_pairs
     )
-    found = [" ".join(sentence.tags) for sentence in read(path).sentences]
+    found = [" ".join(sentence.tags) for sentence in read_suite(path).sentences]
     assert found == [
         "NUM NOUN PUNCT NOUN PUNCT",
         "DET NOUN VERB",
@@ -180,4 +180,4 @@ pairs = [
 )  # fmt: skip
 def test_tags_that_do_not_fit(tmp_path, entries, message):
     with pytest.raises(HeadwiseError, match=message):
-        read(suite(tmp_path, tagged(*entries)))
+        read_suite(suite(tmp_path, tagged(*entries)))

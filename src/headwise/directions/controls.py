@@ -16,13 +16,14 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from ..errors import HeadwiseError
-from ..loading import random_like
-from ..models import Model
+from headwise.errors import HeadwiseError
+from headwise.model.loading import random_like
+from headwise.model.model import Model
+
+from ._components import Component, components
+from ._measuring import Asked, Measured, measure, studentised
 from .decomposition import recorder_of
 from .direction import Direction
-from .measuring import Asked, Measured, measure, studentised
-from .parts import Component, components
 
 MOST_WORDS = 200  # that each is asked, and that its directions are fitted on
 Refit = Callable[[Model], Sequence[Direction | Sequence[Direction]]]

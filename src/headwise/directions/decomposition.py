@@ -8,13 +8,14 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from ..errors import HeadwiseError
-from ..models import Model
-from ..need import parse, readable
-from ..suites import Suite
-from .at_words import Words
-from .parts import Component, Recorder, components, take_apart
-from .stream import Wiring
+from headwise.activations.planning import parse, readable
+from headwise.data.suite import Suite
+from headwise.errors import HeadwiseError
+from headwise.model.model import Model
+
+from ._components import Component, Recorder, components, take_apart
+from ._wiring import Wiring
+from ._word_positions import Words
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +116,7 @@ def decompose(
     if need > parse(budget):
         raise HeadwiseError(
             f"The parts of {len(asked):,} words take {readable(need)}, more than the budget of {readable(parse(budget))}. Ask "
-            "about fewer words, an earlier layer, or pass a larger budget; headwise.test_direction keeps projections only."
+            "about fewer words, an earlier layer, or pass a larger budget; headwise.direction_test keeps projections only."
         )
     parts = np.empty((len(names), len(asked), model.d_model), dtype=np.float32)
     total = np.empty(parts.shape[1:], dtype=np.float32)

@@ -20,13 +20,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from pydantic import BaseModel, ConfigDict
 
-from .. import saved
-from ..errors import HeadwiseError
-from ..heads import AnyHead
-from ..linear import Probe
-from ..models import Model
-from ..suites import Suite
-from .unseen import Told
+from headwise import _files
+from headwise.data.suite import Suite
+from headwise.data.unseen_words import Told
+from headwise.errors import HeadwiseError
+from headwise.model.model import Model
 
 Inner = Literal["plain", "whitened", "causal"]
 FORMAT = "headwise-direction-1"
@@ -177,14 +175,14 @@ class Direction:
         if seen:
             raise HeadwiseError(
                 f"The direction {self.name} was fitted on {len(seen)} of the {len(suite.groups)} groups of {suite.name!r} "
-                f"({seen[0]!r}), so what it says of them is no evidence. Divide the suite: fitting, testing = suite.halves()."
+                f"({seen[0]!r}), so what it says of them is no evidence. Divide the suite: fitting, testing = suite.split()."
             )
         told = [s for s, new in zip(suite.sentences, self.unseen(suite), strict=True) if not new]
         if told:
             raise HeadwiseError(
                 f"In {len(told)} of the {len(suite.sentences)} sentences of {suite.name!r} ({told[0].text[:50]!r}) a word decides that decided in "
                 f"fitting the direction {self.name}, so what it says of them is no evidence. Fit it on others: fitting, left_out = "
-                "headwise.directions.unseen.apart(fitting, testing)."
+                "headwise.data.unseen_words.apart(fitting, testing)."
             )
 
     def save(self, path: str | Path) -> Path:
@@ -193,7 +191,7 @@ class Direction:
         arrays = {"vector": self.vector, "reader": self.reader}
         if self.metric is not None:
             arrays["metric"] = self.metric
-        return saved.write(path, "direction", FORMAT, header, arrays)
+        return _files.write(path, "direction", FORMAT, header, arrays)
 
     @classmethod
     def load(cls, path: str | Path, model: Model | None = None) -> "Direction":
@@ -206,7 +204,7 @@ class Direction:
         Raises:
             HeadwiseError: No direction is there, the file is damaged, or it is of another model.
         """
-        header, arrays = saved.read(path, "direction", FORMAT, _Header)
+        header, arrays = _files.read(path, "direction", FORMAT, _Header)
         vector, reader = arrays.get("vector"), arrays.get("reader")
         if vector is None or reader is None or vector.shape != reader.shape:
             raise HeadwiseError(f"{path}: a damaged direction: it lacks a vector or its reader.")
@@ -277,118 +275,3 @@ class Direction:
             stood=tuple(sorted(told.stand)) if told else (), vector=vector, reader=vector, metric=metric,
         )  # fmt: skip
         return replace(found, reader=found.readers(vector[None])[0])
-
-    @staticmethod
-    def of_classes(
-        model: Model,
-        suite: Suite,
-        positive: str,
-        negative: str | None = None,
-        *,
-        layer: int,
-        inner: Inner = "plain",
-        eraser: bool = False,
-        position: int | str = 0,
-    ) -> "Direction":
-        """From the mean of one class of marked words to that of another, or of all others.
-
-        Args:
-            model: The model.
-            suite: Sentences with marks; where it brings its own parts, those to train on are used.
-            positive: A label of marks.
-            negative: Another; all others together by default.
-            layer: The stream before this block.
-            inner: `plain`, `whitened` (covariance within classes, shrunk by Ledoit and Wolf) or `causal`.
-            eraser: Whether to read it as LEACE does (Belrose et al. 2023), which is the whitened direction by the
-                covariance of all words, shrunk as concept-erasure does. The plain step stays what is added.
-            position: Which word is read, as in `headwise.probe`.
-
-        Raises:
-            HeadwiseError: An unknown label, a class with one example, no such layer, or classes at one point.
-        """
-        from . import making
-
-        return making.of_classes(model, suite, positive, negative, layer, inner, eraser, position)
-
-    @staticmethod
-    def of_pairs(
-        model: Model,
-        pairs: Suite | Sequence[tuple[str, str]],
-        *,
-        layer: int,
-        template: str = "the {}",
-    ) -> "Direction":
-        """The mean step between the marked words of minimal pairs, or between pairs of words.
-
-        Args:
-            model: The model.
-            pairs: Minimal pairs that each mark one word; or words, as `[("king", "queen"), ...]`.
-            layer: The stream before this block.
-            template: A text in which words without sentences stand.
-
-        Raises:
-            HeadwiseError: No pairs, one only, pairs of more than two labels, or words that lie at one point.
-        """
-        from . import making
-
-        return making.of_pairs(model, pairs, layer, template)
-
-    @staticmethod
-    def of_probe(
-        model: Model, probe: Probe, positive: str, negative: str | None = None
-    ) -> "Direction":
-        """The normal of a saved probe between two classes, or between one and the mean of the others.
-
-        One step raises the log odds of a logistic probe by one (of a centroid probe, its score of unscaled vectors). What it was fitted on is not known class by class, so
-        only the suite's name can be checked.
-
-        Raises:
-            HeadwiseError: A probe of another model or not of the residual stream, or an unknown label.
-        """
-        from . import making
-
-        return making.of_probe(model, probe, positive, negative)
-
-    @staticmethod
-    def of_unembedding(
-        model: Model,
-        right: str,
-        wrong: str | Sequence[str],
-        *,
-        inner: Inner = "causal",
-        first_token: bool = False,
-    ) -> "Direction":
-        """The difference of two words' unembeddings, as *Potter* less *prince*: of a decoder, after its final norm.
-
-        What is read is proportional to the difference of their logits. One step raises it by one. Under the `causal` inner product
-        that step disturbs other words as little as can be; under the `plain` one it is the shortest. Biases of the output head and what
-        caps logits (Gemma 2) are left out.
-
-        Args:
-            model: A decoder.
-            right: The word ahead.
-            wrong: The word behind, or several, whose mean it is.
-            inner: `causal` or `plain`.
-            first_token: Whether a word of several tokens is read by its first; else it is refused.
-
-        Raises:
-            HeadwiseError: A model that is no decoder, a word of several tokens, or the same token on both sides.
-        """
-        from . import making
-
-        behind = [wrong] if isinstance(wrong, str) else list(wrong)
-        return making.of_unembedding(model, right, behind, inner, first_token=first_token)
-
-    @staticmethod
-    def of_value_up(model: Model, head: AnyHead, word: str) -> "Direction":
-        """What a head adds when it attends to a bare word alone: *blue*'s embedding through value-down and value-up.
-
-        It lies in the stream after the head's block. The word's embedding passes the norm before the block with its own scale;
-        biases are left out.
-
-        Raises:
-            HeadwiseError: No such head, or a word of several tokens.
-        """
-        from . import making
-
-        return making.of_value_up(model, head, word)

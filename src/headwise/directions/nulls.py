@@ -2,7 +2,7 @@
 
 A push that separates two classes is compared with what shuffled labels separate, and a push along one direction with
 pushes along random ones. Each is compared with its own null (`p`) and, in units of its null's spread, with the
-largest of all (`p_family`), so that the best of many heads is not flattered.
+largest of all (`p_fwer`), so that the best of many heads is not flattered.
 """
 
 import numpy as np
@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy import stats
 
-from ..stats import PValues, shuffled_labels
+from headwise.stats import PValues, shuffled_labels
+
 from .direction import Direction
 
 EPSILON = 1e-9
@@ -83,6 +84,15 @@ def random_readers(
     return direction.readers(drawn)
 
 
+def bars_of_random(
+    steps: Float[ndarray, "part d_model"], readers: Float[ndarray, "draw d_model"], level: float
+) -> Float[ndarray, " part"]:
+    """How far each part must step to go further than the best of all goes along random directions, in all but a share `level` of them."""
+    found = np.abs(steps @ readers.T)
+    spread = np.maximum(np.sqrt((found**2).mean(axis=1)), EPSILON)
+    return spread * np.quantile((found / spread[:, None]).max(axis=0), 1 - level, method="higher")
+
+
 def against_random(
     along: Float[ndarray, " part"],
     steps: Float[ndarray, "part d_model"],
@@ -101,5 +111,5 @@ def against_random(
     scaled = found / np.maximum(spread, EPSILON)
     p = (scaled >= scaled[:, :1] - EPSILON).mean(axis=1)
     # The best of many heads must go further along this direction than the best of all goes along random ones.
-    p_family = (scaled.max(axis=0) >= scaled[:, :1] - EPSILON).mean(axis=1)
-    return PValues(p, p_family, stats.false_discovery_control(p))
+    p_fwer = (scaled.max(axis=0) >= scaled[:, :1] - EPSILON).mean(axis=1)
+    return PValues(p, p_fwer, stats.false_discovery_control(p))

@@ -1,7 +1,7 @@
 """Is a step one direction: from king to queen as from uncle to aunt, and from actor to actress?
 
 The words of a minimal pair differ in one respect. The mean step between them, of the pairs of one field, is a direction
-(`Direction.of_pairs`). Pairs of the same field that it was not fitted on (each word pair is left out in turn) and those of
+(`directions.from_pairs`). Pairs of the same field that it was not fitted on (each word pair is left out in turn) and those of
 other fields are measured along it: how often the step goes the right way, how far, and at what angle.
 
 Two controls are measured the same, each along steps of its own: models with random weights, and the model with uniform attention, whose steps are
@@ -18,18 +18,21 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
-from .. import hooks, words
-from ..deciding import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
-from ..errors import HeadwiseError
-from ..loading import random_like
-from ..models import Model
-from ..showing import Viewable
-from ..stats import Block, Clusters, Tests, max_t, mean_of
-from ..suites import Suite
+from headwise._result import Result
+from headwise.activations import alignment as words
+from headwise.activations import hooks
+from headwise.data.suite import Suite
+from headwise.errors import HeadwiseError
+from headwise.model.loading import random_like
+from headwise.model.model import Model
+from headwise.stats import Block, Clusters, Tests, max_t, mean_of
+from headwise.stats.deciding import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
+
 from . import nulls
-from .at_words import Words, streams_of
+from ._word_positions import Words, streams_of
+from .constructors import from_pairs
+from .contributions import alike
 from .direction import Direction
-from .pushes import alike
 
 LEAST = 3  # word pairs of a field: one is left out, and a mean of the others needs two
 ROUNDING = 1e-5  # of a step
@@ -49,8 +52,8 @@ NUMBERS = (
 N_CONTROLS = 5  # models with random weights
 
 
-@dataclass(frozen=True, eq=False)
-class TransferResult(Viewable):
+@dataclass(frozen=True, eq=False, repr=False)
+class TransferTestResult(Result):
     """How far steps of several fields go along that of one.
 
     Attributes:
@@ -107,7 +110,7 @@ class TransferResult(Viewable):
         return YES if found else NO if within else INCONCLUSIVE
 
 
-def test_transfer(
+def transfer_test(
     model: Model,
     suite: Suite,
     source: str,
@@ -115,7 +118,7 @@ def test_transfer(
     n_random: int = 1000,
     n_controls: int = N_CONTROLS,
     seed: int = 0,
-) -> TransferResult:
+) -> TransferTestResult:
     """Measures steps of every field along the step of one, at every layer.
 
     Args:
@@ -157,12 +160,12 @@ def test_transfer(
         sha256=suite.sha256,
         pairs=kept,
     )
-    return TransferResult(
+    return TransferTestResult(
         model=model.name,
         suite=suite.name,
         source=source,
         fields=tuple(names),
-        direction=Direction.of_pairs(model, fitted, layer=chosen),
+        direction=from_pairs(model, fitted, layer=chosen),
         layer=chosen,
         n_pairs=n_pairs,
         n_controls=n_made,

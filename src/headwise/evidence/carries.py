@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from ..gains import Choice, is_small
-from ..probing import ProbeResult
-from ..results import Verdict
+from headwise._formatting import Verdict
+from headwise.probing.experiment import ProbeResult
+from headwise.probing.gains import Choice, is_small
+
 from .rules import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES, Texts, decide
 
 CARRIES = Texts(
@@ -72,6 +73,7 @@ def _said(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
             "carries_high": numbers["gain_high"],
             "carries_p": numbers["p_fwer"],
             "carries_control": numbers["control"],
+            "carries_control_t": numbers["control_t"],
             "carries_detectable": numbers["detectable"],
             "carries_accuracy": numbers["balanced_accuracy"],
         }

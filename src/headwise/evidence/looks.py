@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from ..comparison import column
-from ..questions import Direction
-from ..relations import RelationResult
-from ..testing import NEEDED, worst
+from headwise.attention._comparison import column
+from headwise.attention._significance import NEEDED, smallest_supported, worst
+from headwise.attention.questions import AttentionOrder
+from headwise.attention.relations import RelationTestResult
+
 from .rules import INCONCLUSIVE, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES, Texts
 
 POINTS = f"{100 * SMALLEST:.0f} points"
@@ -30,7 +31,7 @@ LOOKS_ALONG = replace(
 )
 
 
-def looks(result: RelationResult, direction: Direction) -> pd.DataFrame:
+def looks(result: RelationTestResult, direction: AttentionOrder) -> pd.DataFrame:
     """Whether each head looks, by the verdict of the relation test.
 
     Returns:
@@ -44,7 +45,7 @@ def looks(result: RelationResult, direction: Direction) -> pd.DataFrame:
     return _looks(rows).reset_index(drop=True)
 
 
-def looks_along(result: RelationResult) -> pd.DataFrame:
+def looks_along(result: RelationTestResult) -> pd.DataFrame:
     """Whether each head looks along any relation in any direction that was tested.
 
     `yes` if along one, `no` if along none of those that could be counted, and of each the verdict is `not supported`.
@@ -73,7 +74,6 @@ def looks_along(result: RelationResult) -> pd.DataFrame:
 def _looks(rows: pd.DataFrame) -> pd.DataFrame:
     said = {"supported": YES, "not supported": NO}
     p = [rows[column("p_fwer", versus, scope)].to_numpy(dtype=float) for versus, scope in NEEDED]
-    both = [column("detectable", "plain", scope) for scope in ("all", "non_adjacent")]
     return pd.DataFrame(
         {
             "layer": rows["layer"],
@@ -84,7 +84,8 @@ def _looks(rows: pd.DataFrame) -> pd.DataFrame:
             "looks_high": rows["effect_high"],
             "looks_p": np.maximum.reduce(p),  # NaN where one of them is: then the rule says nothing
             "looks_control": rows["control"],
-            "looks_detectable": rows[both].max(axis=1),
+            "looks_control_t": rows["control_t"],
+            "looks_detectable": smallest_supported(rows),
             "looks_share": rows["share"],
             "looks_chance": rows["effect_chance"],
             "looks_tags": rows["effect_tags"],

@@ -9,9 +9,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy import stats
 
-from ..directions.collecting import CollectResult
-from ..directions.pushes import DirectionResult
-from ..stats import detectable, is_within
+from headwise.directions.contributions import DirectionTestResult
+from headwise.directions.ov_alignment import OVAlignmentTestResult
+from headwise.stats import detectable, is_within
+from headwise.stats.deciding import smallest_found
+
 from .rules import INCONCLUSIVE, LEVEL, NO, SMALLEST, YES, Texts, decide
 
 MOVES = Texts(
@@ -22,14 +24,25 @@ MOVES = Texts(
     f"{100 * SMALLEST:.0f}% of the distance to either side, simultaneously over heads. Inconclusive: otherwise, and with fewer than 20 cases or 10 clusters.",
     p_over="all heads and MLPs, times the number of directions; the largest of p against shuffled labels, against random directions, and of the excess over uniform attention",
 )
-SHARES = ("effect", "low", "high", "se", "uniform", "excess", "excess_low", "excess_high")
+SHARES = (
+    "effect",
+    "low",
+    "high",
+    "se",
+    "uniform",
+    "excess",
+    "excess_low",
+    "excess_high",
+    "excess_se",
+    "random_bar",
+)
 
 
-def moves(results: Sequence[DirectionResult]) -> pd.DataFrame:
+def moves(results: Sequence[DirectionTestResult]) -> pd.DataFrame:
     """Whether each head's update pushes words towards what they mean, along one direction or several.
 
     Along one direction the effect is the share of the classes' distance that the head adds. It must be at least the smallest effect of
-    interest, and as much above that of the same head under uniform attention; be seen in every test of `DirectionResult` (an
+    interest, and as much above that of the same head under uniform attention; be seen in every test of `DirectionTestResult` (an
     intersection-union test: the largest p and the smallest t count; Berger 1982); and its t must exceed that of every head of the
     random-weight models. Over directions p is multiplied by their number. `no` if its share lies within the smallest effect of interest along
     every direction, simultaneously over heads.
@@ -73,7 +86,7 @@ def moves(results: Sequence[DirectionResult]) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _along(result: DirectionResult, n_directions: int) -> pd.DataFrame:
+def _along(result: DirectionTestResult, n_directions: int) -> pd.DataFrame:
     """What is said of each head along one direction, in shares of the distance."""
     heads = result.table["kind"].to_numpy() == "head"
     t: pd.DataFrame = result.table.loc[heads].reset_index(drop=True)
@@ -82,7 +95,6 @@ def _along(result: DirectionResult, n_directions: int) -> pd.DataFrame:
     share = {name: t[name].to_numpy(dtype=float) / whole for name in SHARES}
     p = joint_p(t, n_directions)
     least = np.minimum(t["t"].to_numpy(dtype=float), t["excess_t"].to_numpy(dtype=float))
-    bar = np.maximum(np.nan_to_num(result.control.t), result.critical)
     said = decide(
         effect=np.minimum(share["effect"], share["excess"]),
         p_fwer=p,
@@ -101,16 +113,30 @@ def _along(result: DirectionResult, n_directions: int) -> pd.DataFrame:
         control_t=t["control_t"],
         is_negative=negative & (share["effect"] <= -SMALLEST),
     )
-    return found.assign(
-        detectable=_found_with_power(share["se"], bar, t["df"].to_numpy(dtype=float))
-    )
+    return found.assign(detectable=_smallest_share(result, t, share))
 
 
-def _found_with_power(
-    se: Float[ndarray, " test"], bar: float, df: float | Float[ndarray, " test"]
-) -> Float[ndarray, " test"]:
-    """The smallest effect that passes both the bar of t and the smallest effect of interest in 80% of data sets."""
-    return np.maximum(detectable(se, bar, df), SMALLEST + stats.norm.ppf(0.8) * se)
+def _smallest_share(
+    result: DirectionTestResult, t: pd.DataFrame, share: dict[str, Float[ndarray, " head"]]
+) -> Float[ndarray, " head"]:
+    """The smallest share that would be a yes with 80% power.
+
+    By itself, in excess of what uniform attention gives, and against random directions it must pass the bar of each.
+    """
+
+    def needed(se: Float[ndarray, " head"]) -> Float[ndarray, " head"]:
+        return smallest_found(
+            se=se,
+            bars=t["bar"].to_numpy(dtype=float),
+            control_t=result.control.t,
+            df=t["df"].to_numpy(dtype=float),
+            cases=result.cases,
+            clusters=result.clusters,
+        )
+
+    against_uniform = np.maximum(share["uniform"], 0) + needed(share["excess_se"])
+    against_random = share["random_bar"] + detectable(share["se"], 0.0, t["df"].to_numpy(float))
+    return np.max([needed(share["se"]), against_uniform, against_random], axis=0)
 
 
 def joint_p(table: pd.DataFrame, n_directions: int) -> Float[ndarray, " head"]:
@@ -119,7 +145,7 @@ def joint_p(table: pd.DataFrame, n_directions: int) -> Float[ndarray, " head"]:
     return np.minimum(1.0, n_directions * largest)
 
 
-def whole_moves(results: Sequence[DirectionResult]) -> list[str]:
+def whole_moves(results: Sequence[DirectionTestResult]) -> list[str]:
     """Whether the words themselves lie apart along each of some directions, by the rule for heads.
 
     The effect is the distance of the classes in steps of the direction, or its excess over that in the model with uniform attention where that is
@@ -155,10 +181,10 @@ COLLECTS = Texts(
 )
 
 
-def collects(result: CollectResult) -> pd.DataFrame:
+def collects(result: OVAlignmentTestResult) -> pd.DataFrame:
     """Whether each head's update moves a word along the images of the words that it is linked to, by what is its own.
 
-    By `rules.decide`, of the smallest excess of `CollectResult`, in units of cosine.
+    By `rules.decide`, of the smallest excess of `OVAlignmentTestResult`, in units of cosine.
 
     Returns:
         One row per head: `layer`, `head`, `moves`; `moves_effect`, the smallest excess, with its interval, p, t and controls as in `moves`; and `moves_own` and `moves_others`,
@@ -178,7 +204,14 @@ def collects(result: CollectResult) -> pd.DataFrame:
         cases=result.cases,
         clusters=result.clusters,
     )
-    bar = max(float(np.nan_to_num(control_t)), result.critical)
+    found = smallest_found(
+        se=columns["se"],
+        bars=result.critical,
+        control_t=control_t,
+        df=columns["df"],
+        cases=result.cases,
+        clusters=result.clusters,
+    )
     return pd.DataFrame(
         {
             "layer": t["layer"],
@@ -191,7 +224,7 @@ def collects(result: CollectResult) -> pd.DataFrame:
             "moves_t": t["t"],
             "moves_control": t["control"],
             "moves_control_t": t["control_t"],
-            "moves_detectable": _found_with_power(columns["se"], bar, columns["df"]),
+            "moves_detectable": found,
             "moves_own": t["own"],
             "moves_others": t["others"],
         }

@@ -1,9 +1,10 @@
-"""The kinds of evidence, and what each says in the words of a report; when it says yes or no is in `headwise.deciding`."""
+"""The kinds of evidence, and what each says in the words of a report; when it says yes or no is in `headwise.stats.deciding`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..deciding import (
+from headwise._formatting import Unit, Verdict
+from headwise.stats.deciding import (
     INCONCLUSIVE,
     LEVEL,
     MIN_CASES,
@@ -15,7 +16,6 @@ from ..deciding import (
     YES,
     decide,
 )
-from ..results import Kind, Verdict
 
 KINDS = ("looks", "carries", "matters", "moves")
 
@@ -32,7 +32,7 @@ class Texts:
     """
 
     what: str
-    unit: Kind
+    unit: Unit
     rule: str
     p_over: str
 

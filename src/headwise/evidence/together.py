@@ -8,7 +8,8 @@ import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
-from ..results import MINUS, Kind
+from headwise._formatting import MINUS, Unit
+
 from .carries import CARRIES
 from .looks import LOOKS, LOOKS_ALONG
 from .matters import MATTERS
@@ -29,22 +30,26 @@ def controls_line(heads: pd.DataFrame) -> str:
     """What the strongest head of the controls reaches, kind by kind, in a sentence; empty where no control was run.
 
     Args:
-        heads: What `side_by_side` gives; `<kind>_control` is the largest effect of any head of any control.
+        heads: What `side_by_side` gives; `<kind>_control` is the largest effect of any head of any control, `<kind>_control_t` the largest t.
     """
     parts: list[str] = []
     for kind in KINDS:
         if kind in heads and f"{kind}_control" in heads:
-            reached = float(np.max(heads[f"{kind}_control"].to_numpy(dtype=float)))
-            parts.append(f"{kind} {written(reached, texts_of(kind, heads).unit)}")
+            reached, t = (
+                float(np.max(heads[f"{kind}_{name}"].to_numpy(dtype=float)))
+                for name in ("control", "control_t")
+            )
+            known = "" if np.isnan(t) else f" (t {t:.1f})".replace("-", MINUS)
+            parts.append(f"{kind} {written(reached, texts_of(kind, heads).unit)}{known}")
     if not parts:
         return ""
     return (
-        "Controls (never-trained models of the same shape, uniform attention, permuted links or labels): their strongest heads reach "
-        f"{', '.join(parts)}; no head is a yes that does not exceed all of them."
+        "Controls (never-trained models of the same shape, uniform attention, permuted links or labels): the largest effect of any of their heads is "
+        f"{', '.join(parts)}. A head is a yes only if its t, the effect in standard errors, is larger than the largest of theirs."
     )
 
 
-def written(value: float, unit: Kind) -> str:
+def written(value: float, unit: Unit) -> str:
     """An effect in the unit of its kind, as in a sentence."""
     if np.isnan(value):
         return "n/a"

@@ -1,7 +1,7 @@
 """Pages and files: a report becomes one offline HTML file, `results.json` and CSV tables."""
 
-from .render import render_index, render_report
-from .write import Place, check_writable, render_again, write_index, write_report
+from .files import Place, check_writable, render_again, write_index, write_report
+from .html.render import render_index, render_report
 
 __all__ = [
     "Place",

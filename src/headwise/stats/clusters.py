@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy import sparse
 
-from ..errors import HeadwiseError
+from headwise.errors import HeadwiseError
 
 MIN_CLUSTERS = 5  # fewer show nothing of how clusters vary: no interval
 

@@ -22,7 +22,8 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 from scipy import stats
 
-from ..errors import HeadwiseError
+from headwise.errors import HeadwiseError
+
 from .clusters import Clusters, sum_by_cluster
 from .influence import Contrast, Spread, spread_of
 

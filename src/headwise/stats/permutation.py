@@ -16,13 +16,13 @@ class PValues:
 
     Attributes:
         p: Of each test alone; 1 where all sums are zero.
-        p_family: Of each test as one of all of them: the chance that the best of all would look as good
+        p_fwer: Of each test as one of all of them: the chance that the best of all would look as good
             if none were better than zero.
         q: Share of false discoveries to be expected among tests with a q this low (Benjamini-Hochberg).
     """
 
     p: Float[ndarray, " test"]
-    p_family: Float[ndarray, " test"]
+    p_fwer: Float[ndarray, " test"]
     q: Float[ndarray, " test"]
 
 
@@ -38,7 +38,7 @@ def label_permutation(
 
     Predictions of unseen examples are held against labels that were dealt out anew: within groups that
     have several labels, and among whole groups that have one. Balanced accuracy is compared with its own
-    shuffles (`p`) and, in units of their spread, with the largest of all at every shuffle (`p_family`).
+    shuffles (`p`) and, in units of their spread, with the largest of all at every shuffle (`p_fwer`).
 
     Args:
         predictions: Predicted label of each example, by each classifier.
@@ -62,8 +62,8 @@ def label_permutation(
     observed = deviations[:, :1] - EPSILON
     largest = deviations.max(axis=0)
     p = (deviations >= observed).mean(axis=1)
-    p_family = (largest >= observed).mean(axis=1)
-    return PValues(p, p_family, stats.false_discovery_control(p))
+    p_fwer = (largest >= observed).mean(axis=1)
+    return PValues(p, p_fwer, stats.false_discovery_control(p))
 
 
 def shuffled_labels(

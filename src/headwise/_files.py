@@ -1,0 +1,91 @@
+"""Files: text and hashes, and small frozen objects as numbers and plain text (safetensors with JSON in its header), nothing that could run."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy import ndarray
+from pydantic import BaseModel, ValidationError
+
+from .errors import HeadwiseError
+
+Header = TypeVar("Header", bound=BaseModel)
+
+
+def write(
+    path: str | Path, kind: str, version: str, header: BaseModel, arrays: Mapping[str, ndarray]
+) -> Path:
+    """Writes a file; one that is there is replaced only once the new one is whole.
+
+    Args:
+        path: The file; folders are made.
+        kind: What it is, e.g. `probe`.
+        version: Of the format.
+        header: What it says of itself.
+        arrays: Numbers, kept in double precision.
+
+    Raises:
+        HeadwiseError: It cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    path = Path(path)
+    # In C order: the file takes memory as it lies.
+    plain = {name: np.ascontiguousarray(x, dtype=np.float64) for name, x in arrays.items()}
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(plain, partial, metadata={"format": version, kind: header.model_dump_json()})
+        partial.replace(path)
+    except OSError as error:
+        raise HeadwiseError(f"{path}: cannot be written: {error}.") from error
+    return path
+
+
+def read(
+    path: str | Path, kind: str, version: str, header: type[Header]
+) -> tuple[Header, dict[str, ndarray]]:
+    """Reads what `write` wrote.
+
+    Raises:
+        HeadwiseError: Nothing is there, it is something else, or it is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise HeadwiseError(f"There is no saved {kind} {str(path)!r}.")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != version:
+                raise HeadwiseError(f"{path}: not a {kind} saved by Headwise.")
+            found = header.model_validate(json.loads(metadata[kind]))
+            return found, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError, ValidationError) as error:
+        raise HeadwiseError(f"{path}: a damaged {kind}: {error}.") from error
+
+
+def read_text(path: Path) -> str:
+    """Text of a file of the user's, with a clear error where it cannot be had."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise HeadwiseError(
+            f"{path}: not UTF-8 at byte {error.start}. Save it as UTF-8."
+        ) from error
+    except OSError as error:
+        raise HeadwiseError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """SHA-256 over the contents of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

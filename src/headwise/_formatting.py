@@ -1,0 +1,42 @@
+"""Numbers in sentences."""
+
+import math
+from typing import Literal
+
+MINUS = "\N{MINUS SIGN}"
+Unit = Literal[
+    "text", "integer", "rate", "difference", "offset", "number"
+]  # how a number is written
+Verdict = Literal["supported", "not supported", "inconclusive", "description"]
+
+
+def head_name(layer: int, head: int) -> str:
+    """How a head is written, e.g. `L2H8`."""
+    return f"L{layer}H{head}"
+
+
+def percent(rate: float) -> str:
+    """A rate for a sentence, e.g. `79%`."""
+    return "n/a" if math.isnan(rate) else f"{100 * rate:z.0f}%".replace("-", MINUS)
+
+
+def signed(offset: int) -> str:
+    """A number of words to the right, e.g. `+1`, with a real minus sign to the left."""
+    return f"{offset:+d}".replace("-", MINUS)
+
+
+def points(value: float, low: float, high: float) -> str:
+    """A difference of rates and its interval for a sentence, e.g. `+4.7 points [+2.4, +7.1]`."""
+    interval = (
+        "too few groups for an interval"
+        if math.isnan(low)
+        else f"{100 * low:+z.1f}, {100 * high:+z.1f}"
+    )
+    return f"{100 * value:+z.1f} points [{interval}]".replace("-", MINUS)
+
+
+def could_be_found(detectable: float, what: str = "effect") -> str:
+    """What data like these would have shown with 80% power; NaN where no effect is large enough."""
+    if math.isnan(detectable):
+        return f"no {what}, however large, would have been found in 80% of samples like this"
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what} of {100 * detectable:.0f} points would have been found in 80% of samples like this"

@@ -1,0 +1,156 @@
+"""Never-trained models: what heads hit whose weights mean nothing.
+
+Every head of every control is compared as a head is, on the same questions. Where there is much text a
+part of the sentences serves: the controls' largest t is held against the t of each head on that part, so
+that both grow with the same number of cases.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+
+from headwise._progress import track
+from headwise.activations import alignment
+from headwise.activations.streaming import watch, watched
+from headwise.errors import HeadwiseError
+from headwise.model.loading import random_like
+from headwise.model.model import Model
+from headwise.stats import mean_of
+from headwise.stats.deciding import MIN_CASES
+
+from ._comparison import Comparison, Evidence, Scope
+from ._counting import Case, Counter
+from .baselines import is_right
+
+MOST_TOKENS = 3000
+ENOUGH = 40  # cases of each kind, where there are so many
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """What models with random weights hit.
+
+    Attributes:
+        hits: For each case, whether each head of each model hits, on the questions that were asked of them.
+        asked: For each case, which questions those are.
+        why_none: Why there is no such model, if there is none.
+    """
+
+    hits: tuple[Bool[ndarray, "model head _"], ...]
+    asked: tuple[Bool[ndarray, " _"], ...]
+    why_none: str = ""
+
+    @property
+    def n(self) -> int:
+        """How many models."""
+        return len(self.hits[0]) if self.hits else 0
+
+    def compare(
+        self, number: int, evidence: Evidence, comparison: Comparison, scope: Scope
+    ) -> tuple[Float[ndarray, " head"], float, float]:
+        """Heads and controls on the same questions.
+
+        Returns:
+            t of each head, the controls' largest t, and their largest effect; NaN where nothing was asked.
+        """
+        nothing = np.full(len(evidence.hits), np.nan), float("nan"), float("nan")
+        if not self.n:
+            return nothing
+        asked, inside = self.asked[number], evidence.scopes[scope]
+        both = asked & inside
+        if not both.any():
+            return nothing
+        clusters = evidence.clusters.where(both)
+        base = evidence.chosen[comparison, scope].right[:, both].mean(axis=0)
+        own = mean_of(
+            evidence.gains(comparison, scope)[..., asked[inside]].mean(axis=0),
+            clusters,
+            "difference",
+        )
+        uniform = is_right(evidence.case.questions, evidence.uniform.found[0])[:, both]
+        drawn = np.concatenate(self.hits[number])[:, both[asked]]
+        gains = np.concatenate([drawn, uniform]).astype(np.float32) - base
+        found = mean_of(gains, clusters, "difference")
+        t = found.value / found.se
+        return own.value / own.se, float(np.max(t)), float(np.max(found.value))
+
+
+def count_controls(
+    model: Model,
+    cases: Sequence[Case],
+    alignments: Sequence[alignment.Alignment],
+    n: int,
+    seed: int,
+) -> Controls:
+    """Draws models of the same shape and counts what their heads hit.
+
+    Args:
+        model: The model that they are like.
+        cases: What is asked.
+        alignments: The sentences.
+        n: How many models.
+        seed: Fixes their weights, and which part of the text they read.
+    """
+    sentences = part_of(cases, alignments, seed)
+    asked = tuple(sentences[case.questions.sentence] for case in cases)
+    kept = [
+        Case(c.relation, c.direction, c.questions.where(a))
+        for c, a in zip(cases, asked, strict=True)
+    ]
+    read = [a if s else alignment.Alignment((), (), a.n_words) for a, s in zip(alignments, sentences, strict=True)]  # fmt: skip
+    batches = list(alignment.batches(model, read))
+    hits: list[list[Bool[ndarray, "head _"]]] = []
+    why_none = "" if n else "No model with random weights was asked for."
+    for i in range(n):
+        try:
+            drawn = random_like(model, seed + i)
+        except HeadwiseError as error:
+            why_none = str(error)
+            break
+        counter = Counter(drawn, kept, norms=False)
+        title = f"random weights, {i + 1} of {n}"
+        for _ in track(watch(drawn, batches, counter), int(sentences.sum()), title, watched):
+            pass
+        counts = counter.counts()
+        hits.append(
+            [
+                is_right(c.questions, count.found.reshape(count.n_heads, len(c.questions)))
+                for c, count in zip(kept, counts, strict=True)
+            ]
+        )
+    stacked = [np.stack(own) for own in zip(*hits, strict=True)] if hits else []
+    return Controls(tuple(stacked), asked, why_none)
+
+
+def part_of(
+    cases: Sequence[Case], alignments: Sequence[alignment.Alignment], seed: int
+) -> Bool[ndarray, " sentence"]:
+    """Sentences at random until there is enough text, and after that those with cases of which there are too few.
+
+    Sentences and not groups, so that every group that there is takes part: t is a matter of groups.
+    """
+    n_tokens = np.array([len(a.tokens) for a in alignments])
+    # Cases of each sentence, near and far apart.
+    numbers = np.concatenate(
+        [
+            np.stack(
+                [
+                    np.bincount(c.questions.sentence[kind], minlength=len(n_tokens))
+                    for kind in (c.questions.nearest > 0, c.questions.nearest > 1)
+                ]
+            )
+            for c in cases
+        ]
+    )
+    numbers[numbers.sum(axis=1) < MIN_CASES] = 0  # of these nothing is said
+    used, counted = 0, np.zeros(len(numbers), dtype=int)
+    chosen = np.zeros(len(n_tokens), dtype=bool)
+    for sentence in np.random.default_rng(seed).permutation(len(n_tokens)):
+        if used < MOST_TOKENS or (numbers[counted < ENOUGH, sentence] > 0).any():
+            chosen[sentence] = True
+            used += n_tokens[sentence]
+            counted += numbers[:, sentence]
+    return chosen

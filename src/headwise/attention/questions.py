@@ -1,0 +1,101 @@
+"""Questions to heads: who looks, what can be seen, and which words would be right."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+from jaxtyping import Bool, Int
+from numpy import ndarray
+
+AttentionOrder = Literal["dependent->governor", "governor->dependent", "column"]
+DIRECTIONS: Final[tuple[AttentionOrder, ...]] = get_args(AttentionOrder)
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Questions:
+    """Words that look and the words that would be right.
+
+    Attributes:
+        sentence: Index of the sentence.
+        looker: Position of the word that looks (for a column: that is looked at).
+        first: First position that counts.
+        end: End of what counts, exclusive.
+        targets: Positions that are right; -1 where a question has fewer than others.
+    """
+
+    sentence: Int[ndarray, " question"]
+    looker: Int[ndarray, " question"]
+    first: Int[ndarray, " question"]
+    end: Int[ndarray, " question"]
+    targets: Int[ndarray, "question target"]
+
+    def __len__(self) -> int:
+        return len(self.sentence)
+
+    def where(self, chosen: Bool[ndarray, " question"]) -> "Questions":
+        """Some of the questions."""
+        return Questions(
+            self.sentence[chosen],
+            self.looker[chosen],
+            self.first[chosen],
+            self.end[chosen],
+            self.targets[chosen],
+        )
+
+    @property
+    def nearest(self) -> Int[ndarray, " question"]:
+        """Distance to the nearest right word."""
+        distances = np.abs(self.targets - self.looker[:, None])
+        far = np.iinfo(distances.dtype).max
+        return np.where(self.targets == NOBODY, far, distances).min(axis=1, initial=far)
+
+
+def ask(
+    direction: AttentionOrder,
+    pairs: Int[ndarray, "pair 3"],
+    lengths: Int[ndarray, " sentence"],
+    is_causal: bool,
+) -> tuple[Questions, int]:
+    """Turns pairs of words into questions.
+
+    Args:
+        direction: Who looks.
+        pairs: Sentence, dependent and governor of each pair, in this order.
+        lengths: Words in each sentence.
+        is_causal: Whether a word sees only what stands before it.
+
+    Returns:
+        The questions, and how many there are whose answer a decoder cannot see.
+    """
+    sentence, dependent, governor = pairs.T
+    if direction == "governor->dependent":
+        sentence, looker, targets = _grouped(sentence, governor, dependent)
+    else:
+        looker, targets = dependent, governor[:, None]
+    first, end = np.zeros_like(looker), lengths[sentence]
+    if is_causal and direction == "column":
+        # A column is read from the dependent: what can look at it stands after it in a decoder.
+        first = looker + 1
+    elif is_causal:
+        end = looker
+    seen = (targets >= first[:, None]) & (targets < end[:, None])
+    everything = Questions(sentence, looker, first, end, np.where(seen, targets, NOBODY))
+    answerable = np.any(seen, axis=1)
+    return everything.where(answerable), int((~answerable).sum())
+
+
+def _grouped(
+    sentence: Int[ndarray, " pair"], looker: Int[ndarray, " pair"], target: Int[ndarray, " pair"]
+) -> tuple[Int[ndarray, " q"], Int[ndarray, " q"], Int[ndarray, "q target"]]:
+    """One question for all targets of one word."""
+    order = np.lexsort((target, looker, sentence))
+    keys = np.stack([sentence, looker], axis=1)[order]
+    is_first = np.ones(len(keys), dtype=bool)
+    is_first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
+    question = np.cumsum(is_first) - 1
+    place = np.arange(len(keys)) - np.flatnonzero(is_first)[question]
+    targets = np.full((int(is_first.sum()), int(place.max(initial=0)) + 1), NOBODY)
+    targets[question, place] = target[order]
+    return keys[is_first, 0], keys[is_first, 1], targets

@@ -1,0 +1,371 @@
+"""Looks: does a head attend from one word of a pair to the other, more than chance and any simple rule?
+
+A relation is a set of word pairs, each a dependent (the adjective) and its governor (the noun); see
+`headwise.attention.relation_query`. For every head a pair is a hit in one of three directions:
+
+- `dependent->governor`: of all other words the dependent attends most to its governor;
+- `governor->dependent`: of all other words the governor attends most to one of its dependents
+  (counted once per governor);
+- `column`: of all words the one that attends most to the dependent is its governor.
+
+Attention is between words (summed over a key's pieces, averaged over a query's), special tokens are
+left out and a word's attention to itself does not count; how much of all attention is meant stands
+beside (`mass`). Each head is compared with chance, with baselines that read plain text, and with
+baselines that read parts of speech (`headwise.attention._comparison`), chosen and counted on different groups over
+many splits (`headwise.attention._crossfit`). All that is asked at once shares one error rate (`headwise.attention._significance`), and
+heads of never-trained models of the same shape are asked the same (`headwise.attention.controls`).
+
+One forward pass, and for each random model one over as many sentences as a comparison with it needs; no
+pattern outlives its batch; time is linear in tokens. Methods and their criticism: Clark, Khandelwal, Levy
+and Manning 2019; Htut, Phang, Bordia and Bowman 2019; Voita, Talbot, Moiseev, Sennrich and Titov 2019;
+Kobayashi, Kuribayashi, Yokoi and Inui 2020; Pande, Budhraja, Nema, Kumar and Khapra 2021. Models without
+training as controls: Zhang and Bowman 2018; Wieting and Kiela 2019.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from headwise._progress import track
+from headwise._result import Result
+from headwise.activations import alignment as words
+from headwise.activations.streaming import watch, watched
+from headwise.data.suite import Sentence, Suite
+from headwise.errors import HeadwiseError
+from headwise.model.model import Model
+from headwise.stats.deciding import N_RANDOM, N_SPLITS
+
+from . import _significance, relation_query
+from ._comparison import Comparison, Evidence, Scope, column, weigh
+from ._counting import Case, Count, Counter
+from ._crossfit import Splits
+from ._traits import Traits
+from ._uniform import count_uniform
+from .annotations import Corpus
+from .controls import Controls, count_controls
+from .questions import DIRECTIONS, AttentionOrder, ask
+from .relation_query import Relation
+
+N_FLIPS = 2000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RelationTestResult(Result):
+    """What every head does with the relations that were asked.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        relations: The relations, in the order of the table.
+        evidence: Hits and baselines of every relation and direction that could be counted.
+        impossible: Per relation and direction, questions whose answer a decoder cannot see; not counted.
+        missing: Pairs left out because a word of theirs is cut off or shares its only token.
+        coverage: How words were split and aligned.
+        seed: The seed of the splits, the flips and the random models.
+        controls: What models with random weights hit.
+        has_tags: Whether the suite has parts of speech.
+        table: One row per relation, layer, head and direction.
+
+            How much: `pairs` (governors for `governor->dependent`), `sentences`, `clusters` (groups).
+
+            Hits: `hit_rate`; `norm_hit_rate` (attention weighted by the length of what it moves);
+            `whole_hit_rate` (special tokens and the word itself count, too); `uniform`, the hit rate of a
+            uniform head; `mass`, mean attention on right words, `uniform_mass` that of a uniform head and
+            `mass_low` the lower end of the 95% interval of the difference; `sink`, mean attention on the
+            first and on special tokens.
+
+            Against plain baselines: `baseline`, the one chosen most often, `baseline_hit_rate`, `effect` (the
+            difference of hit rates, mean over splits), its 95% interval `effect_low`, `effect_high`; `p` of
+            the head alone, `q_fdr` (Benjamini-Hochberg), both of the mean over splits; `p_fwer` over
+            everything asked, combined over splits; `t`; `control` and `control_t`, the largest effect and t of any
+            head with random weights or uniform attention (`t` and `control_t` are of the questions that
+            random models were asked); `detectable`, the smallest effect that would be found in 80% of data
+            sets like this. The same with `_chance` (against uniform attention and permuted links) and
+            `_tags` (with baselines that read parts of speech), and each with `_non_adjacent` (words
+            between); `hit_rate`, `baseline` and `effect` also with `_distractor` (a wrong word of the right
+            part of speech is as near). See `comparison.column`.
+
+            `share`, the share of splits in which the head passes against chance and plain baselines on all
+            and on non-adjacent pairs; and `verdict`. Supported: the same over all splits, the effect each time
+            at least 5 points, `p_fwer` below 5% and `t` above `control_t`; and `mass_low` above zero. Not
+            supported: the effect against chance is below 5 points, over everything asked. Inconclusive:
+            otherwise, and with fewer than 20 cases or 10 clusters.
+    """
+
+    model: str
+    suite: str
+    relations: tuple[Relation, ...]
+    evidence: tuple[Evidence, ...]
+    impossible: dict[tuple[str, AttentionOrder], int]
+    missing: int
+    coverage: words.Coverage
+    seed: int
+    controls: Controls
+    has_tags: bool
+    table: pd.DataFrame
+
+    def case(self, direction: AttentionOrder, relation: str | None = None) -> Evidence | None:
+        """Evidence on one direction of a relation (of the first, if none is named)."""
+        name = relation or self.relations[0].text
+        for evidence in self.evidence:
+            if evidence.case.direction == direction and evidence.case.relation.text == name:
+                return evidence
+        return None
+
+    def hit_rates(
+        self, direction: AttentionOrder, relation: str | None = None, scope: Scope = "all"
+    ) -> Float[ndarray, "layer head"]:
+        """Hit rate of every head; NaN where there is nothing to count."""
+        return self._grid(column("hit_rate", "plain", scope), direction, relation)
+
+    def effects(
+        self,
+        direction: AttentionOrder,
+        relation: str | None = None,
+        scope: Scope = "all",
+        comparison: Comparison = "plain",
+    ) -> Float[ndarray, "layer head"]:
+        """How much more often than its best baseline each head hits; NaN where there is nothing to count."""
+        return self._grid(column("effect", comparison, scope), direction, relation)
+
+    def _grid(
+        self, name: str, direction: AttentionOrder, relation: str | None
+    ) -> Float[ndarray, "layer head"]:
+        rows = self._rows(direction, relation or self.relations[0].text)
+        return rows.pivot(index="layer", columns="head", values=name).to_numpy(dtype=float)
+
+    def _rows(self, direction: AttentionOrder, relation: str) -> pd.DataFrame:
+        asked = (self.table["direction"] == direction) & (self.table["relation"] == relation)
+        return self.table.loc[asked]
+
+    def best(self, direction: AttentionOrder, relation: str | None = None) -> "pd.Series | None":
+        """The row of the head whose effect is largest where it is smaller, on all pairs or on non-adjacent ones.
+
+        The best of many heads is flattered by its effect; its `p_fwer` knows how many there were.
+        None where nothing could be counted.
+        """
+        rows = self._rows(direction, relation or self.relations[0].text)
+        rows = rows.loc[rows["pairs"] > 0]
+        if rows.empty:
+            return None
+        return rows.loc[_significance.worst(rows).idxmax()]
+
+    @property
+    def limits(self) -> list[str]:
+        """What these data and this model could not show, in sentences."""
+        lines = _significance.too_little(self.evidence)
+        if not self.has_tags:
+            lines.append(
+                f"{self.suite} has no parts of speech, so that no baseline could read them: the comparison with these is the one with plain text."
+            )
+        if self.controls.why_none:
+            lines.append(
+                f"No head can be supported, for want of models with random weights to compare with. {self.controls.why_none}"
+            )
+        return lines
+
+    @property
+    def too_little(self) -> list[str]:
+        """What cannot be judged because too little of it could be counted, and why, in sentences."""
+        return _significance.too_little(self.evidence)
+
+    @property
+    def supported(self) -> pd.DataFrame:
+        """The rows whose verdict is `supported`, strongest first."""
+        rows = self.table.loc[self.table["verdict"] == "supported"]
+        return rows.sort_values(by="effect", ascending=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is asked of a model: sentences aligned, relations read, cases made.
+
+    Attributes:
+        model: The model.
+        suite: The suite.
+        relations: The relations that were asked.
+        corpus: The sentences that have pairs.
+        alignments: How these are tokenized.
+        groups: Group of each, as an index.
+        cases: Every relation in every direction.
+        missing: Pairs left out because a word of theirs has no vector.
+    """
+
+    model: Model
+    suite: Suite
+    relations: tuple[Relation, ...]
+    corpus: Corpus
+    alignments: list[words.Alignment]
+    groups: Int[ndarray, " sentence"]
+    cases: list[Case]
+    missing: int
+
+    @classmethod
+    def of(
+        cls, model: Model, suite: Suite, relation: str | Relation | Sequence[str | Relation]
+    ) -> "Plan":
+        """Reads relations and finds what they ask.
+
+        Raises:
+            HeadwiseError: As in `relation_test`.
+        """
+        relations = relation_query.parse(relation, suite)
+        used = _sentences_with_pairs(suite, relations)
+        corpus = Corpus.of(used)
+        alignments = words.align(model, used)
+        cases, missing = _cases(model, relations, corpus, alignments)
+        groups = _groups(suite, used)
+        return cls(model, suite, tuple(relations), corpus, alignments, groups, cases, missing)
+
+
+def relation_test(
+    model: Model,
+    suite: Suite,
+    relation: str | Relation | Sequence[str | Relation],
+    seed: int = 0,
+    *,
+    controls: int = N_RANDOM,
+    norms: bool = True,
+    n_splits: int = N_SPLITS,
+    n_flips: int = N_FLIPS,
+) -> RelationTestResult:
+    """Tests every head for attention between the words of some relations.
+
+    Args:
+        model: The model.
+        suite: Sentences with links.
+        relation: What is asked, in the notation of `headwise.attention.relation_query` (`"amod"`, `"amod: column"`,
+            `"NOUN -> ADJ (amod)"`, `"every>=100"`), or several; error rates are kept over all of them.
+        seed: Fixes every figure.
+        controls: How many models of the same shape with random weights are asked the same; without any
+            nothing is supported.
+        norms: Whether attention weighted by what it moves is counted, too.
+        n_splits: How often the groups are divided into halves.
+        n_flips: Sign flips behind the p values of each split; the smallest p is about 2 / n_flips.
+
+    Raises:
+        HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a
+            decoder cannot look, too few groups to divide, or a word of a pair that the tokenizer drops.
+    """
+    if controls < 0:
+        raise HeadwiseError(f"controls={controls} is not a number of models; expected 0 or more.")
+    plan = Plan.of(model, suite, relation)
+    counts = count_heads(plan, norms=norms)
+    random = count_controls(model, plan.cases, plan.alignments, controls, seed)
+    return judge(plan, counts, random, seed, n_splits=n_splits, n_flips=n_flips)
+
+
+def count_heads(plan: Plan, *, norms: bool = True) -> list[Count]:
+    """What every head attends to, for each case.
+
+    Args:
+        plan: What is asked.
+        norms: Whether attention weighted by what it moves is counted, too.
+    """
+    counter = Counter(plan.model, plan.cases, norms=norms)
+    seen = watch(plan.model, words.batches(plan.model, plan.alignments), counter)
+    for _ in track(seen, len(plan.alignments), "reading heads", watched):
+        pass
+    return counter.counts()
+
+
+def judge(
+    plan: Plan,
+    counts: Sequence[Count],
+    controls: Controls,
+    seed: int = 0,
+    *,
+    n_splits: int = N_SPLITS,
+    n_flips: int = N_FLIPS,
+) -> RelationTestResult:
+    """What follows from what heads did, whoever counted it; see `relation_test`.
+
+    Args:
+        plan: What was asked.
+        counts: For each case what every head attends to.
+        controls: What models with random weights hit.
+        seed: Fixes splits and flips.
+        n_splits: As in `relation_test`.
+        n_flips: As in `relation_test`.
+    """
+    splits = Splits.draw(plan.groups, n_splits, seed)
+    traits = Traits.of(plan.corpus, plan.alignments)
+    batches = words.batches(plan.model, plan.alignments)
+    uniform = count_uniform(plan.model, plan.cases, batches)
+    evidence = [
+        weigh(case, count, alike, plan.corpus, traits, plan.groups, splits)
+        for case, count, alike in zip(plan.cases, counts, uniform, strict=True)
+    ]
+    return RelationTestResult(
+        model=plan.model.name,
+        suite=plan.suite.name,
+        relations=plan.relations,
+        evidence=tuple(evidence),
+        impossible={(c.relation.text, c.direction): c.impossible for c in plan.cases},
+        missing=plan.missing,
+        coverage=words.coverage(plan.alignments),
+        seed=seed,
+        controls=controls,
+        has_tags=plan.corpus.has_tags,
+        table=_significance.table(evidence, controls, seed=seed, n_flips=n_flips),
+    )
+
+
+# pytest collects functions called test_*; this one is not a test.
+relation_test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def _sentences_with_pairs(suite: Suite, relations: Sequence[Relation]) -> list[Sentence]:
+    corpus = Corpus.of(suite.sentences)
+    asked = np.unique(np.concatenate([relation.pairs(corpus)[:, 0] for relation in relations]))
+    return [suite.sentences[i] for i in asked]
+
+
+def _cases(
+    model: Model,
+    relations: Sequence[Relation],
+    corpus: Corpus,
+    alignments: Sequence[words.Alignment],
+) -> tuple[list[Case], int]:
+    """Every relation in every direction asked, and how many pairs have a word without a vector."""
+    cases: list[Case] = []
+    missing = 0
+    has_vector = np.ones(len(corpus.classes), dtype=bool)
+    for start, alignment in zip(corpus.starts, alignments, strict=False):
+        has_vector[start + np.array(sorted(alignment.missing), dtype=int)] = False
+    for relation in relations:
+        asked = relation.pairs(corpus)
+        places = corpus.starts[asked[:, :1]] + asked[:, 1:]
+        complete = has_vector[places].all(axis=1)
+        for sentence, *pair in asked[~complete]:
+            for word in pair:
+                words.require(corpus.sentences[sentence], alignments[sentence], int(word))
+        missing += int((~complete).sum())
+        for direction in relation.directions:
+            questions, impossible = ask(direction, asked[complete], corpus.lengths, model.is_causal)
+            case = Case(relation, direction, questions, impossible)
+            if relation.directions != DIRECTIONS and not len(questions) and impossible:
+                raise HeadwiseError(_cannot_look(model, case))
+            cases.append(case)
+    return cases, missing
+
+
+def _cannot_look(model: Model, case: Case) -> str:
+    ahead = (
+        "who looks stands before it"
+        if case.direction == "column"
+        else "the answer stands behind it"
+    )
+    return (
+        f"{case.relation.text!r} cannot be asked of {model.name}: in a decoder a word sees only what stands before it, "
+        f"and in all {case.impossible:,} cases {ahead}. Ask for another direction, or of an encoder."
+    )
+
+
+def _groups(suite: Suite, sentences: Sequence[Sentence]) -> Int[ndarray, " sentence"]:
+    index = {group: i for i, group in enumerate(suite.groups)}
+    return np.array([index[sentence.group] for sentence in sentences], dtype=int)

@@ -1,0 +1,1 @@
+"""The kinds of passages that are told, each with a hidden state that decides what follows."""

@@ -1,0 +1,1 @@
+"""The command line: analyses found, run and written as reports."""

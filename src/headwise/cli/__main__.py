@@ -1,0 +1,5 @@
+"""`python -m headwise.cli` is `headwise`."""
+
+from .main import main
+
+main()

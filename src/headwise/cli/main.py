@@ -1,0 +1,266 @@
+"""The command line: `headwise run`, `render`, `check`, `models` and `sentences`."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from headwise import __version__
+from headwise.errors import HeadwiseError
+
+app = typer.Typer(
+    name="headwise",
+    help="Does this attention head do what you think it does, and does it matter?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Entry point: an error of the user's ends in one message and exit code 2."""
+    try:
+        app()
+    except HeadwiseError as error:
+        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+
+
+def script(path: str) -> None:
+    """Runs an analysis file as a program: `python analyses/mole.py --model minilm`."""
+    sys.argv[1:1] = ["run", path]
+    main()
+
+
+def _show_version(value: bool | None) -> None:
+    if value:
+        print(f"headwise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = None,
+) -> None:
+    """Does this attention head do what you think it does, and does it matter?"""
+
+
+@app.command()
+def run(
+    analyses: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names or files of analyses; all of them by default.", metavar="ANALYSIS"
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", help="burrow, minilm, a folder or a hub id; may be repeated."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A .toml suite, .conllu file or CoarseWSD-20 folder to ask instead."),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="A .toml suite of minimal pairs by which heads are judged to matter."),
+    ] = None,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(help="What to ask, as 'amod: governor->dependent'; may be repeated."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="What mole reads: mark (any mark) or 'part of speech'.")
+    ] = None,
+    position: Annotated[
+        str | None,
+        typer.Option(help="Where mole reads it: words from the marked one, as -1, or a relation."),
+    ] = None,
+    shape: Annotated[
+        str | None,
+        typer.Option(
+            help="What parameters counts instead of a model: gpt3, ... or d_model=768,n_layers=12,n_heads=12."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
+        "reports"
+    ),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Let a report take the place of another one.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    seed: Annotated[int, typer.Option(min=0, help="Fixes every figure.")] = 0,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="A few sentences only; figures mean nothing.")
+    ] = False,
+) -> None:
+    """Run analyses and write one offline HTML report for each."""
+    from .runner import Request
+    from .runner import run as run_request
+
+    options = {
+        "relations": relation,
+        "label": label,
+        "position": _position(position),
+        "shape": shape,
+    }
+    request = Request(
+        analyses=analyses or [],
+        models=model or [],
+        data=data,
+        pairs=pairs,
+        options={name: value for name, value in options.items() if value not in (None, [])},
+        out=out,
+        overwrite=overwrite,
+        device=device,
+        dtype=dtype,
+        seed=seed,
+        smoke=smoke,
+        command=shlex.join(["headwise", *sys.argv[1:]]),
+    )
+    console = Console(highlight=False)
+    pages: list[Path] = []
+    for report, page in run_request(request):
+        colour = {"supported": "green", "not supported": "red", "description": "blue"}.get(
+            report.verdict, "yellow"
+        )
+        console.print(f"[bold]{escape(report.question)}[/] [dim]{escape(report.model)}[/]")
+        console.print(f"[{colour}]{report.verdict}[/]: {escape(report.answer)}")
+        if report.controls:
+            console.print(escape(report.controls), style="dim")
+        console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
+        pages.append(page)
+    if len(pages) > 1:
+        console.print(f"All reports: {escape(str(out / 'index.html'))}", soft_wrap=True)
+
+
+def _position(given: str | None) -> int | str | None:
+    """A number of words, or the name of a relation."""
+    is_number = given is not None and given.removeprefix("-").removeprefix("+").isdecimal()
+    return int(given) if given is not None and is_number else given
+
+
+@app.command()
+def render(
+    reports: Annotated[
+        list[Path],
+        typer.Argument(help="results.json files, folders of reports, or a folder of such folders."),
+    ],
+) -> None:
+    """Draw the pages of reports anew, from their results.json alone."""
+    from headwise.report import render_again, write_index
+
+    for path in reports:
+        inside = sorted(path.glob("*/results.json")) if path.is_dir() else []
+        if not path.exists() or (
+            path.is_dir() and not inside and not (path / "results.json").exists()
+        ):
+            raise HeadwiseError(
+                f"There is no report in {str(path)!r}: expected a results.json, or folders that hold one. "
+                "headwise run makes them."
+            )
+        for results in inside or [path]:
+            print(render_again(results))
+        if inside:
+            print(write_index(path))
+
+
+@app.command()
+def check(
+    model: Annotated[
+        str, typer.Argument(help="burrow, minilm, a folder or a hub id.", metavar="MODEL")
+    ],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+) -> None:
+    """Measure whether the hooked model is the model; exit code 1 if an identity fails."""
+    from headwise._progress import waiting
+
+    with waiting(f"loading {model}"):
+        from headwise.model import identities as checks
+        from headwise.model import loading
+
+        loaded = loading.load(model, device=device, dtype=dtype, verify=False)
+    identities = checks.everything(loaded)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("identity")
+    table.add_column("error", justify="right")
+    table.add_column("tolerance", justify="right")
+    table.add_column("")
+    for identity in identities:
+        verdict = "[green]holds[/]" if identity.holds else "[bold red]fails[/]"
+        table.add_row(identity.name, f"{identity.error:.1e}", f"{identity.tolerance:.0e}", verdict)
+    console = Console(highlight=False)
+    console.print(escape(repr(loaded)))
+    console.print(table)
+    if not all(identity.holds for identity in identities):
+        raise typer.Exit(1)
+
+
+@app.command()
+def sentences(
+    phenomenon: Annotated[
+        str,
+        typer.Argument(help="adjectives, senses, mysteries, ... or an ambiguous word, as mole."),
+    ],
+    n: Annotated[int, typer.Option("-n", help="Number of passages.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Fixes the sentences.")] = 0,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Only combinations that training never showed.")
+    ] = False,
+    relation: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Links to write into a .toml suite; by default amod if it marks no word."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A .toml or .conllu file; else they are shown."),
+    ] = None,
+) -> None:
+    """Write annotated sentences of burrow's English."""
+    from headwise.burrow.grammar.annotation import write_suite
+    from headwise.burrow.grammar.sentences import burrow_sentences
+
+    suite = burrow_sentences(phenomenon, n, seed, held_out)
+    if out is None:
+        for sentence in suite.sentences:
+            print(sentence.text)
+    else:
+        is_marked = any(sentence.marks for sentence in suite.sentences)
+        write_suite(suite, out, relation or (() if is_marked else ("amod",)))
+        print(f"{len(suite)} passages: {out}")
+
+
+@app.command()
+def models() -> None:
+    """List the models that need no download here."""
+    from headwise.model import registry
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "what it is", "licence"):
+        table.add_column(heading)
+    for source in registry.available():
+        table.add_row(
+            *map(escape, (source.name, source.description, source.license or "not stated"))
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("\nAlso: any hub id (gpt2, EleutherAI/pythia-70m) or a folder with safetensors.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,241 @@
+"""The main job: every analysis asked for, on every model, each into its own folder."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headwise._progress import waiting
+from headwise.data import shipped
+from headwise.data.reading import read_suite
+from headwise.data.suite import Suite
+from headwise.errors import HeadwiseError
+from headwise.model import registry
+from headwise.report import Place, check_writable, write_index, write_report
+from headwise.report.schema import Report
+from headwise.weights.shapes import shape_of
+
+from . import discovery
+
+N_GENERATED = 400  # sentences that burrow is asked where no others are given
+N_PAIRS = 200  # and minimal pairs
+# Options of analyses: how the command line calls them, and an analysis that takes them.
+EXAMPLES = {
+    "relations": ("--relation", "relations"),
+    "label": ("--label", "mole"),
+    "position": ("--position", "mole"),
+    "shape": ("--shape", "parameters"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asked for.
+
+    Attributes:
+        analyses: Names or paths; all known analyses if empty.
+        models: Names; the models of this machine if empty, and none where a shape stands in their place.
+        data: A suite that replaces the analysis's own.
+        pairs: A suite of minimal pairs that replaces the analysis's own.
+        options: What analyses that can be told are told besides: `relations`, `label`, `position`, `shape`.
+        out: Folder for reports.
+        overwrite: Whether another report may lose its place there.
+        device: Torch device or `auto`.
+        dtype: Type of the weights.
+        seed: Fixes every figure.
+        smoke: Whether to use a few sentences only.
+        command: The command line, for the record.
+    """
+
+    analyses: Sequence[str]
+    models: Sequence[str]
+    data: Path | None
+    pairs: Path | None
+    options: Mapping[str, Any]
+    out: Path
+    overwrite: bool
+    device: str
+    dtype: str
+    seed: int
+    smoke: bool
+    command: str
+
+
+def run(request: Request) -> Iterator[tuple[Report, Path]]:
+    """Runs a request; everything that can be wrong is looked at before the first model is loaded.
+
+    Yields:
+        Each report with the path of its page, as soon as it is written.
+
+    Raises:
+        HeadwiseError: Something asked for does not exist or cannot be used.
+    """
+    paths = [discovery.find_analysis(name) for name in request.analyses or _all_analyses()]
+    if request.data is not None and len(paths) != 1:
+        raise HeadwiseError(
+            f"--data replaces the suite of one analysis, and {len(paths)} are to run. Name one, as in: "
+            f"headwise run {paths[0].stem} --data {request.data}"
+        )
+    given = read_suite(request.data) if request.data is not None else None
+    model_names = _model_names(request)
+    for name in model_names:
+        registry.find(name)
+    check_writable(request.out)
+    with waiting("loading libraries"):
+        analyses = [discovery.load_analysis(path) for path in paths]
+    if request.pairs is not None and (
+        deaf := [a.name for a in analyses if "pairs" not in a.options]
+    ):
+        raise HeadwiseError(
+            f"{deaf[0]} asks no pairs besides its sentences. Name an analysis that does, as in: headwise run mole "
+            f"--pairs {request.pairs}"
+        )
+    for option, value in request.options.items():
+        if deaf := [analysis.name for analysis in analyses if option not in analysis.options]:
+            flag, example = EXAMPLES[option]
+            raise HeadwiseError(
+                f"{deaf[0]} asks a question of its own and takes no {flag}. Name an analysis that does, as in: "
+                f"headwise run {example} {flag} {str(value if isinstance(value, str | int) else value[0])!r}"
+            )
+    if given is not None and not analyses[0].suite:
+        raise HeadwiseError(
+            f"{analyses[0].name} asks no sentences, so --data {request.data} has nothing to replace. Leave it out."
+        )
+    suites = {
+        (analysis.name, name): given or suite_of(analysis, name, request.seed)
+        for analysis in analyses
+        if analysis.suite
+        for name in model_names
+    }
+    own_pairs = read_suite(request.pairs) if request.pairs is not None else None
+    if own_pairs is not None and not own_pairs.pairs:
+        raise HeadwiseError(
+            f"{request.pairs} holds no pairs of a clean and a corrupted sentence; see docs/suites.md."
+        )
+    pairs = {
+        (analysis.name, name): own_pairs or pairs_of(analysis, name, given, request.seed)
+        for analysis in analyses
+        for name in model_names
+        if "pairs" in analysis.options
+    }
+    if request.smoke:
+        suites = {
+            key: suite.sample_groups(40, 1) if suite.pairs else suite.sample_groups(40, 3)
+            for key, suite in suites.items()
+        }
+        pairs = {key: suite and suite.sample_groups(8, 4) for key, suite in pairs.items()}
+    for analysis in analyses:
+        for name in model_names:
+            _check_place(request, analysis, name, suites.get((analysis.name, name)))
+    return _run(request, analyses, suites, pairs, model_names)
+
+
+def _check_place(
+    request: Request, analysis: discovery.Analysis, model: str, suite: Suite | None
+) -> None:
+    if not request.overwrite:
+        data = suite.name if suite else ""
+        options = _told(request)
+        Place(request.out, analysis.name, model, data, options, request.smoke).check()
+
+
+def _told(request: Request) -> dict[str, str]:
+    """What an analysis was told besides, for the record."""
+    pairs = {"pairs": request.pairs.name} if request.pairs else {}
+    return pairs | {
+        name: "; ".join(value) if isinstance(value, list) else str(value)
+        for name, value in request.options.items()
+    }
+
+
+def _model_names(request: Request) -> list[str]:
+    """The models to run on; none if a shape, which has no weights, is asked about instead."""
+    if "shape" not in request.options:
+        return list(request.models) or registry.default_names()
+    shape = str(request.options["shape"])
+    shape_of(shape)
+    if request.models:
+        raise HeadwiseError(
+            f"--shape {shape} stands in place of a model, and --model {request.models[0]} names one. Leave one of them out."
+        )
+    return []
+
+
+def suite_of(analysis: discovery.Analysis, model_name: str, seed: int) -> Suite:
+    """What an analysis asks of a model: burrow knows only the English of its own grammar."""
+    if model_name == "burrow" and analysis.generated:
+        from headwise.burrow.grammar.sentences import burrow_sentences
+
+        return burrow_sentences(analysis.generated, N_GENERATED, seed)
+    if model_name == "burrow" and analysis.generated_pairs:
+        return _generated_pairs(analysis.generated_pairs, seed)
+    return read_suite(shipped.find_suite(analysis.suite))
+
+
+def pairs_of(
+    analysis: discovery.Analysis, model_name: str, given: Suite | None, seed: int
+) -> Suite | None:
+    """Minimal pairs that an analysis asks besides: those of the data, or its own if the data are its own."""
+    if given is not None:
+        return given if given.pairs else None
+    if model_name == "burrow":
+        return _generated_pairs(analysis.generated_pairs, seed)
+    return read_suite(shipped.find_suite(analysis.pairs))
+
+
+def _generated_pairs(phenomenon: str, seed: int) -> Suite:
+    from headwise.burrow.grammar.pairs import burrow_pairs
+
+    return burrow_pairs(phenomenon, N_PAIRS, seed, held_out=True)
+
+
+def _run(
+    request: Request,
+    analyses: Sequence[discovery.Analysis],
+    suites: Mapping[tuple[str, str], Suite],
+    pairs: Mapping[tuple[str, str], Suite | None],
+    model_names: Sequence[str],
+) -> Iterator[tuple[Report, Path]]:
+    with waiting("loading libraries"):
+        from headwise.model import loading
+
+        from . import provenance
+    for name in model_names or [""]:
+        model = None
+        if name:
+            with waiting(f"loading {name}"):
+                model = loading.load(name, device=request.device, dtype=request.dtype)
+        for analysis in analyses:
+            suite = suites.get((analysis.name, name))
+            options = dict(request.options)
+            if (analysis.name, name) in pairs:
+                options["pairs"] = pairs[analysis.name, name]
+            if model is not None and model.name != name:  # a folder's name is known by now
+                _check_place(request, analysis, model.name, suite)
+            start = time.monotonic()
+            report = analysis.analyse(
+                model, suite, seed=request.seed, smoke=request.smoke, **options
+            )
+            origin = provenance.collect(
+                model or report.model,
+                suite,
+                command=request.command,
+                seed=request.seed,
+                smoke=request.smoke,
+                seconds=time.monotonic() - start,
+            )
+            origin = origin.model_copy(update={"options": _told(request)})
+            report = report.model_copy(update={"provenance": origin})
+            if model is None:
+                _check_place(request, analysis, report.model, suite)
+            yield report, write_report(report, request.out)
+    if len(analyses) * len(model_names) > 1:
+        write_index(request.out)
+
+
+def _all_analyses() -> list[str]:
+    found = list(shipped.names("analyses"))
+    if not found:
+        raise HeadwiseError("There are no analyses here, in the checkout or in the package.")
+    return found

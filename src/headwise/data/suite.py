@@ -1,0 +1,350 @@
+"""Sentences with annotations, and the suites they come in.
+
+A `Suite` is what every test is asked about: sentences cut into words, with marks on single words
+(a sense, a part of speech, any label), links between words (a dependency relation or a link of the
+suite's own) and a group that says which sentences belong together (one source, document or
+template) and so may never be split between fitting and scoring.
+
+`headwise.read_suite` takes a TOML suite, a CoNLL-U treebank or a CoarseWSD-20 word folder.
+"""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, TypeVar, overload
+
+import pandas as pd
+
+from headwise.errors import BadSuite
+
+WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
+
+UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
+        "VERB", "X")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A label on one word.
+
+    Attributes:
+        word: 0-based position in `Sentence.words`.
+        label: What the word is said to be, e.g. `animal`.
+    """
+
+    word: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A relation between two words, in the vocabulary of dependency grammar.
+
+    Attributes:
+        dependent: 0-based position of the dependent word, e.g. the adjective.
+        governor: 0-based position of the governing word, e.g. its noun.
+        relation: Name of the relation, e.g. `amod`.
+    """
+
+    dependent: int
+    governor: int
+    relation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Words of one sentence with everything that is known about them.
+
+    Attributes:
+        words: The words, punctuation included.
+        spaces: For each word, whether white space follows it.
+        group: Sentences of one group share a source and stay on one side of every split.
+        marks: Labelled words.
+        links: Related words.
+        tags: Universal part of speech per word, or empty if unknown.
+        split: The data's own division, if they bring one.
+        source: Where the sentence was read, as `file:line` or `file: group`.
+    """
+
+    words: tuple[str, ...]
+    spaces: tuple[bool, ...]
+    group: str
+    marks: tuple[Mark, ...] = ()
+    links: tuple[Link, ...] = ()
+    tags: tuple[str, ...] = ()
+    split: Literal["train", "test"] | None = None
+    source: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> "Sentence":
+        """Cuts plain text into words and punctuation marks; the sentence is its own group."""
+        words, spaces = split_words(text)
+        return cls(tuple(words), tuple(spaces), group=text, source=repr(text[:40]))
+
+    @property
+    def text(self) -> str:
+        """The sentence as it is written."""
+        return "".join(
+            word + (" " if space else "")
+            for word, space in zip(self.words, self.spaces, strict=True)
+        ).rstrip()
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Character range of each word within `text`, end exclusive."""
+        ranges: list[tuple[int, int]] = []
+        start = 0
+        for word, space in zip(self.words, self.spaces, strict=True):
+            ranges.append((start, start + len(word)))
+            start += len(word) + space
+        return ranges
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two sentences that differ in little, after which different things should come.
+
+    Attributes:
+        clean: The sentence that is asked about.
+        corrupted: The same with something changed.
+        right: The word that fits after `clean` and not after `corrupted`; empty if it is not said.
+        wrong: The word that fits after `corrupted` and not after `clean`; empty if it is not said.
+    """
+
+    clean: Sentence
+    corrupted: Sentence
+    right: str = ""
+    wrong: str = ""
+
+    @property
+    def group(self) -> str:
+        """The group of both."""
+        return self.clean.group
+
+    @property
+    def changed(self) -> tuple[int, ...]:
+        """Words that differ, where both sentences are of one length; else none."""
+        words = (self.clean.words, self.corrupted.words)
+        if len(words[0]) != len(words[1]):
+            return ()
+        return tuple(i for i, (a, b) in enumerate(zip(*words, strict=True)) if a != b)
+
+
+Item = TypeVar("Item", Sentence, Pair)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Sentences that one question is asked of.
+
+    Attributes:
+        name: Short name, used in file names.
+        question: The question in plain words.
+        sentences: In the order of the file.
+        labels: What each mark's label means.
+        license: Licence of the data, or empty if the data do not say.
+        path: File or folder that was read, as the user named it.
+        sha256: Hash of what was read.
+        about: How the sentences came about, in a sentence or two for a report's method.
+        pairs: Minimal pairs; their sentences are among `sentences`, one after the other.
+    """
+
+    name: str
+    question: str
+    sentences: tuple[Sentence, ...]
+    labels: dict[str, str] = field(default_factory=dict[str, str])
+    license: str = ""
+    path: str = ""
+    sha256: str = ""
+    about: str = ""
+    pairs: tuple[Pair, ...] = ()
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], name: str = "texts", question: str = "") -> "Suite":
+        """Plain sentences as a suite, each its own group, without marks or links.
+
+        Args:
+            texts: The sentences.
+            name: What the suite is called.
+            question: What is asked of it.
+
+        Raises:
+            BadSuite: None was given, or one without a word.
+        """
+        given = [texts] if isinstance(texts, str) else list(texts)
+        empty = [text for text in given if not split_words(text)[0]]
+        if not given or empty:
+            raise BadSuite(
+                f"A suite is made of sentences with at least one word each; got {repr(empty[0]) if empty else 'none'}. Pass a list of texts."
+            )
+        return cls(name, question, tuple(Sentence.of(text) for text in given))
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __iter__(self) -> Iterator[Sentence]:
+        return iter(self.sentences)
+
+    @overload
+    def __getitem__(self, index: int) -> Sentence: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Suite": ...
+
+    def __getitem__(self, index: int | slice) -> "Sentence | Suite":
+        """A sentence, or some of them as a suite, with the pairs of which both sentences are among them."""
+        if isinstance(index, int):
+            return self.sentences[index]
+        kept = self.sentences[index]
+        texts = {(s.group, s.text) for s in kept}
+        pairs = tuple(
+            pair
+            for pair in self.pairs
+            if all((s.group, s.text) in texts for s in (pair.clean, pair.corrupted))
+        )
+        return replace(self, sentences=kept, pairs=pairs)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per word: `sentence`, `group`, `split`, `word`, `text`, `tag`, `label`, `relation` and `governor` (of its first link)."""
+        rows: list[dict[str, object]] = []
+        for i, sentence in enumerate(self.sentences):
+            labels = {mark.word: mark.label for mark in sentence.marks}
+            links = {link.dependent: link for link in reversed(sentence.links)}
+            for word, text in enumerate(sentence.words):
+                link = links.get(word)
+                rows.append(
+                    {
+                        "sentence": i,
+                        "group": sentence.group,
+                        "split": sentence.split,
+                        "word": word,
+                        "text": text,
+                        "tag": sentence.tags[word] if sentence.tags else None,
+                        "label": labels.get(word),
+                        "relation": link.relation if link else None,
+                        "governor": link.governor if link else None,
+                    }
+                )
+        return pd.DataFrame(rows).astype({"governor": "Int64"})
+
+    def __repr__(self) -> str:
+        return f"Suite({self.name!r}, {len(self)} sentences, {len(self.groups)} groups)"
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups, in order of appearance."""
+        return tuple(dict.fromkeys(sentence.group for sentence in self.sentences))
+
+    @cached_property
+    def relations(self) -> dict[str, int]:
+        """How many links there are of each relation, most frequent first."""
+        counts = Counter(link.relation for sentence in self.sentences for link in sentence.links)
+        return dict(counts.most_common())
+
+    @cached_property
+    def has_own_split(self) -> bool:
+        """Whether the data say which sentences to fit and which to score."""
+        splits = {sentence.split for sentence in self.sentences}
+        return splits == {"train", "test"}
+
+    def sample_groups(self, n_groups: int, each: int | None = None) -> "Suite":
+        """A small suite for smoke runs: about `n_groups` groups, spread over labels and splits.
+
+        Args:
+            n_groups: Groups.
+            each: Most sentences, or pairs, of a group; all by default.
+        """
+        chosen = _spread(self.sentences, n_groups)
+        if not self.pairs:
+            kept = _first(self.sentences, chosen, each)
+            return replace(self, sentences=kept)
+        pairs = _first(self.pairs, chosen, each)
+        own = {(s.group, s.text) for pair in pairs for s in (pair.clean, pair.corrupted)}
+        sentences = tuple(s for s in self.sentences if (s.group, s.text) in own)
+        return replace(self, sentences=sentences, pairs=pairs)
+
+    def split(self, seed: int = 0) -> tuple["Suite", "Suite"]:
+        """Two suites, to fit on one and to test on the other: the data's own parts, or half of the groups each.
+
+        Groups of every kind (label of the first mark) are divided alike.
+
+        Raises:
+            BadSuite: There is one group only.
+        """
+        if self.has_own_split:
+            return self._of(lambda s: s.split == "train"), self._of(lambda s: s.split == "test")
+        if len(self.groups) < 2:
+            raise BadSuite(
+                f"The suite {self.name!r} has {len(self.groups)} group, and groups are never divided; there must be two at least, and "
+                "ten or more to say anything."
+            )
+        kinds: dict[str, list[str]] = {}
+        for group in self.groups:
+            first = next(s for s in self.sentences if s.group == group)
+            kinds.setdefault(first.marks[0].label if first.marks else "", []).append(group)
+        draw = random.Random(seed)
+        order = [group for groups in kinds.values() for group in draw.sample(groups, len(groups))]
+        fitting = set(order[::2])
+        return self._of(lambda s: s.group in fitting), self._of(lambda s: s.group not in fitting)
+
+    def _of(self, chosen: Callable[[Sentence], bool]) -> "Suite":
+        """The sentences, and pairs, of which something is so."""
+        sentences = tuple(filter(chosen, self.sentences))
+        return replace(
+            self, sentences=sentences, pairs=tuple(p for p in self.pairs if chosen(p.clean))
+        )
+
+
+def as_suite(given: "Suite | Sequence[str]") -> Suite:
+    """A suite, or one made of plain sentences.
+
+    Raises:
+        BadSuite: It is neither.
+    """
+    if isinstance(given, Suite):
+        return given
+    texts: list[Any] = [given] if isinstance(given, str) else list(given)
+    if all(isinstance(text, str) for text in texts):
+        return Suite.from_texts(texts)
+    raise BadSuite(
+        f"Sentences are given as a Suite or as a list of texts; got {type(given).__name__}. Read a suite with headwise.read_suite(path), or make "
+        "one with Suite.from_texts([...])."
+    )
+
+
+def _first(items: Iterable[Item], groups: set[str], each: int | None) -> tuple[Item, ...]:
+    """The first of each group."""
+    number = Counter[str]()
+    kept: list[Item] = []
+    for item in items:
+        number[item.group] += 1
+        if item.group in groups and (each is None or number[item.group] <= each):
+            kept.append(item)
+    return tuple(kept)
+
+
+def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:
+    """Names of groups drawn in turn from every kind of sentence (its label and split)."""
+    kinds: dict[tuple[str | None, str | None], dict[str, None]] = {}
+    for sentence in sentences:
+        label = sentence.marks[0].label if sentence.marks else None
+        kinds.setdefault((label, sentence.split), {})[sentence.group] = None
+    queues = [list(groups) for groups in kinds.values()]
+    chosen: dict[str, None] = {}
+    for rank in range(max(map(len, queues), default=0)):
+        for queue in queues:
+            if rank < len(queue) and len(chosen) < n_groups:
+                chosen[queue[rank]] = None
+    return set(chosen)
+
+
+def split_words(text: str) -> tuple[list[str], list[bool]]:
+    """Words of a text and whether white space follows each.
+
+    A word is a run of letters and digits with inner hyphens or apostrophes, or one punctuation mark.
+    """
+    matches = list(WORDS.finditer(text))
+    words = [match.group() for match in matches]
+    return words, [text[match.end() : match.end() + 1].isspace() for match in matches]

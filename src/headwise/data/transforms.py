@@ -1,0 +1,56 @@
+"""Suites made of suites: who decides what a word means."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .suite import Link, Sentence, Suite
+
+
+def cues(suite: Suite) -> Suite:
+    """Both sentences of every pair, with links of the relation `cue`: from what decides (dependent) to what needs it (governor).
+
+    The pairs' own links, or if they have none those from each swapped word to the one that is read (see `metrics`).
+    """
+    found: list[Sentence] = []
+    for pair in suite.pairs:
+        for sentence in (pair.clean, pair.corrupted):
+            read = max((mark.word for mark in sentence.marks), default=len(sentence.words) - 1)
+            swapped = [word for word in pair.changed if word != read]
+            links = tuple(Link(link.dependent, link.governor, "cue") for link in sentence.links)
+            links = links or tuple(Link(word, read, "cue") for word in swapped)
+            found.append(replace(sentence, links=links))
+    return _suite(suite, "cues", found)
+
+
+def deciding_words(suite: Suite, relation: str = "") -> frozenset[str]:
+    """Words, in small letters, that decide in a suite: dependents of links, and what is swapped in pairs without links.
+
+    What is fitted on sentences that others decide was never told these words: `burrow_sentences("mole", n,
+    without=deciding_words(pairs))`.
+
+    Args:
+        suite: Pairs, or sentences with links.
+        relation: The links that count; all, if none is named. burrow's sentences have links of syntax besides.
+    """
+    found = {
+        sentence.words[link.dependent].lower()
+        for sentence in suite.sentences
+        for link in sentence.links
+        if relation in ("", link.relation)
+    }
+    for pair in suite.pairs:
+        if not pair.clean.links:
+            found |= {
+                s.words[i].lower() for s in (pair.clean, pair.corrupted) for i in pair.changed
+            }
+    return frozenset(found)
+
+
+def _suite(suite: Suite, what: str, sentences: Sequence[Sentence]) -> Suite:
+    return Suite(
+        f"{suite.name}: {what}",
+        suite.question,
+        tuple(sentences),
+        license=suite.license,
+        about=suite.about,
+    )

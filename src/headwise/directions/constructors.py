@@ -1,0 +1,413 @@
+"""Where directions come from: means of classes, pairs, probes, the unembedding, a word's value-up image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+from numpy import ndarray
+from torch import Tensor
+
+from headwise.activations import alignment as words
+from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.data.unseen_words import Told
+from headwise.errors import HeadwiseError
+from headwise.model import heads as heads_
+from headwise.model.heads import AnyHead
+from headwise.model.model import Model
+from headwise.probing.labelled_words import Examples
+from headwise.probing.linear_probe import Probe
+
+from ._word_positions import Words, streams_of
+from .direction import Direction, Inner
+from .ov_images import first_token_of, token_of, value_up_images
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """The streams of marked words at one layer, from which directions between their classes can be made.
+
+    Attributes:
+        model: The model.
+        suite: The sentences; where they bring their own parts, those to train on.
+        layer: The stream before this block.
+        examples: The words.
+        told: What they tell by.
+        x: Their streams.
+    """
+
+    model: Model
+    suite: Suite
+    layer: int
+    examples: Examples
+    told: Told
+    x: Float[ndarray, "word d_model"]
+
+    @staticmethod
+    def of(
+        model: Model,
+        suite: Suite,
+        layer: int,
+        position: int | str = 0,
+        labels: Sequence[str] | None = None,
+    ) -> "Labelled":
+        """Reads them, as in `headwise.probe`."""
+        examples = Examples.of(model, suite, "mark", position, labels)
+        if suite.has_own_split:
+            is_train = [suite.sentences[i].split == "train" for i in examples.sentences]
+            examples = examples.where(np.array(is_train))
+        x = streams_of(model, Words.of_examples(examples), [layer])[0]
+        told = Told.by(_with(suite, examples))
+        return Labelled(model, suite, layer, examples, told, x)
+
+    @property
+    def sentences(self) -> Suite:
+        """The suite without sentences whose word was not read."""
+        return _with(self.suite, self.examples)
+
+    def of_model(self, other: Model) -> "Labelled":
+        """The same words in a model of the same shape with the same tokenizer."""
+        x = streams_of(other, Words.of_examples(self.examples), [self.layer])[0]
+        return replace(self, model=other, x=x)
+
+    def where(self, kept: Bool[ndarray, " word"], *, same_words: bool = False) -> "Labelled":
+        """Some of the words; `same_words` if they are as good as told by all the words of the others, so that these need not be looked for."""
+        examples = self.examples.where(kept)
+        told = self.told if same_words else Told.by(_with(self.suite, examples))
+        return replace(self, examples=examples, told=told, x=self.x[kept])
+
+    def have(self, suite: Suite) -> Bool[ndarray, " word"]:
+        """Which of the words stand in sentences that another suite has, too."""
+        kept = {sentence.text for sentence in suite.sentences}
+        return np.array([self.suite.sentences[i].text in kept for i in self.examples.sentences])
+
+    def between(self, ahead: str, behind: str) -> Direction:
+        """The direction from one class to another, without the words of the rest."""
+        codes = [self.examples.labels.index(name) for name in (ahead, behind)]
+        own = np.isin(self.examples.codes, codes)
+        return self.where(own).direction(ahead, behind)
+
+    def direction(
+        self, positive: str, negative: str | None, inner: Inner = "plain", *, eraser: bool = False
+    ) -> Direction:
+        """See `from_classes`."""
+        examples, x, suite = self.examples, self.x, self.suite
+        if positive not in examples.labels:
+            raise HeadwiseError(
+                f"The suite {suite.name!r} has no label {positive!r}; it has {', '.join(sorted(examples.labels))}."
+            )
+        is_positive = examples.codes == examples.labels.index(positive)
+        other = negative or "others"
+        for name, own in ((positive, is_positive), (other, ~is_positive)):
+            if own.sum() < 2:
+                raise HeadwiseError(
+                    f"The class {name!r} of {suite.name!r} has {int(own.sum())} example(s); a mean of a class needs two at least, "
+                    "and says little with fewer than ten. Add sentences."
+                )
+        means = [x[own].mean(axis=0) for own in (is_positive, ~is_positive)]
+        within = x - np.where(is_positive[:, None], means[0], means[1])
+        metric = None
+        if inner == "whitened":
+            metric = _inverse(within)
+        elif inner == "causal":
+            metric = unembedding_covariance(self.model)
+        made = Direction.of(
+            self.model,
+            means[0] - means[1],
+            positive=positive,
+            negative=other,
+            layer=self.layer,
+            how="difference of class means" + (", read as LEACE does" if eraser else ""),
+            suite=suite,
+            groups=sorted({suite.sentences[i].group for i in examples.sentences}),
+            told=self.told,
+            inner=inner,
+            metric=metric,
+            scale=float(np.linalg.norm(x, axis=1).mean()),
+        )
+        return _as_leace(made, x, is_positive) if eraser else made
+
+
+def _with(suite: Suite, examples: Examples) -> Suite:
+    """The sentences of some words."""
+    own = {int(i) for i in examples.sentences}
+    return replace(suite, sentences=tuple(s for i, s in enumerate(suite.sentences) if i in own))
+
+
+def from_classes(
+    model: Model,
+    suite: Suite,
+    positive: str,
+    negative: str | None = None,
+    *,
+    layer: int,
+    inner: Inner = "plain",
+    eraser: bool = False,
+    position: int | str = 0,
+) -> Direction:
+    """From the mean of one class of marked words to that of another, or of all others.
+
+    Args:
+        model: The model.
+        suite: Sentences with marks; where it brings its own parts, those to train on are used.
+        positive: A label of marks.
+        negative: Another; all others together by default.
+        layer: The stream before this block.
+        inner: `plain`, `whitened` (covariance within classes, shrunk by Ledoit and Wolf) or `causal`.
+        eraser: Whether to read it as LEACE does (Belrose et al. 2023), which is the whitened direction by the
+            covariance of all words, shrunk as concept-erasure does. The plain step stays what is added.
+        position: Which word is read, as in `headwise.probe`.
+
+    Raises:
+        HeadwiseError: An unknown label, a class with one example, no such layer, or classes at one point.
+    """
+    if inner not in ("plain", "whitened", "causal"):
+        raise HeadwiseError(
+            f"Unknown inner product {inner!r}; known are plain, whitened and causal."
+        )
+    labels = None if negative is None else [positive, negative]
+    at = Labelled.of(model, suite, layer, position, labels)
+    return at.direction(positive, negative, inner, eraser=eraser)
+
+
+def _inverse(x: Float[ndarray, "word d_model"]) -> Float[ndarray, "d_model d_model"]:
+    from sklearn.covariance import LedoitWolf
+
+    return np.asarray(LedoitWolf(assume_centered=True).fit(x).precision_)
+
+
+def _as_leace(
+    direction: Direction, x: Float[ndarray, "word d_model"], is_positive: ndarray
+) -> Direction:
+    """The same step, read by what LEACE would erase; in units in which the classes are as far apart as plainly."""
+    from headwise.probing import erasure
+
+    erasure.require_library()
+    eraser = erasure.erasers(x, is_positive.astype(int), 0, np.random.default_rng(0))[0]
+    reader = eraser.proj_right[0].numpy()
+    apart = float(reader @ direction.vector)
+    return replace(direction, reader=reader * np.linalg.norm(direction.vector) / apart)
+
+
+def from_pairs(
+    model: Model,
+    pairs: Suite | Sequence[tuple[str, str]],
+    *,
+    layer: int,
+    template: str = "the {}",
+) -> Direction:
+    """The mean step between the marked words of minimal pairs, or between pairs of words.
+
+    Args:
+        model: The model.
+        pairs: Minimal pairs that each mark one word; or words, as `[("king", "queen"), ...]`.
+        layer: The stream before this block.
+        template: A text in which words without sentences stand.
+
+    Raises:
+        HeadwiseError: No pairs, one only, pairs of more than two labels, or words that lie at one point.
+    """
+    suite = pairs if isinstance(pairs, Suite) else _bare_pairs(pairs, template)
+    if len(suite.pairs) < 2:
+        raise HeadwiseError(
+            f"A direction of pairs needs two at least; {suite.name!r} has {len(suite.pairs)}."
+        )
+    both = [sentence for pair in suite.pairs for sentence in (pair.clean, pair.corrupted)]
+    if bare := next((s for s in both if not s.marks), None):
+        raise HeadwiseError(f"{bare.source}: {bare.text[:40]!r} marks no word to be compared.")
+    read = [max(s.marks, key=lambda mark: mark.word) for s in both]
+    alignments = words.align(model, both)
+    for sentence, alignment, mark in zip(both, alignments, read, strict=True):
+        if not words.require(sentence, alignment, mark.word):
+            raise HeadwiseError(
+                f"{sentence.source}: {sentence.words[mark.word]!r} has no vector in {model.name}: it is cut off or shares a token."
+            )
+    at = Words(alignments, np.arange(len(both)), np.array([mark.word for mark in read]))
+    x = streams_of(model, at, [layer])[0]
+    names = [mark.label for mark in read]
+    positive, negative = names[0], names[1]
+    labels = list(zip(names[::2], names[1::2], strict=True))
+    is_between = [a == b for a, b in labels]
+    if positive != negative:
+        is_between = [{a, b} == {positive, negative} for a, b in labels]
+    if not all(is_between):
+        a, b = labels[is_between.index(False)]
+        raise HeadwiseError(
+            f"A direction leads from one label to another, and {suite.name!r} has pairs of {positive!r} and {negative!r} as well "
+            f"as of {a!r} and {b!r}. Keep the pairs of two labels, or use directions.from_classes."
+        )
+    turned = np.array([1.0 if a == positive else -1.0 for a, _ in labels])
+    if positive == negative:
+        positive, negative, turned = "clean", "corrupted", np.ones(len(suite.pairs))
+    steps = turned[:, None] * (x[::2] - x[1::2])
+    return Direction.of(
+        model,
+        steps.mean(axis=0),
+        positive=positive,
+        negative=negative,
+        layer=layer,
+        how=f"mean step of {len(suite.pairs)} pairs",
+        suite=suite,
+        groups=sorted({pair.group for pair in suite.pairs}),
+        told=Told.by(replace(suite, sentences=tuple(both))),
+        scale=float(np.linalg.norm(x, axis=1).mean()),
+    )
+
+
+def _bare_pairs(given: Sequence[tuple[str, str]], template: str) -> Suite:
+    """Pairs of words as pairs of sentences."""
+    if template.count("{}") != 1:
+        raise HeadwiseError(f"A template has one place for a word, written {{}}; got {template!r}.")
+    pairs: list[Pair] = []
+    for first, second in given:
+        sides = [
+            _in_template(template, word, label, f"{first}-{second}")
+            for word, label in ((first, "first"), (second, "second"))
+        ]
+        pairs.append(Pair(sides[0], sides[1]))
+    sentences = tuple(s for pair in pairs for s in (pair.clean, pair.corrupted))
+    return Suite("pairs of words", "", sentences, pairs=tuple(pairs))
+
+
+def _in_template(template: str, word: str, label: str, group: str) -> Sentence:
+    plain = Sentence.of(template.format(word))
+    at = len(Sentence.of(template.partition("{}")[0]).words)
+    if plain.words[at : at + 1] != (word,):
+        raise HeadwiseError(f"{word!r} is not one word in {template!r}.")
+    return Sentence(
+        plain.words, plain.spaces, group=group, marks=(Mark(at, label),), source=repr(plain.text)
+    )
+
+
+def from_probe(model: Model, probe: Probe, positive: str, negative: str | None = None) -> Direction:
+    """The normal of a saved probe between two classes, or between one and the mean of the others.
+
+    One step raises the log odds of a logistic probe by one (of a centroid probe, its score of unscaled vectors). What it was fitted on is not known class by class, so
+    only the suite's name can be checked.
+
+    Raises:
+        HeadwiseError: A probe of another model or not of the residual stream, or an unknown label.
+    """
+    probe.require(model)
+    if probe.site != "residual":
+        raise HeadwiseError(
+            f"A direction is of the residual stream, and this probe is of {probe.place}. Fit one with headwise.fit_probe(model, "
+            "suite, layer=...)."
+        )
+    for name in (positive, negative):
+        if name is not None and name not in probe.labels:
+            raise HeadwiseError(
+                f"The probe knows the labels {', '.join(probe.labels)}; got {name!r}."
+            )
+    others = [i for i, name in enumerate(probe.labels) if name != positive]
+    if negative is not None:
+        others = [probe.labels.index(negative)]
+    normal = probe.weight[probe.labels.index(positive)] - probe.weight[others].mean(axis=0)
+    square = float(normal @ normal)
+    return Direction.of(
+        model,
+        normal / square if square else normal,
+        positive=positive,
+        negative=negative or "others",
+        layer=probe.layer,
+        how=f"normal of a {probe.classifier} probe of {probe.suite}",
+        scale=0.0,
+    )
+
+
+def from_unembedding(
+    model: Model,
+    right: str,
+    wrong: str | Sequence[str],
+    *,
+    inner: Inner = "causal",
+    first_token: bool = False,
+) -> Direction:
+    """The difference of two words' unembeddings, as *Potter* less *prince*: of a decoder, after its final norm.
+
+    What is read is proportional to the difference of their logits. One step raises it by one. Under the `causal` inner product
+    that step disturbs other words as little as can be; under the `plain` one it is the shortest. Biases of the output head and what
+    caps logits (Gemma 2) are left out.
+
+    Args:
+        model: A decoder.
+        right: The word ahead.
+        wrong: The word behind, or several, whose mean it is.
+        inner: `causal` or `plain`.
+        first_token: Whether a word of several tokens is read by its first; else it is refused.
+
+    Raises:
+        HeadwiseError: A model that is no decoder, a word of several tokens, or the same token on both sides.
+    """
+    if model.kind != "decoder" or not model.has_output_head:
+        raise HeadwiseError(
+            f"{model.name} is an {model.kind}, and only a decoder's stream ends right before its unembedding. Fit a direction to "
+            "sentences with directions.from_classes."
+        )
+    behind = [wrong] if isinstance(wrong, str) else list(wrong)
+    table = _unembedding(model)
+    read = first_token_of if first_token else token_of
+    first, *rest = (read(model, word) for word in (right, *behind))
+    if first in rest:
+        raise HeadwiseError(
+            f"{model.name} writes {right!r} and {behind[rest.index(first)]!r} with the same token."
+        )
+    way = (table[first] - table[rest].mean(0)).double().cpu().numpy()
+    metric, vector = None, way
+    if inner == "causal":
+        metric = unembedding_covariance(model)
+        vector = np.linalg.lstsq(metric, way, rcond=None)[0]
+    elif inner != "plain":
+        raise HeadwiseError(f"An unembedding has the inner product plain or causal; got {inner!r}.")
+    rise = float(way @ vector)
+    return Direction.of(
+        model,
+        vector / rise if rise else vector,
+        positive=right,
+        negative=", ".join(behind),
+        layer=model.n_layers,
+        how="difference of unembeddings",
+        normed=True,
+        inner=inner,
+        metric=metric,
+        scale=0.0,
+    )
+
+
+def _unembedding(model: Model) -> Float[Tensor, "entry d_model"]:
+    return model.hf.get_output_embeddings().weight.detach()
+
+
+def unembedding_covariance(model: Model) -> Float[ndarray, "d_model d_model"]:
+    """Covariance of the unembedding's rows.
+
+    Raises:
+        HeadwiseError: The model has no output head.
+    """
+    if not model.has_output_head:
+        raise HeadwiseError(
+            f"The causal inner product comes from the unembedding, which {model.name} has not; use 'plain' or 'whitened'."
+        )
+    return np.cov(_unembedding(model).double().cpu().numpy(), rowvar=False)
+
+
+def from_value_up(model: Model, head: AnyHead, word: str) -> Direction:
+    """What a head adds when it attends to a bare word alone: *blue*'s embedding through value-down and value-up.
+
+    It lies in the stream after the head's block. The word's embedding passes the norm before the block with its own scale;
+    biases are left out.
+
+    Raises:
+        HeadwiseError: No such head, or a word of several tokens.
+    """
+    (own,) = heads_.chosen(model, [head])
+    image = value_up_images(model, [word], [own.layer])[0, own.head, 0]
+    return Direction.of(
+        model,
+        image.double().cpu().numpy(),
+        positive=word,
+        negative="nothing",
+        layer=own.layer + 1,
+        how=f"value-up image of {own.name}",
+        scale=0.0,
+    )

@@ -1,0 +1,307 @@
+"""Moves: does each head push a word along a direction, towards what the word means there?
+
+The stream at a word is a sum of what heads, MLPs and embeddings wrote (see `parts`), and how far it lies along a
+direction is the sum of their contributions. What counts is by how much a head's contribution to words of one class is larger than to words
+of the other: its effect. Effects sum to the distance of the classes along the direction, and each is a share of that.
+
+A direction must come from sentences that were told by other words than those that are asked (see `unseen`). A head must pass every one of
+these, each over the family of all heads:
+
+- labels dealt out anew: does it set the classes apart at all?
+- random directions that vary as the words do: is it this direction?
+- its own values under uniform attention: is it what it attends to?
+- heads of models with random weights, asked the same: is its t beyond the largest of theirs? (see `controls`)
+
+Cost: a pass over the sentences for the model and one for each random-weight model, whatever the number of directions asked together.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from headwise._result import Result
+from headwise.activations import hooks
+from headwise.activations.sites import Site
+from headwise.data.suite import Suite
+from headwise.model.model import Model
+from headwise.stats.deciding import LEVEL, N_RANDOM
+
+from . import nulls
+from ._along import table_of, trajectory_of, whole_of
+from ._by_key import trace
+from ._components import Component, components
+from ._measuring import Asked, measure
+from ._word_positions import streams_of
+from .controls import Control, Refit, against_random_weights
+from .decomposition import recorder_of
+from .direction import Direction
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DirectionTestResult(Result):
+    """What pushes words along a direction.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        direction: The direction.
+        between: The positive and the negative class.
+        n_words: Words of each.
+        missing: Marked words without a vector.
+        components: What pushes.
+        pushes: How far each component pushes each word, as a length in the direction's metric.
+        codes: 1 for a word of the positive class, 0 for the negative one.
+        groups: Group of each word, as an index.
+        total: Distance of the classes along the direction, which is the sum of all effects.
+        whole: The same with its interval over groups (`low`, `high`), `se`, `df` and `t`; the `cosine` of the classes' own step with the direction, `p` against
+            shuffled labels and `p_random` against random directions; `separated`, how often a word of the positive class lies further ahead
+            than one of the negative class (0.5 is chance); `uniform`, the distance in the same model with all attention uniform, `excess` over that
+            with its interval (`excess_low`, `excess_high`), `excess_t` and `excess_p`; `control_t`, the largest t of a model with random weights.
+        error: Largest difference between the sum of a word's contributions and where it lies, relative to the largest of the latter.
+        cases: Words, and
+        clusters: how many clusters they are of, of the factor (groups, deciding words) that has fewest.
+        critical: What a t must exceed to be above zero with 5% error over all heads and MLPs; NaN with too few cases or clusters.
+        control: What models with random weights come to.
+        n_folds: Directions that were fitted, each without the words that decide in the sentences that it was asked of.
+        left_out: Sentences that could have been fitted on and were not, as a word that decides in them decides in those that were asked.
+        table: One row per component: `name`, `kind`, `layer`, `head`; mean `push_positive` and `push_negative`; `effect`, their
+            difference, with its 95% interval over groups (`low`, `high`), `se`, `df` and `t`; `share` of the total; `cosine` of the angle between the
+            component's own step from class to class and the direction (-1 to 1, in its metric). Of heads and MLPs one-sided p values: `p`
+            against labels shuffled within groups (or among groups of one label), `p_fwer` over all heads and MLPs, `q_fdr`
+            (Benjamini-Hochberg), `p_fwer_negative` that it pushes the other way; `p_random` and `p_random_fwer` against random directions that vary as the
+            words do. Of heads: `uniform`, the effect under uniform attention, all else being as it was; the `excess` over it, `excess_low`,
+            `excess_high`, `excess_t`, `excess_p_fwer`; and `control_t`, the largest t of a head of a model with random weights, to be
+            exceeded by both t; `control`, the largest share of such a head. NaN for the rest.
+        trajectory: Where words lie along the direction at every layer of the stream, before anything of later layers: `layer`, `label`
+            (each class, and `difference`), `mean`, `low`, `high`.
+        sources: Of the heads with the largest effects, where it came from: `name`, `layer`, `head`, `source` (`the word itself`, `key
+            words`, `no word`, tokens such as a first one, `other words`), `effect`, `low`, `high` and `share` of the head's effect.
+        words: The words that these heads took most from: `name`, `word` (lower case), `occurrences`, and its mean `push` towards the class of
+            the sentence that it stands in.
+    """
+
+    model: str
+    suite: str
+    direction: Direction
+    between: tuple[str, str]
+    n_words: tuple[int, int]
+    missing: int
+    components: tuple[Component, ...]
+    pushes: Float[ndarray, "component word"]
+    codes: Int[ndarray, " word"]
+    groups: Int[ndarray, " word"]
+    total: float
+    whole: dict[str, float]
+    error: float
+    cases: int
+    clusters: int
+    critical: float
+    control: Control
+    n_folds: int
+    left_out: int
+    table: pd.DataFrame
+    trajectory: pd.DataFrame
+    sources: pd.DataFrame
+    words: pd.DataFrame
+
+    def row(self, name: str) -> pd.Series:
+        """One component's row."""
+        return self.table[self.table["name"] == name].iloc[0]
+
+    @property
+    def pushing(self) -> list[str]:
+        """Heads that pass every test and go beyond every head of the controls, strongest first; `evidence.moves` also asks how much they add."""
+        t = self.table.sort_values(by="effect", ascending=False)
+        p = t[["p_fwer", "p_random_fwer", "excess_p_fwer"]].to_numpy(dtype=float)
+        least = t[["t", "excess_t"]].min(axis=1)
+        moves = (t["kind"] == "head") & (t["low"] > 0) & (p < LEVEL).all(axis=1)
+        moves &= (
+            least > t["control_t"]
+        )  # NaN without controls: what was not controlled was not shown
+        return [str(name) for name in t["name"].to_numpy()[moves]]
+
+    def grid(self, column: str = "share") -> Float[ndarray, "layer head"]:
+        """A column of every head; NaN where there is none."""
+        values = self.table[column].to_numpy(dtype=float)
+        heads = [(c.layer, c.head, i) for i, c in enumerate(self.components) if c.kind == "head"]
+        layers, numbers, rows = np.array(heads, dtype=int).reshape(-1, 3).T
+        found = np.full((1 + layers.max(initial=-1), 1 + numbers.max(initial=-1)), np.nan)
+        found[layers, numbers] = values[rows]
+        return found
+
+
+def direction_test(
+    model: Model,
+    suite: Suite,
+    direction: Direction | Sequence[Direction],
+    between: tuple[str, str] | None = None,
+    layer: int | None = None,
+    *,
+    position: int | str = 0,
+    keys: str | Sequence[Sequence[int]] | None = None,
+    refit: Refit | None = None,
+    n_controls: int = N_RANDOM,
+    n_traced: int = 8,
+    n_shuffles: int = 2000,
+    n_random: int = 1000,
+    seed: int = 0,
+) -> DirectionTestResult:
+    """Measures how far every head, MLP and embedding pushes marked words along a direction.
+
+    Args:
+        model: The model that the direction was fitted on.
+        suite: Sentences with marks, told by other words than it was fitted on; where they bring their own parts, those to test on are asked.
+        direction: The direction; or several, fitted each without some of the words, of which every sentence is asked along one that was fitted
+            without its own.
+        between: Labels of the classes, the one ahead first; those of the direction by default.
+        layer: If given, must be the direction's own.
+        position: Which word is read, as in `headwise.probe`.
+        keys: Which words are the `key words` whose contribution is told apart: places for every sentence, or a relation by which the
+            read word is linked to them; by default every word that it is linked to.
+        refit: Fits the direction anew on another model, as `lambda m: [from_classes(m, fitted, "animal", "unit", layer=6)]`; without
+            it there is no control by random weights, and no head is said to move anything.
+        n_controls: How many models with random weights are asked.
+        n_traced: Of how many heads it is asked from which words their contribution came.
+        n_shuffles: How often labels are shuffled.
+        n_random: How many random directions are drawn.
+        seed: Fixes shuffles, random directions and random weights.
+
+    Raises:
+        HeadwiseError: A direction of another model or layer, or fitted on these sentences or by their deciding words; unknown labels, a class with
+            one example, or key words outside a sentence.
+    """
+    several = [direction] if isinstance(direction, Direction) else list(direction)
+    for one in several:
+        one.require(model)
+        one.require_layer(layer)
+    ends = between or (several[0].positive, several[0].negative)
+    (found,) = direction_tests(
+        model, suite, [(several, ends)], position=position, keys=keys, refit=refit, n_controls=n_controls,
+        n_traced=n_traced, n_shuffles=n_shuffles, n_random=n_random, seed=seed,
+    )  # fmt: skip
+    return found
+
+
+def direction_tests(
+    model: Model,
+    suite: Suite,
+    questions: Sequence[tuple[Sequence[Direction], tuple[str, str]]],
+    *,
+    position: int | str = 0,
+    keys: str | Sequence[Sequence[int]] | None = None,
+    refit: Refit | None = None,
+    n_controls: int = N_RANDOM,
+    n_traced: int = 8,
+    n_shuffles: int = 2000,
+    n_random: int = 1000,
+    left_out: int = 0,
+    seed: int = 0,
+) -> list[DirectionTestResult]:
+    """As `direction_test`, of the same words along several directions of one layer, each with the classes between which it leads.
+
+    Args:
+        model: The model.
+        suite: The sentences.
+        questions: Directions (several where they are cross-fitted) and classes.
+        position: As in `direction_test`.
+        keys: As in `direction_test`.
+        refit: Gives for another model the directions of every question.
+        n_controls: As in `direction_test`.
+        n_traced: As in `direction_test`.
+        n_shuffles: As in `direction_test`.
+        n_random: As in `direction_test`.
+        left_out: Sentences that were kept out of fitting, for the record.
+        seed: As in `direction_test`.
+
+    Raises:
+        HeadwiseError: As in `direction_test`.
+    """
+    asked = [Asked.of(model, suite, own, ends, position) for own, ends in questions]
+    first = asked[0].directions[0]
+    recorder = recorder_of(model, first.layer, normed=first.normed, even=True)
+    names = components(recorder.wiring, recorder.layer)
+    measured, streams = measure(recorder, asked, "measuring contributions")
+    site = "pattern" if len(model.stacks) == 1 else "encoder.pattern"
+    with hooks.edit(model, site, alike, range(first.layer)):
+        even = _ends(model, asked[0])
+    control = against_random_weights(model, asked, refit, n_controls, seed)
+    readers = [
+        nulls.random_readers(a.directions[0], streams, a.codes, n_random, seed) for a in asked
+    ]
+    tables = [
+        table_of(names, a, m, r, control, n_shuffles, len(questions), seed)
+        for a, m, r in zip(asked, measured, readers, strict=True)
+    ]
+    heads = [c for c in names if c.kind == "head"]
+    best = [
+        sorted(heads, key=lambda c: -effects[names.index(c)])[:n_traced]
+        for effects in (table["effect"].to_numpy(dtype=float) for table, _ in tables)
+    ]
+    plain = recorder_of(model, first.layer, normed=first.normed)
+    traced = trace(plain, suite, asked, best, keys)
+    before = streams_of(model, asked[0].words, range(first.layer + 1))
+    before = _normed(model, before) if first.normed else before
+    results: list[DirectionTestResult] = []
+    for q, (a, m) in enumerate(zip(asked, measured, strict=True)):
+        (table, critical), (sources, said) = tables[q], traced[q]
+        effects = table["effect"].to_numpy(dtype=float)
+        lies = np.abs(m.lies).max()
+        results.append(
+            DirectionTestResult(
+                model=model.name,
+                suite=suite.name,
+                direction=a.directions[0],
+                between=a.between,
+                n_words=(int(a.codes.sum()), int((1 - a.codes).sum())),
+                missing=a.examples.missing,
+                components=names,
+                pushes=m.pushes,
+                codes=a.codes,
+                groups=a.examples.groups,
+                total=float(effects.sum()),
+                whole=whole_of(a, m, even, readers[q], control, n_shuffles, seed),
+                error=float(np.abs(m.pushes.sum(axis=0) - m.lies).max() / max(lies, 1e-12)),
+                cases=len(a.codes),
+                clusters=a.clusters.n,
+                critical=critical,
+                control=control,
+                n_folds=len(a.directions),
+                left_out=left_out,
+                table=table,
+                trajectory=trajectory_of(before, a),
+                sources=sources,
+                words=said,
+            )
+        )
+    return results
+
+
+def alike(pattern: Tensor, _: Site) -> Tensor:
+    """All that can be attended to, alike: what is masked has no weight at all."""
+    seen = (pattern > 0).to(pattern.dtype)
+    return seen / seen.sum(-1, keepdim=True)
+
+
+def _ends(model: Model, asked: Asked) -> Float[ndarray, "word d_model"]:
+    """The stream at the words, where the direction lies."""
+    first = asked.directions[0]
+    streams = streams_of(model, asked.words, [first.layer])
+    return (_normed(model, streams) if first.normed else streams)[0]
+
+
+def _normed(
+    model: Model, streams: Float[ndarray, "layer word d_model"]
+) -> Float[ndarray, "layer word d_model"]:
+    """As the final norm would make them."""
+    import torch
+
+    final = recorder_of(model, normed=True).wiring.final
+    assert final is not None
+    with torch.inference_mode():
+        given = torch.from_numpy(streams).to(model.device, model.dtype)
+        return final(given).double().cpu().numpy()

@@ -1,0 +1,414 @@
+"""Collects: does a head move a word along the directions of the very words that it is linked to?
+
+If a head lets *creature* collect *fluffy* and *blue*, what it adds to *creature* points where the value-up images of
+*fluffy* and *blue* point in that head (`W_O W_V e(fluffy)`, see `images`), more than where those of adjectives from other
+sentences do. Compared are sentences of one group, with the same noun in the same frame but other adjectives, so that
+neither the noun nor anything around it explains a difference. Each sentence gives, for every head, the mean cosine of its
+update to the images of its own adjectives less the mean cosine to those of the others'.
+
+That difference alone says nothing. An update is the attention-weighted sum of images of what is attended to, so any attention above zero
+puts own words' images into it: heads of models that were never trained, and heads that attend to everything alike, have it. What a head has
+beyond that is its difference less the same
+
+- under uniform attention, with its own values (is it what it attends to?);
+- under the attention of the other heads of its layer, with its own values, the mean (does it attend there more than its neighbours?);
+- with its own attention, through the values and outputs of the other heads against their images, the mean (do its values fit its attention?).
+
+The effect is the smallest of the three, and all must be above zero (an intersection-union test). Its t must exceed that of every head of models
+with random weights, and that of every pair of one head's attention and another's values of the same model: among as many some fit by chance.
+
+A decoder sees only words to the left, an image is that of the bare word at the head's layer, and a head that writes what its
+keys have gathered, rather than what they are, is not found this way. Cost: a pass, and `layers * heads**2` small products for every word; once more
+for every random-weight model.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from headwise._result import Result
+from headwise.activations import hooks
+from headwise.data.suite import Mark, Suite
+from headwise.errors import HeadwiseError
+from headwise.model.heads import Head, every_head
+from headwise.model.loading import random_like
+from headwise.model.model import Model
+from headwise.probing._vectors import update_basis
+from headwise.probing.labelled_words import Examples
+from headwise.stats import Block, Clusters, Estimates, max_t, mean_of
+from headwise.stats.deciding import LEVEL, N_RANDOM
+from headwise.weights.readout import tokens_of
+
+from ._word_positions import Words, batches_of
+from .controls import whole_groups
+from .ov_images import value_up_images
+
+EXCESSES = ("over_uniform", "over_attention", "over_values")
+ROUNDING = 1e-5  # of a cosine
+
+
+class NoImages(HeadwiseError):
+    """The tokenizer writes words with several tokens, and only a single one has an image."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OVAlignmentTestResult(Result):
+    """What each head collects.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        relation: The link between a word and those that it may collect.
+        heads: Every head.
+        cosines: Mean cosine of each head's update at a word to the images of the words that it is linked to, `[head, word]`; and
+        others: to those of the other sentences of its group.
+        groups: Group of each word, as an index.
+        sentences: Sentence of each word.
+        left_out: Linked words that are several tokens, so that they have no image.
+        cases: Words, and
+        clusters: groups of them.
+        critical: What a t must exceed to be above zero with 5% error over all heads.
+        n_controls: Models with random weights that were asked the same, and
+        why_not: why there are none.
+        random_t: Largest t of a head of these, and
+        mismatched_t: of the attention of one head with the values of another one of its layer.
+        table: One row per head: `name`, `layer`, `head`; mean `own` and `others` cosine (-1 to 1) and their `difference`; what that has beyond the same
+            under uniform attention (`over_uniform`), under its neighbours' attention (`over_attention`) and through its neighbours' values
+            (`over_values`); the smallest of these, `effect`, with its 95% interval over groups (`low`, `high`), `se` and `df`; the smallest `t` of the
+            three; their largest one-sided sign-flip `p` over groups, `p_fwer` (over all heads and all three) and `q_fdr`; `wins`, the share
+            of words of which own is larger; `control`, the largest effect of a head of the controls, and `control_t`, the largest t.
+    """
+
+    model: str
+    suite: str
+    relation: str
+    heads: tuple[Head, ...]
+    cosines: Float[ndarray, "head word"]
+    others: Float[ndarray, "head word"]
+    groups: Int[ndarray, " word"]
+    sentences: Int[ndarray, " word"]
+    left_out: int
+    cases: int
+    clusters: int
+    critical: float
+    n_controls: int
+    why_not: str
+    random_t: float
+    mismatched_t: float
+    table: pd.DataFrame
+
+    @property
+    def collecting(self) -> list[str]:
+        """Heads that pass the test over all heads and go beyond every control, strongest first; `evidence.collects` also asks by how much."""
+        t = self.table.sort_values(by="effect", ascending=False)
+        # NaN without random weights: what was not controlled was not shown.
+        found = (t["p_fwer"] < LEVEL) & (t["t"] > np.maximum(self.mismatched_t, self.random_t))
+        return [str(name) for name in t["name"].to_numpy()[found]]
+
+
+def ov_alignment_test(
+    model: Model,
+    suite: Suite,
+    relation: str = "amod",
+    seed: int = 0,
+    *,
+    n_controls: int = N_RANDOM,
+) -> OVAlignmentTestResult:
+    """Measures for every head whether words move along the images of what they are linked to.
+
+    Args:
+        model: A model of one stack.
+        suite: Sentences with links; in every group the same governor with other dependents.
+        relation: The link, from a dependent (the adjective) to its governor (the noun), whose update is read.
+        seed: Fixes flips and random weights.
+        n_controls: Models with random weights that are asked the same; without any no head is said to collect.
+
+    Raises:
+        HeadwiseError: A model of two stacks or of one head a layer, an unknown relation, or no group in which sentences differ in such words.
+        NoImages: There are such groups, but the tokenizer has too few of the words as one token.
+    """
+    if len(model.stacks) == 2 or model.n_heads < 2:
+        what = "an encoder-decoder" if len(model.stacks) == 2 else "a model of one head a layer"
+        raise HeadwiseError(
+            f"{model.name} is {what}, and what heads collect is read in models of one stack, against the other heads of the layer. Load its "
+            "encoder or another model."
+        )
+    if relation not in suite.relations:
+        known = ", ".join(suite.relations) or "none"
+        raise HeadwiseError(
+            f"The suite {suite.name!r} has no relation {relation!r}; it has: {known}."
+        )
+    asked = _Asked.of(model, suite, relation)
+    found = asked.cosines(model)
+    diagonal = np.arange(model.n_heads)
+    heads = tuple(every_head(model))
+    clusters = Clusters.of(asked.examples.groups)
+    difference = found[0] - found[1]
+    own, mismatched = _own(difference, clusters), _mismatched(difference, clusters)
+    few, grown = asked.few(seed)
+    controls: list[tuple[float, float]] = []
+    why_not = "" if n_controls else "none was asked for"
+    for i in range(n_controls):
+        try:
+            twin = random_like(model, seed + 1000 + i)
+        except HeadwiseError as error:
+            why_not = str(error)
+            break
+        there = few.cosines(twin)
+        random = _own(there[0] - there[1], Clusters.of(few.examples.groups))
+        controls.append((grown * float(random.t.max()), float(random.effect.max())))
+    random_t, random_effect = (
+        map(max, zip(*controls, strict=True)) if controls else (np.nan, np.nan)
+    )
+    cosines = found[:, :, diagonal, diagonal].reshape(2, len(heads), -1)
+    control = (max(random_effect, mismatched[1]), max(random_t, mismatched[0]))
+    table, critical = _table(heads, cosines, own, control if controls else (np.nan, np.nan), clusters, seed)  # fmt: skip
+    return OVAlignmentTestResult(
+        model=model.name,
+        suite=suite.name,
+        relation=relation,
+        heads=heads,
+        cosines=cosines[0],
+        others=cosines[1],
+        groups=asked.examples.groups,
+        sentences=asked.examples.sentences,
+        left_out=asked.left_out,
+        cases=len(asked.own),
+        clusters=clusters.n,
+        critical=critical,
+        n_controls=len(controls),
+        why_not=why_not,
+        random_t=float(random_t),
+        mismatched_t=mismatched[0],
+        table=table,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Words whose updates are read, and of each the words that it is linked to and those of the others of its group.
+
+    Attributes:
+        examples: The words.
+        said: Words that have an image.
+        own: Of each the words it is linked to.
+        others: Those of the others.
+        left_out: Words of several tokens.
+    """
+
+    examples: Examples
+    said: list[str]
+    own: list[list[int]]
+    others: list[list[int]]
+    left_out: int
+
+    @staticmethod
+    def of(model: Model, suite: Suite, relation: str) -> "_Asked":
+        examples, linked = _governors(model, suite, relation)
+        said = sorted({word for own in linked for word in own})
+        tokens = zip(said, tokens_of(model, said), strict=True)
+        single = [word for word, token in tokens if token is not None]
+        index = {word: i for i, word in enumerate(single)}
+        every = _compared([[said.index(w) for w in words] for words in linked], examples.groups)
+        if every[2].sum() < 2:
+            raise HeadwiseError(
+                f"{suite.name!r} has no group in which the same word has other dependents by {relation!r}, so there is nothing to compare with. "
+                "Tell a frame several times with other adjectives, in one group."
+            )
+        own, others, kept = _compared(
+            [[index[w] for w in words if w in index] for words in linked], examples.groups
+        )
+        if kept.sum() < 2:
+            raise NoImages(
+                f"{model.name} writes {len(said) - len(single)} of the {len(said)} words that others of {suite.name!r} are linked to with several tokens, and only a single "
+                "token has an image that a head would write of it; too few are left to compare. Choose shorter words, or another model."
+            )
+        return _Asked(
+            examples=examples.where(kept),
+            said=single,
+            own=[x for x, keep in zip(own, kept, strict=True) if keep],
+            others=[x for x, keep in zip(others, kept, strict=True) if keep],
+            left_out=len(said) - len(single),
+        )
+
+    def few(self, seed: int) -> tuple["_Asked", float]:
+        """Words of some whole groups, no more than models with random weights are asked, and by what their t is to be multiplied (see `controls`)."""
+        kept = whole_groups(self.examples.groups, seed)
+        chosen = replace(
+            self,
+            examples=self.examples.where(kept),
+            own=[x for x, keep in zip(self.own, kept, strict=True) if keep],
+            others=[x for x, keep in zip(self.others, kept, strict=True) if keep],
+        )
+        return chosen, float(np.sqrt(len(kept) / kept.sum()))
+
+    def cosines(self, model: Model) -> Float[ndarray, "kind layer pattern head word"]:
+        """To own words' images and to others', for the attention of every head of a layer with the values of every head.
+
+        The last pattern is uniform attention. On the diagonal is what the model does.
+        """
+        images = value_up_images(model, self.said).cpu().double()
+        shape = (2, model.n_layers, model.n_heads + 1, model.n_heads, len(self.own))
+        found = np.zeros(shape)
+        weights = torch.zeros((2, len(self.own), len(self.said)), dtype=torch.float64)
+        for kind, chosen in enumerate((self.own, self.others)):
+            for k, words in enumerate(chosen):
+                weights[kind, k, words] = 1 / len(words)
+        bases = [update_basis(model.attention(layer=i).W_O) for i in range(model.n_layers)]
+        asked = Words.of_examples(self.examples)
+        for batch, rows, chosen in batches_of(model, asked, "reading updates"):
+            with hooks.capture(model, ["pattern", "v"]) as seen:
+                model.forward(batch.tokens, batch.mask)
+            pieces = batch.pieces[rows, asked.positions[chosen]].double()
+            mean = pieces / pieces.sum(1, keepdim=True)
+            for layer, (turn, basis) in enumerate(bases):
+                pattern = seen["pattern", layer][rows].double()
+                sees = (pattern > 0).any(dim=1).double()
+                alike = (sees / sees.sum(-1, keepdim=True))[:, None]
+                patterns = torch.einsum("wq,whqk->whk", mean, torch.cat([pattern, alike], dim=1))
+                v = seen["v", layer][rows].double()
+                v = v.repeat_interleave(model.n_heads // v.shape[2], dim=2)
+                z = torch.einsum("wpk,wkhd->hpwd", patterns, v)
+                near = torch.nn.functional.normalize(z @ turn[:, None].to(z), dim=-1).cpu()
+                turned = images[layer] @ basis.cpu().transpose(1, 2)
+                to = torch.einsum(
+                    "hpwd,hsd->hpws", near, torch.nn.functional.normalize(turned, dim=-1)
+                )
+                for kind in (0, 1):
+                    along = torch.einsum("hpws,ws->phw", to, weights[kind][chosen])
+                    found[kind, layer][:, :, chosen] = along.numpy()
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Matched:
+    """What heads have beyond the same with something of theirs exchanged.
+
+    Attributes:
+        excesses: Over each of `EXCESSES`.
+        each: Their means.
+        effect: The smallest mean.
+        t: The smallest t.
+    """
+
+    excesses: Float[ndarray, "excess head word"]
+    each: Estimates
+    effect: Float[ndarray, " head"]
+    t: Float[ndarray, " head"]
+
+
+def _beyond(
+    layer: Float[ndarray, "pattern head word"],
+) -> Float[ndarray, "excess other head word"]:
+    """Of the attention of each head with the values of each: beyond uniform attention, and beyond the others that share its values, or its attention."""
+    n = layer.shape[1]
+    real = layer[:n]
+    return np.stack([
+        real - layer[n],
+        real - (real.sum(axis=0) - real) / (n - 1),
+        real - (real.sum(axis=1, keepdims=True) - real) / (n - 1),
+    ])  # fmt: skip
+
+
+def _own(difference: Float[ndarray, "layer pattern head word"], clusters: Clusters) -> _Matched:
+    """What heads have, with their own attention and values."""
+    of_layer = [np.diagonal(_beyond(layer), axis1=1, axis2=2) for layer in difference]
+    excesses = np.concatenate([x.transpose(0, 2, 1) for x in of_layer], axis=1)
+    t, effect, each = _least(excesses, clusters)
+    return _Matched(excesses, each, effect, t)
+
+
+def _mismatched(
+    difference: Float[ndarray, "layer pattern head word"], clusters: Clusters
+) -> tuple[float, float]:
+    """The largest t and effect of pairs of one head's attention and another's values."""
+    off = ~np.eye(difference.shape[2], dtype=bool)
+    found = [_least(_beyond(layer)[:, off], clusters) for layer in difference]
+    return max(float(t.max()) for t, _, _ in found), max(float(e.max()) for _, e, _ in found)
+
+
+def _least(
+    excesses: Float[ndarray, "excess head word"], clusters: Clusters
+) -> tuple[Float[ndarray, " head"], Float[ndarray, " head"], Estimates]:
+    found = mean_of(excesses, clusters)
+    t = np.divide(found.value, found.se, out=np.zeros_like(found.value), where=found.se > 0)
+    t[np.abs(found.value) <= ROUNDING] = 0.0
+    return np.nan_to_num(t).min(axis=0), found.value.min(axis=0), found
+
+
+def _compared(
+    linked: Sequence[Sequence[int]], groups: Int[ndarray, " word"]
+) -> tuple[list[list[int]], list[list[int]], Bool[ndarray, " word"]]:
+    """Own words, those of other sentences of the group, and whether there are both."""
+    own = [list(words) for words in linked]
+    others = [
+        sorted({w for j in np.flatnonzero(groups == group) for w in own[j]} - set(mine))
+        for group, mine in zip(groups, own, strict=True)
+    ]
+    return own, others, np.array([bool(a) and bool(b) for a, b in zip(own, others, strict=True)])
+
+
+def _governors(model: Model, suite: Suite, relation: str) -> tuple[Examples, list[list[str]]]:
+    """The words that are linked to, one of each sentence, with the words that are linked to them."""
+    sentences = list(suite.sentences)
+    linked: dict[int, list[str]] = {}
+    for i, sentence in enumerate(suite.sentences):
+        of: dict[int, list[str]] = {}
+        for link in sentence.links:
+            if link.relation == relation:
+                of.setdefault(link.governor, []).append(sentence.words[link.dependent].lower())
+        if of:
+            word = max(of)  # the last, of which a decoder has seen most
+            linked[i] = of[word]
+            # Two labels, as reading asks for; they mean nothing here.
+            sentences[i] = replace(sentence, marks=(Mark(word, f"word {len(linked) % 2}"),))
+        else:
+            sentences[i] = replace(sentence, marks=())
+    examples = Examples.of(model, replace(suite, sentences=tuple(sentences)), "mark", 0)
+    return examples, [linked[int(i)] for i in examples.sentences]
+
+
+def _table(
+    heads: Sequence[Head],
+    cosines: Float[ndarray, "kind head word"],
+    found: _Matched,
+    control: tuple[float, float],
+    clusters: Clusters,
+    seed: int,
+) -> tuple[pd.DataFrame, float]:
+    n = len(heads)
+    values = np.where(
+        np.abs(found.excesses).max(axis=2, keepdims=True) <= ROUNDING, 0.0, found.excesses
+    )
+    tests = max_t([Block(values.reshape(3 * n, -1), clusters)], seed=seed)
+    p, p_fwer, q = (x.reshape(3, n).max(axis=0) for x in (tests.p, tests.p_fwer, tests.q_fdr))
+    least = found.each.value.argmin(axis=0), np.arange(n)
+    table = pd.DataFrame(
+        {
+            "name": [head.name for head in heads],
+            "layer": [head.layer for head in heads],
+            "head": [head.head for head in heads],
+            "own": cosines[0].mean(axis=1),
+            "others": cosines[1].mean(axis=1),
+            "difference": (cosines[0] - cosines[1]).mean(axis=1),
+            **dict(zip(EXCESSES, found.each.value, strict=True)),
+            "effect": found.effect,
+            "low": found.each.low[least],
+            "high": found.each.high[least],
+            "se": found.each.se[least],
+            "df": found.each.df,
+            "t": found.t,
+            "p": p,
+            "p_fwer": p_fwer,
+            "q_fdr": q,
+            "wins": (cosines[0] > cosines[1]).mean(axis=1),
+            "control": control[0],
+            "control_t": control[1],
+        }
+    )
+    return table, tests.critical

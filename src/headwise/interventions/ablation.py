@@ -1,0 +1,362 @@
+"""Matters: what does it cost to take a head away?
+
+A head is cut before the output matrix: its `z` is replaced, and the model goes on. Three ways, as each alone can
+mislead: by zero; by the mean, so that what is always there stays; by the `z` of another sentence (resample), so that
+what flows is at least something that the model could have computed.
+
+Exact, and no more than is needed, see `sweep`. What a mean is taken over, and from where a `z` is resampled, is said
+in `standins`; what is measured, in `metrics`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from headwise._result import Result
+from headwise._validate import OneOrMore, all_of
+from headwise.activations import alignment
+from headwise.data.suite import Suite, as_suite
+from headwise.errors import HeadwiseError
+from headwise.model import heads
+from headwise.model.heads import AnyHead, Head
+from headwise.model.model import Model
+from headwise.stats import Clusters, mean_of
+from headwise.stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
+
+from . import _effects as effects
+from . import _replacements, metrics, token_roles
+from ._donors import StandIns
+from ._needed import judged
+from ._replacements import Source, by_row
+from ._runner import Change, Sweep, Variant
+from .controls import N_CONTROLS, AblationControls, control
+from .metrics import AnyMetric, Reading
+from .prompts import Prompts
+
+METHODS = ("zero", "mean", "resample")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AblationResult(Result):
+    """What it costs to cut each head, or each set of heads.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        metrics: What was measured.
+        says: What each metric is.
+        methods: The ways in which heads were cut.
+        positions: Where they were cut; everywhere if empty.
+        cuts: The heads of every cut by its name: a head's own, or that of a set.
+        intact: The metric of every sentence of the clean, unmodified model, by metric.
+        clean: One row per `metric`: its mean `value` in the clean model with its 95% interval (`low`, `high`).
+        costs: What cutting costs, `[method, cut, sentence]`, by metric: by how much the metric falls, and where damage raises it
+            by how much it rises.
+        clusters: Which sentences are alike: by group, and in pairs by the words that differ, where these cross groups.
+        taken_over: Share of tokens by what their reference tokens are, of which the mean was taken and one of which was the donor: the
+            `same position of the same template`, the `same token that is no word of the sentence`, the `same part of speech`, or `all words of the suite`.
+        n_split: Continuations of several tokens, whose log probabilities are summed.
+        controls: The same heads in models that cannot need them; None if none were asked or there are too few sentences for a yes.
+        table: One row per `metric`, `cut` and `method`, of single heads with `side`, `layer` and `head`: columns of `effects.table_of` for the mean
+            `cost` (one family are all cuts and ways of the metric); `p_helps`, the family-wise p of the opposite, that cutting helps; the cost
+            as a share of the clean metric (`share`, `share_low`, `share_high`, `share_se`; NaN where that is not above zero); `changed`, the
+            share of sentences after which another of right and wrong is likelier than before (NaN where a metric does not
+            say); `disagree`, whether the ways of this cut lead to different verdicts (cost above zero, below zero, or
+            neither, by the interval).
+    """
+
+    model: str
+    suite: str
+    metrics: tuple[str, ...]
+    says: dict[str, str]
+    methods: tuple[str, ...]
+    positions: str
+    cuts: dict[str, tuple[Head, ...]]
+    intact: dict[str, Float[ndarray, " sentence"]]
+    clean: pd.DataFrame
+    costs: dict[str, Float[ndarray, "method cut sentence"]]
+    clusters: Clusters
+    taken_over: dict[str, float]
+    n_split: int
+    controls: AblationControls | None
+    table: pd.DataFrame
+
+    def row(self, cut: AnyHead, method: str, metric: str | None = None) -> pd.Series:
+        """One row of the table; of the first metric by default."""
+        name = cut if isinstance(cut, str) else Head(*cut).name  # pyright: ignore[reportArgumentType]
+        t = self.table
+        chosen = (t["metric"] == (metric or self.metrics[0])) & (t["cut"] == name)
+        return t[chosen & (t["method"] == method)].iloc[0]
+
+    def can(self, metric: str | None = None) -> bool:
+        """Whether the clean metric is above zero by its interval: of what the model cannot do, nothing can be lost."""
+        return self.clean_value(metric)[1] > 0
+
+    def clean_value(self, metric: str | None = None) -> tuple[float, float, float]:
+        """The mean of the clean metric and its 95% interval, NaN where there are too few clusters for one; the first metric by default."""
+        row = self.clean[self.clean["metric"] == (metric or self.metrics[0])].iloc[0]
+        return float(row["value"]), float(row["low"]), float(row["high"])
+
+    @property
+    def needed(self) -> list[str]:
+        """Cuts that the model needs, by the first metric and the rule of `evidence.matters`, strongest first."""
+        told = judged(self)
+        effects = dict(zip(self.cuts, told["matters_effect"].to_numpy(float), strict=True))
+        said = zip(self.cuts, told["matters"].tolist(), strict=True)
+        return sorted((name for name, one in said if one == "yes"), key=lambda name: -effects[name])
+
+    def grid(
+        self, method: str, metric: str | None = None, side: str = ""
+    ) -> Float[ndarray, "layer head"]:
+        """Mean cost of every head; NaN where a head was not cut."""
+        own = [(i, cut[0]) for i, cut in enumerate(self.cuts.values()) if cut[0].side == side]
+        costs = self.costs[metric or self.metrics[0]][self.methods.index(method)].mean(axis=-1)
+        shape = (1 + max(h.layer for _, h in own), 1 + max(h.head for _, h in own))
+        found = np.full(shape, np.nan)
+        for i, head in own:
+            found[head.layer, head.head] = costs[i]
+        return found
+
+
+def ablate(
+    model: Model,
+    suite: Suite | Sequence[str],
+    metrics: OneOrMore[AnyMetric] | None = None,
+    heads: AnyHead | Sequence[AnyHead] | Mapping[str, Sequence[AnyHead]] | None = None,
+    method: OneOrMore[str] = METHODS,
+    positions: str = "",
+    seed: int = 0,
+    batch_tokens: int | None = None,
+    budget: int | str = "4GiB",
+    controls: int = N_CONTROLS,
+) -> AblationResult:
+    """Cuts every head, one at a time, or sets of heads together, and measures what that costs.
+
+    Args:
+        model: Any model; one without an output head is measured by where words end.
+        suite: Minimal pairs, of which the clean sentences are asked, or any sentences, also as a list of texts.
+        metrics: What is measured, see `headwise.interventions.metrics.METRICS`; by default two that model and suite can give.
+        heads: Which heads, as (layer, head) or 'L2H8'; sets of them by name, each of which is cut as a whole; all heads, one
+            at a time, by default.
+        method: Ways of cutting, see the module.
+        positions: Where they are cut: `end`, a mark's label, `changed`, ... (see `places`); everywhere if empty.
+        seed: Fixes whose `z` is resampled, and intervals.
+        batch_tokens: Most tokens in a batch, copies for every cut included.
+        budget: Most memory for what stands in for what is cut.
+        controls: Models with random weights in which the same heads are cut, beside the model with uniform attention (see
+            `ablation_controls`); 0 for no control at all, with which nothing is said to matter.
+
+    Raises:
+        HeadwiseError: An unknown metric, way, position or head, a metric that the model cannot give, no answers in the
+            suite, no other sentence to take a mean over or to resample from, or more to keep than the budget allows.
+    """
+    ablation = Ablation.of(
+        model, as_suite(suite), metrics, method, positions, seed, batch_tokens, budget
+    )
+    return ablation.cut(_cuts(model, heads), controls)
+
+
+def _cuts(
+    model: Model, given: AnyHead | Sequence[AnyHead] | Mapping[str, Sequence[AnyHead]] | None
+) -> dict[str, tuple[Head, ...]]:
+    if isinstance(given, Mapping):
+        if not given:
+            raise HeadwiseError("No set of heads was named; leave heads out to cut each of them.")
+        return {name: tuple(heads.chosen(model, members)) for name, members in given.items()}
+    return {head.name: (head,) for head in heads.chosen(model, given)}
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """A suite ready to have heads cut, as often as one likes.
+
+    Attributes:
+        model: The model.
+        suite: The sentences.
+        prompts: The same as rows.
+        asked: The metrics.
+        readings: The same, bound to model and prompts.
+        methods: Ways of cutting.
+        positions: Where.
+        pools: What tokens can stand for each other: of the rows, and of a decoder's own.
+        seed: Fixes intervals.
+        batch_tokens: Most tokens in a batch.
+        budget: Most memory.
+    """
+
+    model: Model
+    suite: Suite
+    prompts: Prompts
+    asked: tuple[AnyMetric, ...]
+    readings: list[Reading]
+    methods: tuple[str, ...]
+    positions: str
+    pools: tuple[StandIns | None, StandIns | None]
+    seed: int
+    batch_tokens: int
+    budget: int | str
+
+    @staticmethod
+    def of(
+        model: Model,
+        suite: Suite,
+        asked: OneOrMore[AnyMetric] | None,
+        method: OneOrMore[str],
+        positions: str,
+        seed: int,
+        batch_tokens: int | None,
+        budget: int | str,
+    ) -> "Ablation":
+        """Arguments as of `ablate`."""
+        methods = all_of(method, METHODS, "method of ablation")
+        wanted = metrics.usual(model, suite) if asked is None else metrics.several(asked)
+        metrics.check(model, wanted)
+        prompts = Prompts.of(model, suite, answers=metrics.need_answers(wanted))
+        if any(name != "zero" for name in methods) and len(prompts.sentences) < 2:
+            raise HeadwiseError(
+                f"The suite {suite.name!r} has one sentence, so there is no other to take a mean over or to resample from. "
+                "Add sentences, or pass method=['zero']."
+            )
+        pools = tuple(
+            StandIns.of(rows, prompts.owners, prompts.groups, seed)
+            if rows and len(prompts.sentences) > 1
+            else None
+            for rows in (prompts.rows, prompts.targets)
+        )
+        return Ablation(
+            model, suite, prompts, tuple(wanted), metrics.bind(model, suite, prompts, wanted), methods, positions,
+            pools, seed, batch_tokens or alignment.usual_batch_tokens(model), budget,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+
+    def anew(
+        self, model: Model, suite: Suite, asked: Sequence[AnyMetric], method: Sequence[str]
+    ) -> "Ablation":
+        """The same of another model, or of other sentences."""
+        return Ablation.of(
+            model, suite, asked, method, self.positions, self.seed, self.batch_tokens, self.budget
+        )
+
+    def cut(self, cuts: Mapping[str, tuple[Head, ...]], controls: int) -> AblationResult:
+        """Cuts each of some sets of heads in every way, here and in as many random models."""
+        values = self.values(cuts)
+        clusters = self.prompts.clusters
+        enough = len(clusters) >= MIN_TESTED_ITEMS and clusters.n >= MIN_TESTED_CLUSTERS
+        found = control(self, cuts, controls) if controls and enough else None
+        return self._result(cuts, values, found)
+
+    def values(
+        self, cuts: Mapping[str, tuple[Head, ...]]
+    ) -> list[Float[ndarray, "variant sentence"]]:
+        """Every metric of the unmodified model, and then of each cut in every way."""
+        variants: list[Variant] = [
+            tuple(Change("z", h.side, h.layer, h.head, method, self.positions) for h in members)
+            for method in self.methods
+            for members in cuts.values()
+        ]
+        sweep = Sweep(
+            self.model,
+            self.prompts,
+            self.readings,
+            self.sources_of({(h.side, h.layer) for members in cuts.values() for h in members}),
+            {self.positions: token_roles.masks(self.prompts, self.positions)}
+            if self.positions
+            else {},
+            self.batch_tokens,
+        )
+        return sweep.run(variants)
+
+    def sources_of(self, layers: set[tuple[heads.Side, int]]) -> dict[str, Source]:
+        """What takes the place of every head's `z`."""
+        if set(self.methods) == {"zero"}:
+            return {}
+        wanted: list[_replacements.Place] = [("z", side, layer) for side, layer in sorted(layers)]
+        # A token's mean leaves its own sentence out, so there are nearly as many means as tokens.
+        n_stores = 2 if "mean" in self.methods else 1
+        _replacements.check_budget(self.model, self.prompts, n_stores * len(wanted), self.budget)
+        z = _replacements.read_all(self.model, self.prompts, wanted)
+        found: dict[str, Source] = {}
+        if "resample" in self.methods:
+            found["resample"] = Source(z, self._index([p and p.donor for p in self.pools]))
+        if "mean" in self.methods:
+            means: dict[_replacements.Place, Tensor] = {}
+            index: list[Int[ndarray, " _"] | None] = [None, None]
+            for place, values in z.items():
+                of = _replacements.is_of_target(place)
+                if (pool := self.pools[of]) is not None:
+                    means[place], index[of] = pool.means(values)
+            found["mean"] = Source(means, self._index(index))
+        return found
+
+    def _index(
+        self, flat: Sequence[Int[ndarray, " _"] | None]
+    ) -> tuple[list[Int[ndarray, " _"]], list[Int[ndarray, " _"]]]:
+        first, second = (
+            [] if index is None else by_row(index, rows)
+            for index, rows in zip(flat, (self.prompts.rows, self.prompts.targets), strict=True)
+        )
+        return first, second
+
+    def _result(
+        self,
+        cuts: Mapping[str, tuple[Head, ...]],
+        values: Sequence[Float[ndarray, "variant sentence"]],
+        controls: AblationControls | None,
+    ) -> AblationResult:
+        clusters = self.prompts.clusters
+        costs: dict[str, Float[ndarray, "method cut sentence"]] = {}
+        tables: list[pd.DataFrame] = []
+        is_single = all((name,) == tuple(h.name for h in own) for name, own in cuts.items())
+        for reading, found in zip(self.readings, values, strict=True):
+            cost = effects.worse(reading, found)
+            costs[reading.name] = cost.reshape(len(self.methods), len(cuts), -1)
+            table = effects.table_of(reading, "cost", cost, clusters, self.seed)
+            table.insert(1, "cut", list(cuts) * len(self.methods))
+            if is_single:
+                every = [own[0] for own in cuts.values()] * len(self.methods)
+                for i, part in enumerate(("side", "layer", "head")):
+                    table.insert(2 + i, part, [getattr(head, part) for head in every])
+            else:
+                table.insert(2, "heads", [len(own) for own in cuts.values()] * len(self.methods))
+            at = list(table.columns).index("cost")
+            table.insert(at, "method", np.repeat(self.methods, len(cuts)))
+            helps = effects.table_of(reading, "cost", -cost, clusters, self.seed)
+            table["p_helps"] = helps["p_fwer"]
+            share = effects.shares_of(cost, found[0], clusters)
+            table["share"], table["share_low"] = share.value, share.low
+            table["share_high"], table["share_se"] = share.high, share.se
+            table["changed"] = effects.turned(reading, found)
+            table["disagree"] = effects.differ(
+                table["low"].to_numpy(), table["high"].to_numpy(), len(self.methods)
+            )
+            order = np.arange(len(table)).reshape(len(self.methods), len(cuts)).T.ravel()
+            tables.append(table.iloc[order])
+        pools = [pool for pool in self.pools if pool is not None]
+        intact = {r.name: found[0] for r, found in zip(self.readings, values, strict=True)}
+        means = {name: mean_of(own[None], clusters) for name, own in intact.items()}
+        return AblationResult(
+            model=self.model.name,
+            suite=self.suite.name,
+            metrics=tuple(reading.name for reading in self.readings),
+            says={reading.name: reading.says for reading in self.readings},
+            methods=self.methods,
+            positions=self.positions,
+            cuts=dict(cuts),
+            intact=intact,
+            clean=pd.DataFrame(
+                [
+                    {"metric": name, "value": m.value[0], "low": m.low[0], "high": m.high[0]}
+                    for name, m in means.items()
+                ]
+            ),
+            costs=costs,
+            clusters=clusters,
+            taken_over=pools[0].shares if pools else {},
+            n_split=self.prompts.n_split,
+            controls=controls,
+            table=pd.concat(tables, ignore_index=True),
+        )

@@ -1,0 +1,169 @@
+"""What ablating heads does to models that have learnt nothing, or attend to nothing in particular.
+
+A head may matter for want of a better reason: what it adds whatever it reads, or a suite whose right words a model without any training would
+prefer. So the same heads are ablated in models of the same shape with random weights and in the model itself with uniform attention, and a head
+is needed only if its degradation is more certain, in standard errors, than that of any head there.
+
+It is run on fewer sentences, spread over all groups, and by zero and the mean only; a head's t is the smallest over the ways here and there,
+so that fewer ways ask more of a head, not less. As t grows with the root of the number of sentences, the t of controls is multiplied
+by the root of the ratio of the numbers; where it is chance and not a bias that made a control's t, this asks too much, too.
+"""
+
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy import ndarray
+from torch import Tensor
+
+from headwise.activations import hooks
+from headwise.activations.sites import Site
+from headwise.data.suite import Suite
+from headwise.errors import HeadwiseError
+from headwise.model import loading
+from headwise.model.heads import Head, sides
+from headwise.model.model import Model
+from headwise.probing.linear_probe import Probe
+from headwise.stats import mean_of
+
+from . import _effects
+from .prompts import Prompts
+
+if TYPE_CHECKING:
+    from .ablation import Ablation
+
+N_CONTROLS = 2  # models with random weights, beside the one with uniform attention
+MOST_CASES = 40  # sentences of a control
+METHODS = ("zero", "mean")
+MASKED = -5000.0  # scores below are not attended to: masks are much lower and scores never are
+
+
+@dataclass(frozen=True, eq=False)
+class AblationControls:
+    """The same heads, ablated in models that cannot need them.
+
+    Attributes:
+        names: The controls.
+        cases: Sentences of each.
+        scale: By how much their t was multiplied for having fewer sentences.
+        methods: Ways in which heads were ablated there.
+        costs: Mean cost of every cut by every way, by metric.
+        t: The same in standard errors, scaled.
+        why_not: Why there are none, if a control could not be made; nothing is then said to matter.
+    """
+
+    names: tuple[str, ...]
+    cases: int
+    scale: float
+    methods: tuple[str, ...]
+    costs: dict[str, Float[ndarray, "control method cut"]]
+    t: dict[str, Float[ndarray, "control method cut"]]
+    why_not: str = ""
+
+    def largest(self, metric: str, sign: int = 1) -> tuple[float, float]:
+        """Largest cost and largest t of all heads of all controls, each the smallest over the ways; NaN where there are none.
+
+        Args:
+            metric: Name of the metric.
+            sign: -1 for what ablating helps most.
+        """
+        if metric not in self.t:
+            return float("nan"), float("nan")
+        cost, t = (float((sign * x[metric]).min(axis=1).max()) for x in (self.costs, self.t))
+        return cost, t
+
+
+@contextmanager
+def uniform_attention(model: Model) -> Generator[None]:
+    """Lets every head attend alike to all that it may attend to while the body runs the model."""
+
+    def even(scores: Tensor, site: Site) -> Tensor:
+        return torch.where(scores > MASKED, 0.0, scores)
+
+    with ExitStack() as stack:
+        for side in sides(model):
+            stack.enter_context(hooks.edit(model, f"{side}.scores" if side else "scores", even))
+        yield
+
+
+def control(
+    ablation: "Ablation", cuts: Mapping[str, tuple[Head, ...]], n_random: int
+) -> AblationControls:
+    """Ablates the same heads in random models and in the model with uniform attention.
+
+    Args:
+        ablation: What was asked of the model itself.
+        cuts: The heads of every cut.
+        n_random: Models with random weights.
+    """
+    model = ablation.model
+    try:
+        twins = [loading.random_like(model, ablation.seed + 1 + i) for i in range(n_random)]
+    except HeadwiseError as error:
+        return AblationControls((), 0, 1.0, (), {}, {}, why_not=str(error))
+    found = [_costs(ablation, twin, cuts) for twin in twins]
+    with uniform_attention(model):
+        found.append(_costs(ablation, model, cuts))
+    cases = found[0].cases
+    scale = float(np.sqrt(len(ablation.prompts.sentences) / cases))
+    return AblationControls(
+        names=(*(f"random weights {i + 1}" for i in range(n_random)), "uniform attention"),
+        cases=cases,
+        scale=scale,
+        methods=_ways(ablation),
+        costs={name: np.stack([one.costs[name] for one in found]) for name in found[0].costs},
+        t={name: scale * np.stack([one.t[name] for one in found]) for name in found[0].t},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Costs:
+    """Of one control: sentences, and by metric the mean cost of every cut and its t."""
+
+    cases: int
+    costs: dict[str, Float[ndarray, "method cut"]]
+    t: dict[str, Float[ndarray, "method cut"]]
+
+
+def _ways(ablation: "Ablation") -> tuple[str, ...]:
+    """Those of the ways that were asked that are run in controls, or the first of them."""
+    return tuple(m for m in METHODS if m in ablation.methods) or ablation.methods[:1]
+
+
+def _costs(ablation: "Ablation", model: Model, cuts: Mapping[str, tuple[Head, ...]]) -> _Costs:
+    metrics = [
+        asked
+        for asked, reading in zip(ablation.asked, ablation.readings, strict=True)
+        if reading.has_sign and not isinstance(asked, Probe)  # a probe is of the one model
+    ]
+    if not metrics:
+        return _Costs(len(ablation.prompts.sentences), {}, {})
+    suite = spread(ablation.suite, ablation.prompts, MOST_CASES)
+    try:
+        own = ablation.anew(model, suite, metrics, _ways(ablation))
+    except HeadwiseError:  # a metric that wants every label in several groups
+        own = ablation.anew(model, ablation.suite, metrics, _ways(ablation))
+    costs: dict[str, Float[ndarray, "method cut"]] = {}
+    t: dict[str, Float[ndarray, "method cut"]] = {}
+    for reading, values in zip(own.readings, own.values(cuts), strict=True):
+        cost = mean_of(_effects.worse(reading, values), own.prompts.clusters)
+        # A head that changes nothing has neither a cost nor an error.
+        errors = cost.value / np.where(cost.se == 0, 1.0, cost.se)
+        costs[reading.name], t[reading.name] = (x.reshape(len(own.methods), -1) for x in (cost.value, errors))  # fmt: skip
+    return _Costs(len(own.prompts.sentences), costs, t)
+
+
+def spread(suite: Suite, prompts: Prompts, most: int) -> Suite:
+    """At most so many of the sentences (or pairs) that were asked, one after the other of every group."""
+    rank = np.zeros(len(prompts.groups), dtype=int)  # of each sentence within its group
+    for group in np.unique(prompts.groups):
+        rank[prompts.groups == group] = np.arange((prompts.groups == group).sum())
+    chosen = np.sort(np.lexsort((prompts.groups, rank))[:most])
+    if not prompts.pairs:
+        return replace(suite, sentences=tuple(prompts.sentences[i] for i in chosen))
+    pairs = tuple(prompts.pairs[i] for i in chosen)
+    return replace(suite, pairs=pairs, sentences=tuple(s for p in pairs for s in (p.clean, p.corrupted)))  # fmt: skip

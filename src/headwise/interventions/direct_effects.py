@@ -1,0 +1,157 @@
+"""Self-repair: what a head does by itself, beside what it costs to ablate it.
+
+When a head is ablated, later components see something else and may make up for it, so the cost (the total effect) is less than what the head
+contributes. Its *direct* effect is measured with everything after it held at what it was in the clean model: attention, MLPs, and what every
+layer norm divides by. What the head wrote then reaches the end by itself, and where norms stand before the branches this is direct logit
+attribution. Direct less total is self-repair (McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect; Rushing and Nanda 2024,
+Explorations of self-repair); below zero, later components pass on more of what the head does than it writes itself.
+
+Its direct effect *through MLPs* is the same with later MLPs run anew: what the head does without any later head. It may be far larger, since MLPs turn
+what heads gather into words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+from torch import nn
+
+from headwise._result import Result
+from headwise._validate import OneOrMore
+from headwise.data.suite import Suite, as_suite
+from headwise.directions._wiring import Wiring
+from headwise.model import heads
+from headwise.model.architecture import Side
+from headwise.model.heads import AnyHead, Head
+from headwise.model.heads import chosen as chosen_heads
+from headwise.model.model import Model
+from headwise.stats import mean_of
+
+from . import _effects, _replacements
+from ._frozen import Frozen
+from ._replacements import Place, Source
+from ._runner import Change, Sweep, Variant
+from .ablation import Ablation
+from .metrics import AnyMetric
+
+EFFECTS = ("total", "direct", "direct_through_mlps")
+Costs = dict[str, Float[ndarray, "cut sentence"]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DirectEffectResult(Result):
+    """What heads do by themselves.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        method: How heads were cut.
+        total: Cost of every cut, `[head, sentence]`, by metric.
+        direct: The same with all later attention, MLPs and norms held.
+        direct_through_mlps: The same with later attention and norms held, and MLPs run.
+        table: One row per `metric` and head (`side`, `layer`, `head`): mean `total`, `direct` and `direct_through_mlps`, each with its 95% interval over
+            clusters (`_low`, `_high`), and `self_repair`, direct less total, with its own (`self_repair_low`, `self_repair_high`).
+    """
+
+    model: str
+    suite: str
+    method: str
+    total: Costs
+    direct: Costs
+    direct_through_mlps: Costs
+    table: pd.DataFrame
+
+
+def direct_effects(
+    model: Model,
+    suite: Suite | Sequence[str],
+    metrics: OneOrMore[AnyMetric] | None = None,
+    heads: AnyHead | Sequence[AnyHead] | None = None,
+    method: str = "mean",
+    seed: int = 0,
+    batch_tokens: int | None = None,
+    budget: int | str = "4GiB",
+) -> DirectEffectResult:
+    """Cuts heads with and without the rest of the model answering.
+
+    Args:
+        model: Any model.
+        suite: As in `headwise.ablate`.
+        metrics: As in `headwise.ablate`.
+        heads: Heads; all by default.
+        method: One way of cutting.
+        seed: Fixes intervals and whose `z` is resampled.
+        batch_tokens: Most tokens in a batch.
+        budget: Most memory for activations that are kept.
+
+    Raises:
+        HeadwiseError: As `headwise.ablate`; or the model's stream is put together in a way that is not known.
+    """
+    suite = as_suite(suite)
+    ablation = Ablation.of(model, suite, metrics, [method], "", seed, batch_tokens, budget)
+    chosen = chosen_heads(model, heads)
+    layers = _layers(model)
+    wanted: list[Place] = [("z", head.side, head.layer) for head in layers]
+    _replacements.check_budget(model, ablation.prompts, 2 * len(wanted), budget)
+    own = Source(
+        _replacements.read_all(model, ablation.prompts, wanted),
+        _replacements.themselves(ablation.prompts),
+    )
+    given = ablation.sources_of({(h.side, h.layer) for h in chosen}) | {"own": own}
+    cuts: list[Variant] = [(Change("z", h.side, h.layer, h.head, method),) for h in chosen]
+    held: list[Variant] = [(*cut, *_held(h, layers)) for cut, h in zip(cuts, chosen, strict=True)]
+    asked = (
+        (cuts, None, "ablating heads"),
+        (held, Frozen(model, _mlps(model)), "ablating heads, all else held"),
+        (held, Frozen(model), "ablating heads, MLPs run"),
+    )
+    found: dict[str, Costs] = {}
+    for name, (variants, frozen, doing) in zip(EFFECTS, asked, strict=True):
+        sweep = Sweep(
+            model, ablation.prompts, ablation.readings, given, {}, ablation.batch_tokens, frozen
+        )
+        values = sweep.run(variants, doing)
+        found[name] = {r.name: _effects.worse(r, v) for r, v in zip(ablation.readings, values, strict=True)}  # fmt: skip
+    clusters = ablation.prompts.clusters
+    tables: list[pd.DataFrame] = []
+    for metric in found["total"]:
+        costs = {name: found[name][metric] for name in EFFECTS}
+        costs["self_repair"] = costs["direct"] - costs["total"]
+        columns: dict[str, object] = {"metric": metric}
+        columns |= {part: [getattr(head, part) for head in chosen] for part in ("side", "layer", "head")}  # fmt: skip
+        for name, cost in costs.items():
+            mean = mean_of(cost, clusters)
+            columns |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
+        tables.append(pd.DataFrame(columns))
+    return DirectEffectResult(
+        model.name, suite.name, method, **found, table=pd.concat(tables, ignore_index=True)
+    )
+
+
+def _mlps(model: Model) -> list[nn.Module]:
+    """The last linear map of every MLP."""
+    stacks: list[Side] = [stack.side for stack in model.stacks]
+    return [
+        branch.output
+        for side in stacks
+        for block in Wiring.of(model, side).blocks
+        for branch in block
+        if branch.kind == "mlp"
+    ]
+
+
+def _layers(model: Model) -> list[Head]:
+    """One head of every attention layer, in the order in which they are met."""
+    return [head for head in heads.every_head(model) if head.head == 0]
+
+
+def _held(head: Head, layers: Sequence[Head]) -> list[Change]:
+    """All attention after a head, as it was."""
+    met = heads.order_met(head)[:3]
+    return [
+        Change("z", later.side, later.layer, None, "own")
+        for later in layers
+        if heads.order_met(later)[:3] > met
+    ]

@@ -1,0 +1,281 @@
+"""A set of heads as a whole: is it needed, and is it enough?
+
+Ablated together, a set may cost more or less than its heads one by one. Beside it stand random sets of as many heads from the same
+layers, an unrelated suite, which shows whether the damage is specific, and the reverse: all other heads are ablated and
+only the set is kept. Wang et al. 2022 (faithfulness of a circuit); Miller, Chughtai and Saunders 2024 (what such a figure depends on).
+
+A random set may share heads with the set, since the question is whether this choice of heads is better than a choice by lot: only among
+all sets of as many heads in each layer is its rank a p value. Where there are not twenty such sets (a single head in a layer of eight), no rank could show
+anything at 5%, and they are drawn from all layers.
+
+Cost: random sets are ablated on fewer sentences, the set beside them on the same ones.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from math import comb, prod
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from headwise._result import Result
+from headwise._validate import OneOrMore
+from headwise.data.suite import Suite, as_suite
+from headwise.errors import HeadwiseError
+from headwise.model import heads as heads_
+from headwise.model.heads import AnyHead, Head
+from headwise.model.model import Model
+from headwise.stats import mean_of
+
+from . import _effects
+from .ablation import METHODS, Ablation, AblationResult, ablate
+from .controls import spread
+from .metrics import AnyMetric
+
+TINY = 1e-9
+N_RANDOM = 200
+N_RANDOM_KEPT = 20
+RANDOM_CASES = 20  # sentences on which random sets are ablated
+FEWEST = 20  # sets by lot with which a rank can reach 5%
+SAME, ANY = "the same layers", "all layers"
+
+Sets = dict[str, tuple[Head, ...]]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HeadSetResult(Result):
+    """What it costs to ablate a set of heads, and what it is worth to keep it.
+
+    Attributes:
+        heads: The set.
+        methods: How heads were ablated.
+        ablation: Every cut on all sentences: `set`, `kept` (all others ablated), `all`, and each head by itself.
+        random_from: Where random sets were drawn: from `the same layers`, or `all layers`.
+        random: Mean cost of every random set, by metric.
+        unrelated: The set ablated for the unrelated suite, if one was given.
+        table: One row per `metric` and `method`: mean `cost` of the set with its 95% interval over clusters (`low`, `high`), the cost as a `share` of
+            the clean metric (`share_low`, `share_high`, `share_se`), the one-sided p that it costs anything (`p_cost`); `sum_of_parts`, and how much more the set costs than that (`excess`, with its
+            interval); on the sentences of random sets (`random_cases`) the mean (`random`) and largest (`random_max`) of their
+            costs (`random_sets` of them), `times`, the set's cost there over that mean, and `p_random`, its rank among them; `unrelated`, what
+            the set costs there in the same metric (NaN if it was not measured), `unrelated_share` that as a share of the clean metric there; `restored`, 1
+            less the cost of keeping only the set over that of ablating every head (`all`), with its interval, and
+            `restored_random`, its mean for random sets.
+    """
+
+    heads: tuple[Head, ...]
+    methods: tuple[str, ...]
+    ablation: AblationResult
+    random_from: str
+    random: dict[str, Float[ndarray, "method random_set"]]
+    unrelated: AblationResult | None
+    table: pd.DataFrame
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.ablation.model
+
+    @property
+    def suite(self) -> str:
+        """Name of the suite."""
+        return self.ablation.suite
+
+
+def ablate_set(
+    model: Model,
+    suite: Suite | Sequence[str],
+    heads: AnyHead | Sequence[AnyHead],
+    metrics: OneOrMore[AnyMetric] | None = None,
+    method: OneOrMore[str] = METHODS,
+    n_random: int = N_RANDOM,
+    n_random_kept: int = N_RANDOM_KEPT,
+    random_cases: int = RANDOM_CASES,
+    unrelated: Suite | None = None,
+    seed: int = 0,
+    batch_tokens: int | None = None,
+) -> HeadSetResult:
+    """Ablates a set of heads, random sets like it, and everything but the set.
+
+    Args:
+        model: Any model.
+        suite: As in `headwise.ablate`; not the sentences by which the set was found.
+        heads: The set.
+        metrics: As in `headwise.ablate`.
+        method: Ways of ablation, all by default.
+        n_random: Random sets; the smallest `p_random` is 1 / (n_random + 1). All there are, if there are fewer.
+        n_random_kept: Of how many of them everything else is ablated.
+        random_cases: Most sentences on which random sets are ablated, spread over groups.
+        unrelated: Sentences of another question.
+        seed: Fixes random sets, whose `z` is resampled, and flips.
+        batch_tokens: Most tokens in a batch.
+
+    Raises:
+        HeadwiseError: As `headwise.ablate`; or the set has every head of the model, so that no other could be drawn.
+    """
+    chosen = tuple(heads_.chosen(model, heads))
+    every = heads_.every_head(model)
+    random, random_from = _like(every, chosen, n_random, seed)
+    cuts: Sets = {"set": chosen, "kept": _others(every, chosen), "all": tuple(every)}
+    cuts |= {head.name: (head,) for head in chosen}
+    cuts = {name: own for name, own in cuts.items() if own}
+    suite = as_suite(suite)
+    ablation = ablate(model, suite, metrics, cuts, method, seed=seed, batch_tokens=batch_tokens, controls=0)  # fmt: skip
+    whole = Ablation.of(model, suite, metrics, method, "", seed, batch_tokens, "4GiB")
+    beside: Sets = {"set": chosen, "all": tuple(every)}
+    beside |= {f"random {i}": own for i, own in enumerate(random)}
+    kept = [_others(every, own) for own in random[:n_random_kept]]
+    beside |= {f"kept {i}": own for i, own in enumerate(kept) if own}
+    costs = _costs(whole, spread(suite, whole.prompts, random_cases), beside)
+    elsewhere = None
+    if unrelated is not None:
+        elsewhere = ablate(
+            model, unrelated, None, {"set": chosen}, method, seed=seed, batch_tokens=batch_tokens,
+            controls=0,
+        )  # fmt: skip
+    rows = [
+        _row(ablation, elsewhere, name, k, chosen, costs[name])
+        for name in ablation.metrics
+        for k in range(len(ablation.methods))
+    ]
+    by_lot = {name: own.of("random") for name, own in costs.items()}
+    return HeadSetResult(chosen, ablation.methods, ablation, random_from, by_lot, elsewhere, pd.DataFrame(rows))  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class _Costs:
+    """Mean costs of cuts, by one metric, on as many sentences."""
+
+    names: tuple[str, ...]
+    values: Float[ndarray, "method cut"]
+    cases: int
+
+    def of(self, kind: str) -> Float[ndarray, "method chosen"]:
+        """Of cuts of a name, or of a name and a number."""
+        return self.values[:, [name.partition(" ")[0] == kind for name in self.names]]
+
+
+def _costs(whole: Ablation, suite: Suite, cuts: Mapping[str, tuple[Head, ...]]) -> dict[str, _Costs]:  # fmt: skip
+    try:
+        own = whole.anew(whole.model, suite, whole.asked, whole.methods)
+    except HeadwiseError:  # a metric that wants every label in several groups
+        own = whole
+    cases = len(own.prompts.sentences)
+    found: dict[str, _Costs] = {}
+    for reading, values in zip(own.readings, own.values(cuts), strict=True):
+        mean = _effects.worse(reading, values).mean(axis=1).reshape(len(own.methods), len(cuts))
+        found[reading.name] = _Costs(tuple(cuts), mean, cases)
+    return found
+
+
+def _others(every: Sequence[Head], chosen: Sequence[Head]) -> tuple[Head, ...]:
+    return tuple(head for head in every if head not in chosen)
+
+
+def _like(
+    every: Sequence[Head], chosen: tuple[Head, ...], n: int, seed: int
+) -> tuple[list[tuple[Head, ...]], str]:
+    """Other sets of as many heads of each layer, all different; of all layers where there are too few of these."""
+    layers: dict[tuple[str, int], list[Head]] = {}
+    for head in every:
+        layers.setdefault((head.side, head.layer), []).append(head)
+    by_layer = [
+        (own, k)
+        for at, own in layers.items()
+        if (k := sum((h.side, h.layer) == at for h in chosen))
+    ]
+    for pools, name in ((by_layer, SAME), ([(list(every), len(chosen))], ANY)):
+        n_sets = prod(comb(len(pool), k) for pool, k in pools)
+        if n_sets >= FEWEST or (name == ANY and n_sets > 1):
+            return _draw(pools, chosen, min(n, n_sets - 1), n_sets, seed), name
+    raise HeadwiseError(
+        "The set has every head of the model, so there is no other set of as many heads to compare it with. Leave a head "
+        "out, or use headwise.ablate with the set by name."
+    )
+
+
+def _draw(
+    pools: Sequence[tuple[list[Head], int]],
+    chosen: tuple[Head, ...],
+    n: int,
+    n_sets: int,
+    seed: int,
+) -> list[tuple[Head, ...]]:
+    """As many different sets, or all that there are; never the set itself."""
+    rng = np.random.default_rng(seed)
+    found: dict[tuple[Head, ...], None] = {}
+    if n_sets <= 10 * n:  # drawing would meet the same ones again and again
+        drawn = product(*(combinations(pool, k) for pool, k in pools))
+        all_sets = [_sorted(h for part in parts for h in part) for parts in drawn]
+        found = dict.fromkeys(all_sets[i] for i in rng.permutation(len(all_sets)))
+        found.pop(_sorted(chosen))
+    while len(found) < n:
+        own = [pool[i] for pool, k in pools for i in rng.permutation(len(pool))[:k]]
+        if (made := _sorted(own)) != _sorted(chosen):
+            found[made] = None
+    return list(found)[:n]
+
+
+def _sorted(members: Iterable[Head]) -> tuple[Head, ...]:
+    return tuple(sorted(members, key=heads_.order_met))
+
+
+def _row(
+    ablation: AblationResult,
+    elsewhere: AblationResult | None,
+    metric: str,
+    k: int,
+    chosen: Sequence[Head],
+    beside: _Costs,
+) -> dict[str, object]:
+    """One metric and way of ablation."""
+    clusters = ablation.clusters
+    costs = dict(zip(ablation.cuts, ablation.costs[metric][k], strict=True))
+    mean = {name: float(cost.mean()) for name, cost in costs.items()}
+    parts = np.sum([costs[head.name] for head in chosen], axis=0)
+    kept = costs.get("kept", np.zeros_like(costs["all"]))
+    # 1 less a ratio of means over the same sentences, with the standard error of that ratio.
+    lost = _effects.shares_of(kept[None], costs["all"], clusters)
+    cost = mean_of(costs["set"][None], clusters)
+    excess = mean_of((costs["set"] - parts)[None], clusters)
+    share = ablation.row("set", ablation.methods[k], metric)
+    random, own = beside.of("random")[k], float(beside.of("set")[k, 0])
+    whole = float(beside.of("all")[k, 0])
+    random_kept = beside.of("kept")[k]
+    there = elsewhere if elsewhere is not None and metric in elsewhere.metrics else None
+    its: Any = None if there is None else there.row("set", there.methods[k], metric)
+    return {
+        "metric": metric,
+        "method": ablation.methods[k],
+        "heads": len(chosen),
+        "cost": mean["set"],
+        "low": float(cost.low[0]),
+        "high": float(cost.high[0]),
+        "share": share["share"],
+        "share_low": share["share_low"],
+        "share_high": share["share_high"],
+        "share_se": share["share_se"],
+        "p_cost": share["p"],
+        "sum_of_parts": float(parts.mean()),
+        "excess": float(excess.value[0]),
+        "excess_low": float(excess.low[0]),
+        "excess_high": float(excess.high[0]),
+        "random": float(random.mean()),
+        "random_max": float(random.max()),
+        "random_sets": len(random),
+        "random_cases": beside.cases,
+        "times": own / random.mean() if abs(random.mean()) > TINY else float("nan"),
+        "p_random": float((1 + (random >= own).sum()) / (1 + len(random))),
+        "unrelated": float("nan") if its is None else float(its["cost"]),
+        "unrelated_share": float("nan") if its is None else float(its["share"]),
+        "all": mean["all"],
+        "restored": 1 - float(lost.value[0]),
+        "restored_low": 1 - float(lost.high[0]),
+        "restored_high": 1 - float(lost.low[0]),
+        "restored_random": 1 - float(random_kept.mean()) / whole
+        if len(random_kept) and abs(whole) > TINY
+        else float("nan"),
+    }

@@ -1,0 +1,229 @@
+"""Which head speaks to which? Patching one path and nothing else.
+
+What a head writes reaches a later head directly and by way of all heads between. Path patching asks about the first: one
+sender's `z` is put in from the other sentence of the pair, every attention layer between sender and receiver is held
+at what it was, and what then arrives at the receiver's queries, keys or values is put into an otherwise untouched
+run. With `output` as receiver all later attention is held, and what is said next is read at once. MLPs are run anew, so a path
+may lead through them. Wang et al. 2022, Interpretability in the wild (appendix); Goldowsky-Dill et al. 2023.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from numpy import ndarray
+from torch import Tensor
+
+from headwise._result import Result
+from headwise._validate import OneOrMore, all_of, one_of
+from headwise.activations import alignment
+from headwise.data.suite import Suite
+from headwise.errors import HeadwiseError
+from headwise.model import heads
+from headwise.model.architecture import Side
+from headwise.model.heads import AnyHead, Head
+from headwise.model.model import Model
+
+from . import _replacements
+from ._minimal_pairs import Pairs
+from ._replacements import Place, Source, is_of_target, starts_of
+from ._runner import Change, Sweep, Variant
+from .metrics import AnyMetric, Reading
+from .patching import MODES
+
+OUTPUT = "output"
+THROUGH = ("q", "k", "v")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PathPatchResult(Result):
+    """What moves when one path is patched.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        receiver: Name of the head that receives, or `output`.
+        through: Where it receives: `q`, `k` or `v`; empty for the output.
+        shared_by: Query heads that a key-value head of the receiver serves; all of them receive at `k` and `v`.
+        left_out: Pairs whose tokens could not be aligned.
+        effects: How far each path moves the metric towards the other sentence, `[mode, sender, pair]`, by metric.
+        groups: Group of each pair, as an index.
+        table: One row per `metric`, `mode` and sender (`side`, `layer`, `head`); columns as in `PatchResult`.
+    """
+
+    model: str
+    suite: str
+    receiver: str
+    through: str
+    shared_by: int
+    left_out: int
+    effects: dict[str, Float[ndarray, "mode sender pair"]]
+    groups: Int[ndarray, " pair"]
+    table: pd.DataFrame
+
+
+def path_patch(
+    model: Model,
+    suite: Suite,
+    receiver: AnyHead = OUTPUT,
+    through: str = "",
+    senders: AnyHead | Sequence[AnyHead] | None = None,
+    mode: OneOrMore[str] = ("noising",),
+    metrics: OneOrMore[AnyMetric] | None = None,
+    align: str = "words",
+    seed: int = 0,
+    batch_tokens: int | None = None,
+    budget: int | str = "4GiB",
+) -> PathPatchResult:
+    """Patches the path from every earlier head to one receiver, one at a time.
+
+    Args:
+        model: Any model.
+        suite: Minimal pairs.
+        receiver: A head, or `output` for what the model says next (or where the word ends).
+        through: Which input of the receiving head: `q`, `k` or `v`. Under grouped queries keys and values are shared, so the
+            path leads to all heads of the receiver's group.
+        senders: Heads; by default all before the receiver.
+        mode: `noising`, `denoising` or both.
+        metrics: As in `headwise.patch`.
+        align: As in `headwise.patch`.
+        seed: Fixes intervals.
+        batch_tokens: Most tokens in a batch.
+        budget: Most memory for activations that are kept.
+
+    Raises:
+        HeadwiseError: As `headwise.patch`; or a receiver with nothing before it, or no input named.
+    """
+    modes = all_of(mode, MODES, "mode")
+    goal = None if receiver == OUTPUT else heads.chosen(model, [receiver])[0]
+    if goal is not None:
+        one_of(through, THROUGH, "input of a receiving head")
+    both = Pairs.of(model, suite, metrics, align)
+    chosen = [
+        head
+        for head in heads.chosen(model, senders)
+        if goal is None or _is_before(head, goal, through)
+    ]
+    if not chosen:
+        raise HeadwiseError(
+            f"No head stands before {goal.name if goal else OUTPUT} that could speak to its {through}. Name a receiver in a "
+            "later layer."
+        )
+    layers: list[tuple[Side, int]] = []
+    for head in heads.every_head(model):
+        if (head.side, head.layer) not in layers:
+            layers.append((head.side, head.layer))
+    wanted: list[Place] = [("z", side, layer) for side, layer in layers]
+    _replacements.check_budget(model, both.clean, 2 * len(wanted), budget)
+    tokens = batch_tokens or alignment.usual_batch_tokens(model)
+    found: list[list[Float[ndarray, "variant sentence"]]] = []
+    for one in modes:
+        base, _ = both.sides_of(one)
+        own = Source(_replacements.read_all(model, base, wanted), _replacements.themselves(base))
+        given = {"other": both.other(one, wanted), "own": own}
+        isolated = [_isolated(head, goal, through, layers) for head in chosen]
+        sweep = Sweep(model, base, both.readings(base), given, {}, tokens)
+        if goal is not None:
+            given = _received(sweep, isolated, goal, through)
+            at = _group(model, goal, through)
+            isolated = [
+                (Change(through, goal.side, goal.layer, at, str(i)),) for i in range(len(chosen))
+            ]
+            sweep = Sweep(model, base, sweep.readings, given, {}, tokens)
+        found.append(sweep.run(isolated, f"patching paths ({one})"))
+    return _result(both, goal, through, chosen, modes, found, seed)
+
+
+def _is_before(sender: Head, goal: Head, through: str) -> bool:
+    """Whether what a head writes can reach an input of another by itself."""
+    if sender.side == "encoder" and goal.side in ("decoder", "cross"):
+        return goal.side == "cross" and through in ("k", "v")
+    if goal.side == "cross" and through in ("k", "v"):
+        return False
+    if sender.side != "encoder" and goal.side == "encoder":
+        return False
+    return heads.order_met(sender)[:3] < heads.order_met(goal)[:3]
+
+
+def _isolated(
+    sender: Head, goal: Head | None, through: str, layers: Sequence[tuple[Side, int]]
+) -> Variant:
+    """The sender's `z` from the other sentence, and all attention after it as it was."""
+    after = heads.order_met(sender)[:3]
+    held = [
+        Change("z", side, layer, None, "own")
+        for side, layer in layers
+        if after < (met := heads.order_met(Head(layer, 0, side))[:3])
+        and (goal is None or met < heads.order_met(goal)[:3])
+    ]
+    return (Change("z", sender.side, sender.layer, sender.head, "other"), *held)
+
+
+def _group(model: Model, goal: Head, through: str) -> int:
+    """Index of the receiver's head at `q`, or of the key-value head that serves it."""
+    attention = model.attention(goal.side, goal.layer)
+    shared = 1 if through == "q" else attention.n_heads // attention.n_key_value_heads
+    return goal.head // shared
+
+
+def _received(
+    sweep: Sweep, isolated: Sequence[Variant], goal: Head, through: str
+) -> dict[str, Source]:
+    """What arrives at the receiver from each sender, at every token."""
+    model, prompts = sweep.model, sweep.prompts
+    place: Place = (through, goal.side, goal.layer)
+    key = f"{goal.side}.{through}" if goal.side else through
+    at = _group(model, goal, through)
+    rows = prompts.targets if is_of_target(place) else prompts.rows
+    starts = starts_of(rows)
+    attention = model.attention(goal.side, goal.layer)
+    shape = (len(isolated), int(starts[-1]), attention.d_head)
+    arrived = torch.empty(shape, dtype=model.dtype)
+    look = Reading("arrived", lambda seen: torch.empty(0), "", sites=((key, goal.layer),))
+    probe = Sweep(model, prompts, [look], sweep.sources, {}, sweep.batch_tokens)
+    for numbers, seen in probe.each(isolated, "following paths"):
+        if numbers == [0]:
+            continue
+        values: Float[Tensor, "row copy pos d_head"] = seen.sites[key, goal.layer][
+            :, :, :, at
+        ].cpu()
+        for k, row in enumerate(seen.rows):
+            n = len(rows[row].tokens)
+            for copy, number in enumerate(numbers):
+                arrived[number - 1, starts[row] : starts[row] + n] = values[k, copy, :n]
+    n_heads = attention.n_heads if through == "q" else attention.n_key_value_heads
+    return {
+        str(i): Source(
+            {place: own[:, None].expand(-1, n_heads, -1)}, _replacements.themselves(prompts)
+        )
+        for i, own in enumerate(arrived)
+    }
+
+
+def _result(
+    both: Pairs,
+    goal: Head | None,
+    through: str,
+    senders: Sequence[Head],
+    modes: tuple[str, ...],
+    found: Sequence[Sequence[Float[ndarray, "variant sentence"]]],
+    seed: int,
+) -> PathPatchResult:
+    columns = {part: [getattr(head, part) for head in senders] for part in Head._fields}
+    moved, table = both.moved(columns, modes, found, seed)
+    attention = None if goal is None else both.model.attention(goal.side, goal.layer)
+    return PathPatchResult(
+        model=both.model.name,
+        suite=both.suite.name,
+        receiver=OUTPUT if goal is None else goal.name,
+        through=through if goal is not None else "",
+        shared_by=1
+        if attention is None or through == "q"
+        else attention.n_heads // attention.n_key_value_heads,
+        left_out=both.left_out,
+        effects=moved,
+        groups=both.clean.groups,
+        table=table,
+    )

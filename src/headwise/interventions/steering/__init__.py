@@ -1,0 +1,5 @@
+"""Steering: directions added to the residual stream, and what follows."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,11 @@
+from . import doses as doses
+from . import one_vs_rest as one_vs_rest
+from . import steering as steering
+from .doses import pooled as pooled
+from .doses import reported as reported
+from .one_vs_rest import SeenWords as SeenWords
+from .one_vs_rest import steer_between as steer_between
+from .one_vs_rest import towards_each as towards_each
+from .steering import SteerResult as SteerResult
+from .steering import read_label as read_label
+from .steering import steer as steer

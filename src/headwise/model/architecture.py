@@ -1,0 +1,197 @@
+"""Where the heads are in a Hugging Face model: stacks, blocks, attention and output matrices.
+
+Found by structure, not by a table of architectures: a block is an element of the first module list
+whose every element holds an attention module, and an attention module is one that computes its
+heads through transformers' attention interface (its file has an `eager_attention_forward`) or, in
+older models, in a method `_attn(query, key, value, attention_mask)`.
+"""
+
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from headwise.errors import HeadwiseError
+
+Side = Literal["", "encoder", "decoder", "cross"]
+
+OUTPUT_NAMES = ("c_proj", "o_proj", "out_proj", "dense", "o", "out_lin", "Wo")
+CROSS_NAMES = ("encoder_attn", "EncDecAttention", "crossattention", "cross_attn")
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """One attention layer.
+
+    Attributes:
+        module: The module that calls the attention interface.
+        output: The linear map that follows the heads (value-up of all heads side by side).
+        n_heads: Query heads.
+        n_key_value_heads: Key and value heads; fewer under grouped-query attention.
+        d_head: Width of a head.
+    """
+
+    module: nn.Module
+    output: nn.Module
+    n_heads: int
+    n_key_value_heads: int
+    d_head: int
+
+    @property
+    def W_O(self) -> Float[Tensor, "head d_head d_model"]:
+        """Each head's slice of the output matrix."""
+        weight = plain(self.output).weight
+        inputs_first = weight if hasattr(plain(self.output), "nf") else weight.T  # GPT-2's Conv1D
+        return inputs_first.detach().reshape(self.n_heads, self.d_head, -1)
+
+    @property
+    def b_O(self) -> Float[Tensor, " d_model"] | None:
+        """The output's bias, shared by all heads."""
+        bias = plain(self.output).bias
+        return None if bias is None else bias.detach()
+
+    @property
+    def has_interface(self) -> bool:
+        """Whether the heads are computed by a function that can be exchanged, or in a method."""
+        return _has_interface(self.module)
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether a query sees only itself and what is before it."""
+        return bool(getattr(self.module, "is_causal", True))
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Blocks in sequence, with the attention layers inside them.
+
+    Attributes:
+        side: Empty for a model of one stack, else `encoder` or `decoder`.
+        blocks: The blocks.
+        attention: Self-attention of each block.
+        cross: Cross-attention of each block, if there is any.
+    """
+
+    side: Side
+    blocks: tuple[nn.Module, ...]
+    attention: tuple[Attention, ...]
+    cross: tuple[Attention, ...] = ()
+
+
+def plain(module: Any) -> Any:
+    """The module itself where a TransformerLens bridge component stands in its place."""
+    return getattr(module, "original_component", None) or module
+
+
+def stacks_of(name: str, model: Any) -> tuple[Stack, ...]:
+    """Finds the stacks of a model.
+
+    Raises:
+        HeadwiseError: The model has no attention of a kind that can be hooked.
+    """
+    if getattr(model.config, "is_encoder_decoder", False):
+        return (
+            _stack(name, "encoder", plain(model.get_encoder()), model.config),
+            _stack(name, "decoder", plain(model.get_decoder()), model.config),
+        )
+    return (_stack(name, "", model.base_model, model.config),)
+
+
+def _stack(name: str, side: Side, body: nn.Module, config: Any) -> Stack:
+    for module in body.modules():
+        if isinstance(module, nn.ModuleList) and len(module):
+            blocks = tuple(module)
+            found = [_attention_modules(block) for block in blocks]
+            if all(found):
+                own = [[m for path, m in paths if not _is_cross(path)] for paths in found]
+                cross = [[m for path, m in paths if _is_cross(path)] for paths in found]
+                if any(len(modules) != 1 for modules in own):
+                    continue
+                return Stack(
+                    side,
+                    blocks,
+                    tuple(
+                        _attention(name, b, m, config) for b, (m,) in zip(blocks, own, strict=True)
+                    ),
+                    tuple(
+                        _attention(name, b, m[0], config)
+                        for b, m in zip(blocks, cross, strict=True)
+                        if m
+                    ),
+                )
+    raise HeadwiseError(
+        f"{name}: found no blocks with attention that can be hooked in a {type(body).__name__}. Headwise "
+        "hooks models whose attention goes through transformers' attention interface; docs/hooks.md lists them."
+    )
+
+
+def _is_cross(path: str) -> bool:
+    return any(part in path for part in CROSS_NAMES)
+
+
+def _attention_modules(block: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Innermost attention modules of a block, with their paths in it."""
+    found = [
+        (path, module)
+        for path, module in block.named_modules()
+        if "Attention" in type(module).__name__
+        and (_has_interface(module) or callable(getattr(module, "_attn", None)))
+    ]
+    return [
+        (path, module)
+        for path, module in found
+        if not any(other is not module and _holds(module, other) for _, other in found)
+    ]
+
+
+def _has_interface(module: nn.Module) -> bool:
+    return hasattr(sys.modules[type(module).__module__], "eager_attention_forward")
+
+
+def _holds(outer: nn.Module, inner: nn.Module) -> bool:
+    return any(module is inner for module in outer.modules())
+
+
+def _attention(name: str, block: nn.Module, module: nn.Module, config: Any) -> Attention:
+    output = _output(block, module)
+    if output is None:
+        raise HeadwiseError(
+            f"{name}: found no output matrix after the heads of a {type(module).__name__}."
+        )
+    n_heads = _first(
+        module,
+        getattr(module, "config", config),
+        "num_heads",
+        "num_attention_heads",
+        "n_heads",
+        "n_head",
+    )
+    weight = plain(output).weight
+    width = weight.shape[0] if hasattr(plain(output), "nf") else weight.shape[1]
+    groups = int(getattr(module, "num_key_value_groups", 1)) or 1
+    return Attention(module, output, n_heads, n_heads // groups, width // n_heads)
+
+
+def _output(block: nn.Module, module: nn.Module) -> nn.Module | None:
+    """The linear map after the heads: inside the module, or in the `output` beside it (BERT)."""
+    for candidate in OUTPUT_NAMES:
+        if isinstance(getattr(module, candidate, None), nn.Module):
+            return getattr(module, candidate)
+    for parent in block.modules():
+        beside: Any = getattr(parent, "output", None)
+        if any(child is module for child in parent.children()) and beside is not None:
+            return getattr(plain(beside), "dense", None)
+    return None
+
+
+def _first(module: nn.Module, config: Any, *names: str) -> int:
+    for place in (module, config):
+        for name in names:
+            value = getattr(place, name, None)
+            if isinstance(value, int):
+                return value
+    raise HeadwiseError(
+        f"{type(module).__name__} does not say how many heads it has (looked for {', '.join(names)})."
+    )

@@ -1,0 +1,465 @@
+"""The machinery under `hooks`: the model's own attention, with taps on everything it passes through.
+
+transformers lets every model's attention be computed by a registered function. Ours hands queries,
+keys and values to the taps, then calls the model's own eager attention where someone looks at
+scores or patterns, and the fused kernel (SDPA) where nobody does, and hands the heads' outputs to
+the taps. Nothing is computed twice and nothing is stored here. Scores and edited patterns are met
+inside the model's own eager function, at its softmax.
+
+With no tap left the model is as it was before: same attention implementation, no hook.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from .architecture import Attention, Side, Stack
+
+EAGER, FUSED = "headwise-eager", "headwise-sdpa"
+INSIDE_SOFTMAX = ("scores", "pattern")
+BEFORE_ROTARY = ("q_before_rotary", "k_before_rotary")
+
+Place = tuple[Side, int]
+
+
+class Stop(Exception):
+    """Ends a forward pass once the last tensor that is wanted has been seen."""
+
+
+@dataclass(eq=False)
+class Tap:
+    """A function that sees a tensor on its way and may replace it.
+
+    Attributes:
+        site: Name of the site without its side.
+        place: Side and layer.
+        see: Called with the tensor; what it returns, if anything, takes the tensor's place.
+        edits: Whether `see` may return a replacement.
+        fired: How often it was called.
+    """
+
+    site: str
+    place: Place
+    see: Callable[[Tensor], Tensor | None]
+    edits: bool = False
+    fired: int = 0
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Shows a tensor and gives back what goes on in its place."""
+        self.fired += 1
+        replacement = self.see(tensor)
+        return tensor if replacement is None else replacement
+
+
+@dataclass(eq=False)
+class RowsTap:
+    """A function that reads a pattern a few rows at a time, so that no whole pattern need exist.
+
+    Attributes:
+        place: Side and layer.
+        see: Called with rows `[batch, head, row, key]` and the position of the first of them.
+        starts: Positions at which rows begin, 0 first.
+    """
+
+    place: Place
+    see: Callable[[Tensor, int], None]
+    starts: tuple[int, ...] = (0,)
+
+    def slices(self, n_queries: int) -> list[slice]:
+        """The rows of each step."""
+        return [slice(a, b) for a, b in pairwise((*self.starts, n_queries))]
+
+
+@dataclass(eq=False)
+class Engine:
+    """The taps of one model.
+
+    Attributes:
+        model: The Hugging Face model.
+        stacks: Its anatomy.
+        bridge: The TransformerLens bridge that wraps its modules, if one does.
+        stop_after: Site and place after which a forward pass may end; None runs it through.
+    """
+
+    model: Any
+    stacks: tuple[Stack, ...]
+    bridge: Any = None
+    stop_after: tuple[str, Place] | None = None
+    taps: dict[tuple[str, Place], list[Tap]] = field(
+        default_factory=dict[tuple[str, Place], list[Tap]]
+    )
+    readers: dict[Place, RowsTap] = field(default_factory=dict[Place, RowsTap])
+    _installed: ExitStack | None = None
+
+    @contextmanager
+    def reading(self, readers: list[RowsTap]) -> Generator[None]:
+        """Lets patterns be read row by row for the duration of the body, each layer by one reader."""
+        self.readers = {reader.place: reader for reader in readers}
+        try:
+            self._install()
+            yield
+        finally:
+            self.readers = {}
+            self._install()
+
+    @contextmanager
+    def tapped(self, taps: list[Tap]) -> Generator[None]:
+        """Keeps taps on the model for the duration of the body; may be nested."""
+        with ExitStack() as stack:
+            stack.callback(self._install)  # the last thing to happen, when all taps are gone
+            for tap in taps:
+                if tap.site == "residual":
+                    stack.enter_context(self._residual(tap))
+                    continue
+                self.taps.setdefault((tap.site, tap.place), []).append(tap)
+                stack.callback(self._forget, tap)
+            self._install()
+            yield
+
+    @property
+    def _only_eager(self) -> bool:
+        """Whether the fused kernel would not do: capped scores, or attention inside a method."""
+        is_capped = getattr(self.model.config, "attn_logit_softcapping", None) is not None
+        return is_capped or not all(a.has_interface for _, a in self.attention_layers())
+
+    def _forget(self, tap: Tap) -> None:
+        key = (tap.site, tap.place)
+        self.taps[key].remove(tap)
+        if not self.taps[key]:
+            del self.taps[key]
+
+    def _install(self) -> None:
+        """Brings the model's attention implementation in line with the taps."""
+        if not self.taps and not self.readers:
+            if self._installed is not None:
+                self._installed.close()
+                self._installed = None
+            return
+        if self._installed is None:
+            self._installed = ExitStack()
+            self._take_over(self._installed)
+        looks_inside = self.readers or any(site in INSIDE_SOFTMAX for site, _ in self.taps)
+        needs_eager = self._only_eager or looks_inside
+        for config in self._configs():
+            config._attn_implementation = EAGER if needs_eager else FUSED
+
+    def _take_over(self, stack: ExitStack) -> None:
+        _register()
+        for config in self._configs():
+            stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
+        for place, attention in self.attention_layers():
+            _PLACES[attention.module] = (self, place, attention)
+            stack.callback(_PLACES.pop, attention.module, None)
+            handle = attention.module.register_forward_pre_hook(self._enter(place))
+            stack.callback(handle.remove)
+            stack.enter_context(_rotary_tapped(sys.modules[type(attention.module).__module__]))
+            if not attention.has_interface:
+                own, module = vars(attention.module), cast(Any, attention.module)
+                own["_attn"] = partial(self._attend_in_method, place, module._attn)
+                stack.callback(own.pop, "_attn")
+        if self.bridge is not None:
+            stack.enter_context(_bridge_aside(self.bridge))
+
+    def _enter(self, place: Place) -> Callable[..., None]:
+        def enter(module: nn.Module, inputs: Any) -> None:
+            _RUNNING[0] = (self, place)
+
+        return enter
+
+    def _configs(self) -> list[Any]:
+        configs = {
+            id(config): config
+            for module in self.model.modules()
+            if (config := getattr(module, "config", None)) is not None
+            and hasattr(config, "_attn_implementation")
+        }
+        return list(configs.values())
+
+    def attention_layers(self) -> list[tuple[Place, Attention]]:
+        """Every attention layer with its place."""
+        found: list[tuple[Place, Attention]] = []
+        for stack in self.stacks:
+            for layer, attention in enumerate(stack.attention):
+                found.append(((stack.side, layer), attention))
+            for layer, attention in enumerate(stack.cross):
+                found.append((("cross", layer), attention))
+        return found
+
+    @contextmanager
+    def _residual(self, tap: Tap) -> Generator[None]:
+        """Hooks the stream before a block, or after the last one."""
+        side, layer = tap.place
+        (stack,) = [stack for stack in self.stacks if stack.side == side]
+
+        def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if args:
+                seen = tap(args[0])
+                self._maybe_stop("residual", tap.place)
+                return (seen, *args[1:]), kwargs
+            seen = tap(kwargs["hidden_states"])
+            self._maybe_stop("residual", tap.place)
+            return args, kwargs | {"hidden_states": seen}
+
+        def after(module: nn.Module, args: Any, output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (tap(output[0]), *output[1:])
+            return tap(output)
+
+        if layer < len(stack.blocks):
+            handle = stack.blocks[layer].register_forward_pre_hook(before, with_kwargs=True)
+        else:
+            handle = stack.blocks[-1].register_forward_hook(after)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    @contextmanager
+    def stopping(self, site: str, place: Place) -> Generator[None]:
+        """Ends forward passes of the body once a site has been seen, by raising `Stop`."""
+        before = self.stop_after
+        self.stop_after = (site, place)
+        try:
+            yield
+        finally:
+            self.stop_after = before
+
+    def _maybe_stop(self, site: str, place: Place) -> None:
+        if self.stop_after == (site, place):
+            raise Stop
+
+    def attend(
+        self,
+        place: Place,
+        attention: Attention,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attention of one layer; `query`, `key` and `value` are `[batch, head, pos, d_head]`."""
+        _RUNNING[0] = None
+        query = self._pass("q", place, query, transposed=True)
+        key = self._pass("k", place, key, transposed=True)
+        value = self._pass("v", place, value, transposed=True)
+        scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
+        reader = self.readers.get(place)
+        eager: Any = sys.modules[type(attention.module).__module__]
+        if reader is not None and not scores and not pattern:
+            output, weights = _by_rows(
+                eager.eager_attention_forward,
+                reader,
+                attention.module,
+                query,
+                key,
+                value,
+                mask,
+                options,
+            )
+        elif scores or pattern or reader or self._only_eager:
+            edited = any(tap.edits for tap in pattern)
+            at_softmax = _AtSoftmax(scores, pattern if edited else [])
+            with at_softmax if scores or edited else nullcontext():
+                output, weights = eager.eager_attention_forward(
+                    attention.module, query, key, value, mask, **options
+                )
+            for tap in [] if edited else pattern:
+                tap(weights)
+            _read(reader, weights)
+        else:
+            n_queries, n_keys = query.shape[2], key.shape[2]
+            if mask is None and attention.is_causal and 1 < n_queries < n_keys:
+                # The kernel would count from the first key, and these queries are the last.
+                mask = torch.ones((n_queries, n_keys), dtype=torch.bool, device=query.device)
+                mask = mask.tril(n_keys - n_queries)[None, None]
+            output, weights = _fused()(attention.module, query, key, value, mask, **options)
+        output = self._pass("z", place, output)
+        self._maybe_stop("z", place)
+        return output, weights
+
+    def _attend_in_method(
+        self,
+        place: Place,
+        method: Callable[..., tuple[Tensor, Tensor]],
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        *rest: Any,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor]:
+        """Attention of a layer that computes it in its own `_attn`, all `[batch, head, pos, d_head]`."""
+        _RUNNING[0] = None
+        query = self._pass("q", place, query, transposed=True)
+        key = self._pass("k", place, key, transposed=True)
+        value = self._pass("v", place, value, transposed=True)
+        scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
+        with _AtSoftmax(scores, pattern) if scores or pattern else nullcontext():
+            output, weights = method(query, key, value, *rest, **options)
+        _read(self.readers.get(place), weights)
+        output = self._pass("z", place, output, transposed=True)
+        self._maybe_stop("z", place)
+        return output, weights
+
+    def _pass(self, site: str, place: Place, tensor: Tensor, transposed: bool = False) -> Tensor:
+        """Shows a tensor to the taps of its site, as `[batch, pos, head, d_head]`."""
+        taps = self.taps.get((site, place))
+        if not taps:
+            return tensor
+        seen = tensor.transpose(1, 2) if transposed else tensor
+        for tap in taps:
+            seen = tap(seen)
+        return seen.transpose(1, 2) if transposed else seen
+
+
+def _by_rows(
+    attend: Callable[..., tuple[Tensor, Tensor]],
+    reader: RowsTap,
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    options: dict[str, Any],
+) -> tuple[Tensor, None]:
+    """A model's own eager attention for a few queries at a time; what a row is does not depend on others."""
+    outputs: list[Tensor] = []
+    for rows in reader.slices(query.shape[2]):
+        own = {name: _rows_of(x, rows, query.shape[2]) for name, x in options.items()}
+        output, weights = attend(
+            module, query[:, :, rows], key, value, _rows_of(mask, rows, query.shape[2]), **own
+        )
+        reader.see(weights, rows.start)
+        outputs.append(output)
+        del weights  # or it would stay while the next rows are computed
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1), None
+
+
+def _rows_of(option: Any, rows: slice, n_queries: int) -> Any:
+    """What belongs to some queries of a mask or bias `[batch, head, query, key]`; anything else as it is."""
+    is_by_query = isinstance(option, Tensor) and option.dim() == 4 and option.shape[2] == n_queries
+    return option[:, :, rows] if is_by_query else option
+
+
+def _read(reader: RowsTap | None, weights: Tensor | None) -> None:
+    """Shows a pattern that exists as a whole to who reads it row by row."""
+    if reader is not None and weights is not None:
+        for rows in reader.slices(weights.shape[2]):
+            reader.see(weights[:, :, rows], rows.start)
+
+
+# The hooked layer between its start and its dot products: a rotary embedding is told no module.
+_RUNNING: list[tuple[Engine, Place] | None] = [None]
+_PLACES: WeakKeyDictionary[nn.Module, tuple[Engine, Place, Attention]] = WeakKeyDictionary()
+
+
+def _attention_function(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Any,
+    **options: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """What transformers calls in place of its own attention functions."""
+    if module not in _PLACES:
+        # A model that nobody looks into, with the configuration of one that is looked into.
+        return _fused()(module, query, key, value, attention_mask, **options)
+    engine, place, attention = _PLACES[module]
+    return engine.attend(place, attention, query, key, value, attention_mask, **options)
+
+
+def _register() -> None:
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask, sdpa_mask
+
+    for name, mask in ((EAGER, eager_mask), (FUSED, sdpa_mask)):
+        AttentionInterface.register(name, _attention_function)
+        AttentionMaskInterface.register(name, mask)
+
+
+def _fused() -> Callable[..., tuple[Tensor, None]]:
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    return sdpa_attention_forward
+
+
+class _AtSoftmax(TorchFunctionMode):
+    """Meets the softmax inside a model's own attention: scores go in, the pattern comes out."""
+
+    def __init__(self, scores: list[Tap], pattern: list[Tap]) -> None:
+        self.scores, self.pattern = scores, pattern
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not nn.functional.softmax:
+            return func(*args, **(kwargs or {}))
+        logits, *rest = args
+        for tap in self.scores:
+            logits = tap(logits)
+        weights = func(logits, *rest, **(kwargs or {}))
+        for tap in self.pattern:
+            weights = tap(weights)
+        return weights
+
+
+def turns_queries_and_keys(modeling: Any) -> bool:
+    """Whether a file's rotary embedding is a function of queries and keys together."""
+    rotate = getattr(modeling, "apply_rotary_pos_emb", None)
+    rotate = getattr(rotate, "headwise_original", rotate)
+    return rotate is not None and list(inspect.signature(rotate).parameters)[:2] == ["q", "k"]
+
+
+@contextmanager
+def _rotary_tapped(modeling: Any) -> Generator[None]:
+    """Shows queries and keys to the taps before the file's own rotary embedding turns them."""
+    rotate: Any = getattr(modeling, "apply_rotary_pos_emb", None)
+    if not turns_queries_and_keys(modeling) or hasattr(rotate, "headwise_original"):
+        yield
+        return
+
+    def watched(query: Tensor, key: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if _RUNNING[0] is not None:
+            engine, place = _RUNNING[0]
+            query, key = (
+                engine._pass(site, place, tensor, transposed=True)  # pyright: ignore[reportPrivateUsage]
+                for site, tensor in zip(BEFORE_ROTARY, (query, key), strict=True)
+            )
+        return rotate(query, key, *args, **kwargs)
+
+    watched.headwise_original = rotate  # pyright: ignore[reportFunctionMemberAccess]
+    modeling.apply_rotary_pos_emb = watched
+    try:
+        yield
+    finally:
+        modeling.apply_rotary_pos_emb = rotate
+
+
+@contextmanager
+def _bridge_aside(bridge: Any) -> Generator[None]:
+    """Lets the wrapped attention run by itself where a TransformerLens bridge would rebuild it."""
+    from transformer_lens.model_bridge.generalized_components import AttentionBridge
+
+    components = [module for module in bridge.modules() if isinstance(module, AttentionBridge)]
+    before = [vars(component).get("forward") for component in components]
+    try:
+        for component in components:
+            original = component.original_component
+            vars(component)["forward"] = partial(type(original).__call__, original)
+        yield
+    finally:
+        for component, forward in zip(components, before, strict=True):
+            vars(component).pop("forward")
+            if forward is not None:
+                vars(component)["forward"] = forward

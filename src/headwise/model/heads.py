@@ -1,0 +1,165 @@
+"""Which heads: how they are named and asked for."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from headwise._validate import OneOrMore, as_tuple, in_range
+from headwise.errors import HeadwiseError, UnknownName
+
+from .architecture import Side
+from .model import Model
+
+WRITTEN = re.compile(r"(?:(encoder|decoder|cross)\.)?L(\d+)H(\d+)")
+
+
+class Head(NamedTuple):
+    """One head of a model.
+
+    Attributes:
+        layer: 0-based block.
+        head: 0-based head in it.
+        side: Empty for a model of one stack; `encoder`, `decoder` or `cross` in an encoder-decoder.
+    """
+
+    layer: int
+    head: int
+    side: Side = ""
+
+    @property
+    def name(self) -> str:
+        """How it is written, e.g. `L2H8` or `cross.L2H8`."""
+        return f"{self.side}.{self.short}" if self.side else self.short
+
+    @property
+    def short(self) -> str:
+        """The name without its side."""
+        return f"L{self.layer}H{self.head}"
+
+
+AnyHead = (
+    tuple[int, int] | tuple[int, int, str] | str
+)  # (2, 8), (2, 8, "cross"), "cross.L2H8" or a Head
+
+
+SIDES = ("encoder", "decoder", "cross")
+AnyHeads = int | AnyHead | Sequence[int | AnyHead]  # a number is that head of each layer
+
+
+def sides(model: Model) -> tuple[Side, ...]:
+    """The kinds of attention that a model has."""
+    return ("",) if len(model.stacks) == 1 else ("encoder", "decoder", "cross")
+
+
+def n_layers(model: Model, side: Side) -> int:
+    """Layers of one kind of attention."""
+    (stack,) = [s for s in model.stacks if s.side == ("decoder" if side == "cross" else side)]
+    return len(stack.cross) if side == "cross" else len(stack.attention)
+
+
+def every_head(model: Model) -> list[Head]:
+    """All heads, in the order in which a forward pass meets them."""
+    found = [
+        Head(layer, head, side)
+        for side in sides(model)
+        for layer in range(n_layers(model, side))
+        for head in range(model.attention(side, layer).n_heads)
+    ]
+    return sorted(found, key=order_met)
+
+
+def order_met(head: Head) -> tuple[bool, int, bool, int]:
+    """Sorts heads as a forward pass meets them."""
+    return (head.side in ("decoder", "cross"), head.layer, head.side == "cross", head.head)
+
+
+def chosen(model: Model, given: AnyHead | Sequence[AnyHead] | None) -> list[Head]:
+    """Heads that were asked for, one or several, each once, as a forward pass meets them; all by default.
+
+    Raises:
+        HeadwiseError: None named, a name that cannot be read, or a layer, head or side that the model has not.
+    """
+    if given is None:
+        return every_head(model)
+    if not given:
+        raise HeadwiseError("No heads were named; leave heads out to take each of them.")
+    one = isinstance(given, (str, Head)) or isinstance(given[0], int)
+    several = [given] if one else given
+    return sorted({_head(model, cast(AnyHead, head)) for head in several}, key=order_met)
+
+
+def _head(model: Model, given: AnyHead) -> Head:
+    if isinstance(given, str):
+        match = WRITTEN.fullmatch(given)
+        if match is None:
+            raise UnknownName(f"Cannot read the head {given!r}; expected a name such as 'L2H8'.")
+        given = (int(match[2]), int(match[3]), match[1] or "")
+    layer, head, side = (*given, "")[:3]
+    if side not in sides(model):
+        known = ", ".join(sides(model)) or "none: it has one stack"
+        raise UnknownName(
+            f"{model.name} has no attention of the side {side!r}; known are: {known}. Write heads as "
+            f"{Head(0, 0, sides(model)[0]).name!r}."
+        )
+    found = Head(int(layer), int(head), side)
+    if not 0 <= found.layer < n_layers(model, found.side):
+        raise UnknownName(
+            f"{model.name} has no layer {found.layer}; expected 0 to {n_layers(model, found.side) - 1}."
+        )
+    check_heads(model, [found.head])
+    return found
+
+
+def check_heads(model: Model, heads: Sequence[int] | None) -> None:
+    """Refuses heads that the model has not.
+
+    Raises:
+        UnknownName: A head is out of range.
+    """
+    in_range(heads or (), model.n_heads, "head", model.name)
+
+
+def by_number(
+    model: Model, heads: AnyHeads | None, layers: OneOrMore[int] | None
+) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+    """Heads and layers as numbers: the same heads of each layer, as a tensor of several layers has them.
+
+    Args:
+        model: The model.
+        heads: Numbers, or heads by name or place, which also say the layers.
+        layers: Layers, if heads do not say them; one or several.
+
+    Raises:
+        UnknownName: A head or layer that the model has not.
+        HeadwiseError: Numbers and names together, or other heads in one layer than in another.
+    """
+    wanted = None if layers is None else as_tuple(layers)
+    if heads is None:
+        return None, wanted
+    if not isinstance(heads, (int, str)) and not heads:
+        raise HeadwiseError("No heads were named; leave heads out to take each of them.")
+    # A plain pair of numbers is two heads of each layer, as a list of them is; Head(2, 8) is one.
+    is_one = isinstance(heads, (int, str, Head)) or heads[-1] in SIDES
+    given: tuple[Any, ...] = (heads,) if is_one else tuple(cast(Any, heads))
+    numbers = [one for one in given if isinstance(one, int)]
+    if len(numbers) == len(given):
+        check_heads(model, numbers)
+        return tuple(numbers), wanted
+    if numbers:
+        raise HeadwiseError(
+            f"Heads are given by number (of each layer) or by name, not both; got {given!r}."
+        )
+    places: dict[int, list[int]] = {}
+    for head in chosen(model, given):
+        places.setdefault(head.layer, []).append(head.head)
+    first = next(iter(places.values()))
+    if any(own != first for own in places.values()):
+        raise HeadwiseError(
+            f"Other heads are named in one layer than in another ({', '.join(Head(la, h).short for la, own in places.items() for h in own)}), and a "
+            "tensor of several layers has the same heads in each. Ask for one layer at a time, or for head numbers."
+        )
+    if wanted is not None and set(wanted) != set(places):
+        raise HeadwiseError(
+            f"The heads named are of layers {', '.join(map(str, places))}, and layers={list(wanted)} says otherwise. Leave layers out."
+        )
+    return tuple(first), tuple(places)

@@ -1,0 +1,194 @@
+"""Is the hooked model the model? Identities that must hold, measured.
+
+`cheap` looks at a few tokens in one forward pass and is run whenever a model is loaded; `headwise
+check MODEL` measures all of them. An architecture in which one fails is refused by its name: its
+hooks would mean something else than they say.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from headwise.errors import HeadwiseError
+
+from .architecture import Side
+from .attention_backend import Place, Tap
+from .model import Model
+
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One identity with its measured error.
+
+    Attributes:
+        name: What must be equal.
+        error: Largest difference, relative to the largest number on the right-hand side.
+        tolerance: What is allowed for the type of the weights.
+    """
+
+    name: str
+    error: float
+    tolerance: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the error is within the tolerance; NaN is not."""
+        return self.error <= self.tolerance
+
+
+def verify(model: Model) -> None:
+    """Refuses a model in which a cheap identity fails.
+
+    Raises:
+        HeadwiseError: The first identity that fails, with its error.
+    """
+    for identity in cheap(model):
+        if not identity.holds:
+            raise HeadwiseError(
+                f"{model.name} cannot be hooked as a {type(model.hf).__name__}: the identity '{identity.name}' has an "
+                f"error of {identity.error:.1e}, more than {identity.tolerance:.0e}. Its heads are put together in a way "
+                "that Headwise does not know; `headwise check` shows every identity."
+            )
+
+
+def cheap(model: Model) -> list[Identity]:
+    """Identities of attention, on two short rows of tokens, the second of them padded."""
+    tokens, mask, targets = _tokens(model)
+    outputs: dict[tuple[str, int], Tensor] = {}
+    runs: Counter[tuple[str, int]] = Counter()
+    handles = [
+        attention.output.register_forward_hook(_keep(outputs, runs, place))
+        for place, attention in model.engine.attention_layers()
+    ]
+    try:
+        with _kept(model, ("v", "pattern", "z")) as seen:
+            model.forward(tokens, mask, targets)
+    finally:
+        for handle in handles:
+            handle.remove()
+    most = max(runs.values())
+    return [
+        Identity("every block runs once", float(most - 1), 0.0),
+        _worst(model, "rows of the pattern sum to 1", _row_sums, seen),
+        _worst(model, "masked positions get 0", _masked(mask.to(model.device)), seen),
+        _worst(model, "pattern @ v == z", _weighted_values, seen),
+        _worst(model, "sum of updates + bias == attention output", _updates(outputs), seen),
+    ]
+
+
+def everything(model: Model) -> list[Identity]:
+    """All identities: the cheap ones, and that neither taps nor padding change what is computed."""
+    tokens, mask, targets = _tokens(model)
+    run: Callable[..., Tensor | None] = model.logits if model.has_output_head else model.forward
+    what = "logits" if model.has_output_head else "last hidden state"
+    plain = run(tokens, mask, targets)
+    with _kept(model, ("pattern",)):
+        tapped = run(tokens, mask, targets)
+    alone = run(tokens[1:, :3], mask[1:, :3], None if targets is None else targets[1:])
+    assert plain is not None and tapped is not None and alone is not None
+    padded = plain[1:, : alone.shape[1]]
+    return [
+        *cheap(model),
+        _identity(model, f"{what} with hooks == without", tapped, plain),
+        _identity(model, f"{what} of a padded sentence == alone", padded, alone),
+    ]
+
+
+def _keep(
+    outputs: dict[tuple[str, int], Tensor],
+    runs: Counter[tuple[str, int]],
+    place: tuple[str, int],
+) -> Callable[[torch.nn.Module, object, Tensor], None]:
+    def keep(module: torch.nn.Module, inputs: object, output: Tensor) -> None:
+        outputs[place] = output.detach()
+        runs[place] += 1
+
+    return keep
+
+
+def _tokens(model: Model) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Six tokens, and three with padding; any ids do, so they are spread over the vocabulary."""
+    n = int(model.hf.get_input_embeddings().weight.shape[0])
+    ids = torch.arange(1, 10) * 7919 % max(n - 10, 1) + min(9, n - 1)
+    tokens = torch.full((2, 6), model.pad_token)
+    tokens[0], tokens[1, :3] = ids[:6], ids[6:]
+    mask = torch.tensor([[1] * 6, [1] * 3 + [0] * 3])
+    return tokens, mask, ids[:8].reshape(2, 4) if len(model.stacks) == 2 else None
+
+
+Seen = Mapping[tuple[str, Place], Tensor]  # by site and place
+Compare = Callable[[Model, Side, int, Seen], tuple[Tensor, Tensor]]
+
+
+@contextmanager
+def _kept(model: Model, sites: Sequence[str]) -> Generator[Seen]:
+    """Keeps the tensors at some sites of every attention while the body runs the model."""
+    seen: dict[tuple[str, Place], Tensor] = {}
+
+    def keep(site: str, place: Place) -> Tap:
+        return Tap(site, place, lambda tensor: seen.__setitem__((site, place), tensor.detach()))
+
+    places = [place for place, _ in model.engine.attention_layers()]
+    with model.engine.tapped([keep(site, place) for place in places for site in sites]):
+        yield seen
+
+
+def _worst(model: Model, name: str, compare: Compare, seen: Seen) -> Identity:
+    """The largest error of an identity over all attention layers."""
+    identities = [
+        _identity(model, name, *compare(model, side, layer, seen))
+        for (side, layer), _ in model.engine.attention_layers()
+    ]
+    return max(identities, key=lambda identity: (identity.error != identity.error, identity.error))
+
+
+def _identity(model: Model, name: str, found: Tensor, expected: Tensor) -> Identity:
+    difference = (found.double() - expected.double()).abs().max().item()
+    scale = max(expected.double().abs().max().item(), 1.0)
+    return Identity(name, difference / scale, TOLERANCES[model.dtype])
+
+
+def _row_sums(model: Model, side: Side, layer: int, seen: Seen) -> tuple[Tensor, Tensor]:
+    sums = seen["pattern", (side, layer)].double().sum(-1)
+    return sums, torch.ones_like(sums)
+
+
+def _masked(mask: Tensor) -> Compare:
+    def compare(model: Model, side: Side, layer: int, seen: Seen) -> tuple[Tensor, Tensor]:
+        pattern = seen["pattern", (side, layer)]
+        hidden = torch.zeros_like(pattern, dtype=torch.bool)
+        if side != "decoder":  # the decoder's own tokens are not padded here
+            real = mask.bool()
+            rows = real if side != "cross" else torch.ones_like(mask[:, :1]).bool()
+            hidden |= (~real)[:, None, None, :] & rows[:, None, :, None]
+        for_side = next((s for s in model.stacks if s.side == side), None)
+        if for_side is not None and for_side.attention[layer].is_causal:
+            n_query, n_key = pattern.shape[-2:]
+            hidden |= torch.ones(n_query, n_key, device=pattern.device).triu(1).bool()
+        weights = torch.where(hidden, pattern, torch.zeros_like(pattern))
+        return weights, torch.zeros_like(weights)
+
+    return compare
+
+
+def _weighted_values(model: Model, side: Side, layer: int, seen: Seen) -> tuple[Tensor, Tensor]:
+    pattern, v, z = (seen[site, (side, layer)] for site in ("pattern", "v", "z"))
+    values = v.repeat_interleave(pattern.shape[1] // v.shape[2], dim=2)
+    return torch.einsum("bhqk,bkhd->bqhd", pattern.to(values), values), z
+
+
+def _updates(outputs: dict[tuple[str, int], Tensor]) -> Compare:
+    def compare(model: Model, side: Side, layer: int, seen: Seen) -> tuple[Tensor, Tensor]:
+        attention = dict(model.engine.attention_layers())[side, layer]
+        z = seen["z", (side, layer)]
+        total = torch.einsum("bqhd,hdm->bqm", z, attention.W_O)
+        bias = attention.b_O
+        return total if bias is None else total + bias, outputs[side, layer]
+
+    return compare

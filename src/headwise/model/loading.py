@@ -1,0 +1,373 @@
+"""One way in for every model: a name, a folder, a hub id, or a model already in memory.
+
+Weights are read from safetensors only and remote code is never run. A TransformerLens bridge is
+taken as it is; TransformerLens, which takes seconds to import, is needed for nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import torch
+
+from headwise._files import hash_files
+from headwise.errors import HeadwiseError
+
+from . import identities, registry
+from .architecture import stacks_of
+from .attention_backend import EAGER, FUSED, Engine
+from .model import Model
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+def load(
+    name_or_model: str | Path | PreTrainedModel | TransformerBridge,
+    device: str = "auto",
+    dtype: str = "float32",
+    revision: str | None = None,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    verify: bool = True,
+) -> Model:
+    """Loads a model whose heads can be looked at.
+
+    Args:
+        name_or_model: `"burrow"` (inside this package), `"minilm"` (from its installed package), a folder with `config.json`
+            and safetensors, a hub id, a Hugging Face model in memory, or a TransformerBridge. A model
+            from memory is not copied, only put into evaluation mode; taps are on it only inside a
+            `with` block.
+        device: `"auto"` takes a GPU where there is one; otherwise any torch device. A model from
+            memory stays where it is unless a device is named.
+        dtype: `float32`, `bfloat16` or `float16`; ignored for a model from memory.
+        revision: Branch, tag or commit of a hub id.
+        tokenizer: Needed for a Hugging Face model in memory; for others their own is used.
+        verify: Whether to refuse a model whose heads do not add up to its attention, which is measured
+            on a few tokens (see `headwise.model.identities`).
+
+    Raises:
+        HeadwiseError: The name is unknown, the weights are not safetensors or do not match their
+            known hash, the architecture is not supported, an identity fails or a tokenizer is missing.
+    """
+    model = _load(name_or_model, device, dtype, revision, tokenizer)
+    model.hf.eval()
+    if verify:
+        identities.verify(model)
+    return model
+
+
+def _load(
+    name_or_model: str | Path | PreTrainedModel | TransformerBridge,
+    device: str,
+    dtype: str,
+    revision: str | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+) -> Model:
+    torch_dtype = parse_dtype(dtype)
+    if not isinstance(name_or_model, str | Path):
+        return _from_memory(name_or_model, None if device == "auto" else device, tokenizer)
+    place = _resolve_device(device)
+    source = registry.find(str(name_or_model))
+    if source.folder is not None and revision is not None:
+        raise HeadwiseError(
+            f"revision={revision!r} only applies to a hub id; {source.name!r} is read from files here."
+        )
+    weights_sha256 = _check_weights(source)
+    with _quiet():
+        hf_model, has_output_head = _load_weights(source, torch_dtype, revision)
+        own_tokenizer = tokenizer or _load_tokenizer(source, revision)
+        _move(hf_model, place)
+    return _describe(
+        source.name,
+        hf_model,
+        own_tokenizer,
+        has_output_head=has_output_head,
+        weights_sha256=weights_sha256,
+        license=source.license,
+    )
+
+
+def parse_dtype(name: str) -> torch.dtype:
+    """The torch type of a name.
+
+    Raises:
+        HeadwiseError: Not one of float32, bfloat16, float16.
+    """
+    if name not in DTYPES:
+        raise HeadwiseError(f"Unknown dtype {name!r}; expected one of {', '.join(DTYPES)}.")
+    return DTYPES[name]
+
+
+def _resolve_device(device: str) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+        torch.empty(1, device=resolved)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise HeadwiseError(
+            f"Cannot use device {device!r} here: {str(error).splitlines()[0]} "
+            "Use 'auto', 'cpu' or a device that torch finds on this machine."
+        ) from error
+    return resolved
+
+
+def _move(module: torch.nn.Module, device: torch.device) -> None:
+    module.to(device)
+
+
+def _check_weights(source: registry.Source) -> str:
+    """Hash of the weights in a folder, refused where it is known and differs."""
+    if source.folder is None:
+        return ""
+    files = sorted(source.folder.glob("*.safetensors"))
+    if not files:
+        raise HeadwiseError(
+            f"{source.folder}: no .safetensors file. Headwise reads weights from safetensors only; convert "
+            "other formats with save_pretrained(..., safe_serialization=True)."
+        )
+    found = hash_files(files)
+    if source.sha256 is not None and found != source.sha256:
+        raise HeadwiseError(
+            f"The weights of {source.name!r} in {source.folder} are not the expected ones: SHA-256 is "
+            f"{found}, expected {source.sha256}. Reinstall the package that brings them."
+        )
+    return found
+
+
+def _load_weights(
+    source: registry.Source, dtype: torch.dtype, revision: str | None
+) -> tuple[PreTrainedModel, bool]:
+    """The Hugging Face model, and whether the weights bring its output head."""
+    from safetensors import SafetensorError
+    from transformers import AutoConfig, AutoModel
+
+    place = str(source.folder or source.name)
+    try:
+        config: Any = AutoConfig.from_pretrained(place, revision=revision)
+        auto_class = _auto_class(config)
+        model, info = auto_class.from_pretrained(
+            place,
+            config=config,
+            revision=revision,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise HeadwiseError(_cannot_load(source, error)) from error
+    is_body = auto_class is AutoModel
+    lost = [
+        key
+        for key in info["missing_keys"]
+        if (is_body or key.startswith(f"{model.base_model_prefix}.")) and "pooler" not in key
+    ]
+    if lost:
+        raise HeadwiseError(
+            f"{place}: {len(lost)} weights of the model itself are missing, {lost[0]!r} among them. Is it a "
+            f"{type(model).__name__} checkpoint?"
+        )
+    return model.eval(), not is_body and not info["missing_keys"]
+
+
+def _auto_class(config: Any) -> Any:
+    """The class that loads what the checkpoint holds, its output head included if it has one."""
+    import transformers
+
+    (architecture, *_) = config.architectures or [""]
+    if config.is_encoder_decoder:
+        has_head = architecture.endswith("ForConditionalGeneration")
+        return transformers.AutoModelForSeq2SeqLM if has_head else transformers.AutoModel
+    if architecture.endswith(("ForCausalLM", "LMHeadModel")):
+        return transformers.AutoModelForCausalLM
+    if architecture.endswith(("ForMaskedLM", "ForPreTraining")):
+        return transformers.AutoModelForMaskedLM
+    return transformers.AutoModel
+
+
+def _cannot_load(source: registry.Source, error: Exception) -> str:
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if source.folder is not None:
+        return f"{source.folder}: cannot be loaded as a model: {first_line}"
+    return (
+        f"No model called {source.name!r}: it is not installed, not a folder, and the hub gave: {first_line} "
+        f"Known here: {', '.join(registry.known_names())}. `headwise models` lists what is available."
+    )
+
+
+def _load_tokenizer(source: registry.Source, revision: str | None) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    place = str(source.folder or source.name)
+    try:
+        return AutoTokenizer.from_pretrained(place, revision=revision)
+    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+        raise HeadwiseError(
+            f"{place}: the tokenizer cannot be loaded: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def random_like(model: Model, seed: int) -> Model:
+    """A model of the same shape whose weights mean nothing, on the same device and in the same type.
+
+    Its weights are drawn as its class draws them before training. It shares the tokenizer.
+
+    Raises:
+        HeadwiseError: The model's class cannot be made from its configuration alone.
+    """
+    kind = type(model.hf)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            config = _unwatched(model.hf.config)
+            drawn = kind(config).to(device=model.device, dtype=model.dtype).eval()
+        except Exception as error:
+            # Whatever a class of the user's own raises: there is no model without training to compare with.
+            raise HeadwiseError(
+                f"No model of the shape of {model.name} can be drawn: {kind.__name__}(config) failed with "
+                f"{type(error).__name__}: {error}. Give the class a constructor that takes its configuration alone, as "
+                "transformers' models have."
+            ) from error
+    return _describe(
+        f"{model.name} with random weights",
+        drawn,
+        model.tokenizer,
+        has_output_head=model.has_output_head,
+    )
+
+
+def _unwatched(config: Any) -> Any:
+    """A copy with an attention of the model's own: who watches one model, within taps, does not watch another that is made of its configuration."""
+    copy = deepcopy(config)
+    parts = [c for c in vars(copy).values() if hasattr(c, "_attn_implementation")]
+    for part in (copy, *parts):
+        if getattr(part, "_attn_implementation", None) in (EAGER, FUSED):
+            part._attn_implementation = "eager"
+    return copy
+
+
+# Models by the id of what they were made from: whoever holds a model shares its taps with everyone else.
+_HELD: WeakValueDictionary[int, Model] = WeakValueDictionary()
+
+
+def hold(model: object) -> Model:
+    """The `Model` of a model that the caller holds; with neither tokenizer nor copy of its own.
+
+    Raises:
+        HeadwiseError: It is nothing that can be hooked, or an identity fails.
+    """
+    if isinstance(model, Model):
+        return model
+    known = _HELD.get(id(model))
+    if known is not None:
+        return known
+    held = _from_memory(model, None, None, needs_tokenizer=False)
+    identities.verify(held)
+    return held
+
+
+def _from_memory(
+    model: object,
+    device: str | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+    *,
+    needs_tokenizer: bool = True,
+) -> Model:
+    from transformers import PreTrainedModel
+
+    if device is not None and isinstance(model, torch.nn.Module):
+        _move(model, _resolve_device(device))
+    if type(model).__name__ == "TransformerBridge":  # by name: importing its class takes seconds
+        bridge: Any = model
+        hf_model, name = bridge.original_model, str(bridge.cfg.model_name)
+        found = tokenizer or bridge.tokenizer
+    elif isinstance(model, PreTrainedModel):
+        bridge, hf_model, found = None, model, tokenizer
+        name = model.name_or_path or type(model).__name__
+    else:
+        raise HeadwiseError(
+            "Expected a Model, a Hugging Face PreTrainedModel or a TransformerBridge (or, for load(), a name or "
+            f"a folder); got {type(model).__name__}."
+        )
+    if found is None and needs_tokenizer:
+        raise HeadwiseError(
+            f"{name}: this model brings no tokenizer; pass load(model, tokenizer=...)."
+        )
+    has_output_head = hf_model.get_output_embeddings() is not None
+    made = _describe(name, hf_model, found, has_output_head=has_output_head, bridge=bridge)
+    _HELD[id(model)] = made
+    return made
+
+
+def _describe(
+    name: str,
+    hf_model: Any,
+    tokenizer: PreTrainedTokenizerBase | None,
+    *,
+    has_output_head: bool,
+    bridge: Any = None,
+    weights_sha256: str = "",
+    license: str = "",
+) -> Model:
+    if tokenizer is not None and not tokenizer.is_fast:
+        raise HeadwiseError(
+            f"{name}: words are aligned by a fast tokenizer's offsets, and this one is slow."
+        )
+    stacks = stacks_of(name, hf_model)
+    config = hf_model.config
+    lengths = [
+        value
+        for key in ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length")
+        if isinstance(value := getattr(config, key, None), int)
+    ]
+    limit = lengths[0] if lengths else int(getattr(tokenizer, "model_max_length", 10**9))
+    # RoBERTa starts counting after its padding index, so that many positions cannot be used.
+    offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
+    known = _HELD.get(id(bridge if bridge is not None else hf_model))
+    return Model(
+        name=name,
+        hf=hf_model,
+        tokenizer=tokenizer,
+        stacks=stacks,
+        engine=known.engine if known else Engine(hf_model, stacks, bridge),
+        n_context=limit - offset,
+        has_output_head=has_output_head,
+        weights_sha256=weights_sha256,
+        license=license,
+    )
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keeps the loaders' progress bars and notices off the screen, then restores them."""
+    from transformers.utils import logging as hf_logging
+
+    bars = hf_logging.is_progress_bar_enabled()
+    verbosity = hf_logging.get_verbosity()
+    hf_logging.disable_progress_bar()
+    hf_logging.set_verbosity_error()
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        hf_logging.set_verbosity(verbosity)
+        if bars:
+            hf_logging.enable_progress_bar()

@@ -1,0 +1,303 @@
+"""A Hugging Face model with its anatomy and the few facts that tests need beside it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from headwise.errors import HeadwiseError
+
+from .architecture import Attention, Side, Stack
+from .attention_backend import Engine, Stop
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A transformer whose heads can be looked at.
+
+    Attributes:
+        name: What the user called it.
+        hf: The Hugging Face model, unchanged.
+        tokenizer: A fast Hugging Face tokenizer; None for a model that only hooks are put on.
+        stacks: One stack of blocks, or an encoder's and a decoder's.
+        engine: Carries the taps that `headwise.activations.hooks` puts on the model.
+        n_context: Most tokens that the model takes.
+        has_output_head: Whether the weights include the output head; without it there are no logits.
+        weights_sha256: Hash of the weight files, or empty for a model from memory.
+        license: Licence of the weights where it is known.
+    """
+
+    name: str
+    hf: Any
+    tokenizer: PreTrainedTokenizerBase | None
+    stacks: tuple[Stack, ...]
+    engine: Engine = field(repr=False)
+    n_context: int
+    has_output_head: bool
+    weights_sha256: str = ""
+    license: str = ""
+
+    def __repr__(self) -> str:
+        size = " + ".join(f"{len(stack.blocks)}" for stack in self.stacks)
+        return (
+            f"Model({self.name!r}, {self.kind}, {size} layers x {self.n_heads} heads, "
+            f"{str(self.dtype).removeprefix('torch.')}, {self.device})"
+        )
+
+    @property
+    def kind(self) -> str:
+        """`encoder`, `decoder` or `encoder-decoder`."""
+        if len(self.stacks) == 2:
+            return "encoder-decoder"
+        return "decoder" if self.is_causal else "encoder"
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether a position sees only itself and what is before it (the decoder's, if there are two)."""
+        return self.stacks[-1].attention[0].is_causal
+
+    @property
+    def pad_token(self) -> int:
+        """A token id for padding, which is masked and so may be any."""
+        pad = getattr(self.tokenizer, "pad_token_id", None)
+        return pad if isinstance(pad, int) else 0
+
+    def attention(self, side: Side = "", layer: int = 0) -> Attention:
+        """An attention layer; `cross` has its own."""
+        for stack in self.stacks:
+            if side == "cross" and stack.cross:
+                return stack.cross[layer]
+            if stack.side == side:
+                return stack.attention[layer]
+        raise HeadwiseError(
+            f"{self.name} is a model without {side or 'self'}-attention of that kind."
+        )
+
+    @property
+    def n_layers(self) -> int:
+        """Number of blocks in the (last) stack."""
+        return len(self.stacks[-1].blocks)
+
+    @property
+    def n_heads(self) -> int:
+        """Query heads per block."""
+        return self.stacks[-1].attention[0].n_heads
+
+    @property
+    def n_key_value_heads(self) -> int:
+        """Key and value heads per block."""
+        return self.stacks[-1].attention[0].n_key_value_heads
+
+    @property
+    def d_head(self) -> int:
+        """Width of one head."""
+        return self.stacks[-1].attention[0].d_head
+
+    @property
+    def d_model(self) -> int:
+        """Width of the residual stream."""
+        return int(self.stacks[-1].attention[0].W_O.shape[-1])
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.hf.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return next(self.hf.parameters()).dtype
+
+    def to(self, device: str | torch.device) -> Model:
+        """Moves the weights to another device, as torch does: in place, and gives the model back."""
+        self.hf.to(device)
+        return self
+
+    def tokenize(
+        self, text: str | Sequence[str]
+    ) -> tuple[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]]:
+        """Tokens and mask of a text or several, padded on the right: `model.logits(*model.tokenize("The mole dug."))`.
+
+        Raises:
+            HeadwiseError: No text, or a model that was given without a tokenizer.
+        """
+        texts = [text] if isinstance(text, str) else list(text)
+        if self.tokenizer is None or not texts:
+            raise HeadwiseError(
+                f"{self.name} was given without a tokenizer; pass one: headwise.load(model, tokenizer=...)."
+                if texts
+                else "There is no text to tokenize; pass a text or a list of texts."
+            )
+        rows: list[list[int]] = cast(Any, self.tokenizer(texts, truncation=False))["input_ids"]
+        width = max(map(len, rows))
+        tokens = torch.tensor([[*row, *[self.pad_token] * (width - len(row))] for row in rows])
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        return tokens, mask
+
+    def __call__(
+        self, text: str | Sequence[str]
+    ) -> Float[Tensor, "batch pos vocabulary"] | Float[Tensor, "batch pos d_model"]:
+        """Logits at every token of a text or several; the last hidden state of a model without an output head."""
+        tokens, mask = self.tokenize(text)
+        if self.has_output_head:
+            return self.logits(tokens, mask)
+        return cast(Tensor, self.forward(tokens, mask))
+
+    def forward(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        mask: Int[Tensor, "batch pos"] | None = None,
+        targets: Int[Tensor, "batch target"] | None = None,
+        target_mask: Int[Tensor, "batch target"] | None = None,
+        source: Float[Tensor, "batch pos d_model"] | None = None,
+        gradients: bool = False,
+    ) -> Float[Tensor, "batch out d_model"] | None:
+        """Runs the blocks without the output head.
+
+        Args:
+            tokens: Token ids, padded on either side.
+            mask: 1 for a token and 0 for padding; all tokens by default.
+            targets: What the decoder of an encoder-decoder model is given; its start token by default.
+            target_mask: Mask of the targets.
+            source: What the encoder came to, if it need not be run.
+            gradients: Whether the pass can be differentiated.
+
+        Returns:
+            The last hidden state, or None where the pass was ended early because nothing more was wanted.
+        """
+        inputs = self._inputs(tokens, mask, targets, target_mask)
+        with torch.enable_grad() if gradients else torch.inference_mode(), suppress(Stop):
+            if len(self.stacks) == 1:
+                return self.hf.base_model(**inputs).last_hidden_state
+            return self._both_stacks(inputs, source)
+        return None
+
+    def _both_stacks(self, inputs: dict[str, Any], source: Tensor | None) -> Tensor:
+        """Encoder, then decoder: as the whole model runs them, less its output head."""
+        if source is None:
+            encoder = self.hf.get_encoder()
+            source = encoder(
+                input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]
+            ).last_hidden_state
+        return self.hf.get_decoder()(
+            input_ids=inputs["decoder_input_ids"],
+            attention_mask=inputs.get("decoder_attention_mask"),
+            encoder_hidden_states=source,
+            encoder_attention_mask=inputs["attention_mask"],
+            use_cache=False,
+        ).last_hidden_state
+
+    def logits(
+        self,
+        tokens: Int[Tensor, "batch pos"],
+        mask: Int[Tensor, "batch pos"] | None = None,
+        targets: Int[Tensor, "batch target"] | None = None,
+        target_mask: Int[Tensor, "batch target"] | None = None,
+        source: Float[Tensor, "batch pos d_model"] | None = None,
+        keep: Int[Tensor, " kept"] | None = None,
+        gradients: bool = False,
+    ) -> Float[Tensor, "batch out vocabulary"]:
+        """Runs the whole model with its output head.
+
+        Args:
+            tokens: As in `forward`.
+            mask: As in `forward`.
+            targets: As in `forward`.
+            target_mask: As in `forward`.
+            source: As in `forward`.
+            keep: Positions at which logits are wanted; elsewhere the head is not run, if the model can do so.
+            gradients: As in `forward`.
+
+        Raises:
+            HeadwiseError: The weights bring no output head, or a row is longer than `n_context`.
+        """
+        if not self.has_output_head:
+            raise HeadwiseError(
+                f"The weights of {self.name} bring no output head, so there are no logits."
+            )
+        inputs = self._inputs(tokens, mask, targets, target_mask)
+        if source is not None:
+            from transformers.modeling_outputs import BaseModelOutput
+
+            inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=cast(Any, source))
+            del inputs["input_ids"]
+        with torch.enable_grad() if gradients else torch.inference_mode():
+            if keep is not None and "logits_to_keep" in self._head_parameters:
+                return self.hf(**inputs, logits_to_keep=keep.to(self.device)).logits
+            logits = self.hf(**inputs).logits
+            return logits if keep is None else logits[:, keep]
+
+    def _inputs(
+        self,
+        tokens: Tensor,
+        mask: Tensor | None,
+        targets: Tensor | None,
+        target_mask: Tensor | None,
+    ) -> dict[str, Any]:
+        self._refuse_too_long(tokens)
+        mask = torch.ones_like(tokens) if mask is None else mask
+        inputs: dict[str, Any] = {"input_ids": tokens, "attention_mask": mask}
+        if bool((mask[:, :1] == 0).any()):
+            inputs |= self._left_padded_positions(mask)
+        if len(self.stacks) == 2:
+            start = self.hf.config.decoder_start_token_id
+            inputs["decoder_input_ids"] = (
+                torch.full_like(tokens[:, :1], start) if targets is None else targets
+            )
+            if target_mask is not None:
+                inputs["decoder_attention_mask"] = target_mask
+        if self.is_causal:
+            inputs["use_cache"] = False
+        return {
+            name: value.to(self.device) if isinstance(value, Tensor) else value
+            for name, value in inputs.items()
+        }
+
+    def _refuse_too_long(self, tokens: Tensor) -> None:
+        """Positions beyond the context were never learned, or do not exist."""
+        if tokens.shape[1] > self.n_context and not self._has_relative_positions:
+            raise HeadwiseError(
+                f"{self.name} takes at most {self.n_context} tokens at a time and got {tokens.shape[1]}. Cut the text, "
+                "or divide it into several."
+            )
+
+    @cached_property
+    def _has_relative_positions(self) -> bool:
+        return any(hasattr(module, "relative_attention_bias") for module in self.hf.modules())
+
+    def _left_padded_positions(self, mask: Tensor) -> dict[str, Tensor]:
+        """Positions that count tokens and not padding, where the model does not see to that itself."""
+        if self._numbers_positions_itself:
+            return {}
+        if "position_ids" not in self._parameters:
+            raise HeadwiseError(
+                f"{self.name} numbers positions by their place in the row, so padding on the left would be "
+                "seen. Pad on the right."
+            )
+        return {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
+
+    @cached_property
+    def _parameters(self) -> frozenset[str]:
+        return frozenset(inspect.signature(self.hf.base_model.forward).parameters)
+
+    @cached_property
+    def _head_parameters(self) -> frozenset[str]:
+        return frozenset(inspect.signature(self.hf.forward).parameters)
+
+    @cached_property
+    def _numbers_positions_itself(self) -> bool:
+        """Relative positions (T5), or positions counted from the tokens that are not padding (RoBERTa)."""
+        return self._has_relative_positions or any(
+            hasattr(module, "create_position_ids_from_input_ids") for module in self.hf.modules()
+        )

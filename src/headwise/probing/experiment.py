@@ -1,0 +1,456 @@
+"""Carries: can a fact be read, linearly, from what the model holds at a word?
+
+For every layer of the residual stream, and for every head's key, value, output `z` and update `z W_O`, the
+vector of the marked word is classified by its label: by the nearest class mean (cosine) and by logistic
+regression. Scores are of sentences that were not fitted: the data's own test part, or folds that keep
+every group whole. Beside them stand baselines that need no layer and no head (see `plain`): the majority class, a bag of words, the mean of the
+same words' input embeddings, the words beside, the place in the sentence. What counts is the gain over the best of them, chosen on what each fold
+fits, tested jointly over heads, and held against models with random weights and with uniform attention.
+
+A high score says that the fact is there, not that the model uses it (Hewitt and Liang 2019;
+Ravichander, Belinkov and Hovy 2021).
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Int
+from numpy import ndarray
+
+from headwise._progress import track
+from headwise._result import Result
+from headwise._validate import OneOrMore, as_tuple
+from headwise.activations import alignment
+from headwise.data.suite import Suite
+from headwise.errors import HeadwiseError
+from headwise.model.heads import AnyHeads, by_number
+from headwise.model.model import Model
+from headwise.stats import Clusters, balanced_mean, balanced_of
+from headwise.stats.deciding import N_RANDOM_PROBED
+
+from . import _text_baselines, gains
+from ._codelength import orders_of
+from ._fitting import Job, Task, fit_all
+from ._selectivity import control_task
+from ._table import table_of
+from ._text_baselines import (
+    BAG_OF_WORDS,
+    BEST_BASELINE,
+    MAJORITY,
+    NEXT_WORD,
+    PLACE,
+    PREVIOUS_WORD,
+    STATIC_MEAN,
+    WORD,
+)
+from ._vectors import SITES, Key, ProbeSite, read_vectors, update_basis
+from .classifiers import CLASSIFIERS, CentroidClassifier, Classifier, Logistic, inner_folds, weights
+from .controls import Scored, probe_controls
+from .gains import Choice, Estimate
+from .labelled_words import Examples, divide
+from .linear_probe import Probe
+from .splits import RareLabels
+
+__all__ = [
+    "BAG_OF_WORDS",
+    "BEST",
+    "BEST_BASELINE",
+    "MAJORITY",
+    "NEXT_WORD",
+    "PLACE",
+    "PREVIOUS_WORD",
+    "STATIC_MEAN",
+    "WORD",
+    "Choice",
+    "Estimate",
+    "ProbeResult",
+    "fit_probe",
+    "probe",
+]
+
+MIN_WORDS = (
+    10  # kinds of read words, from which on they are a sample of words and not the question itself
+)
+GIVEN_AWAY = 0.5  # of the way from the most frequent label to all right
+BEST: gains.Place = (BEST_BASELINE, "chosen")
+WITH_CODELENGTH = ("residual", "z")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ProbeResult(Result):
+    """How well a label can be read at every place that was probed, and how much better than without the model.
+
+    Attributes:
+        model: Name of the model.
+        suite: Name of the suite.
+        labels: The classes, in the order of the codes in `truth`.
+        truth: Class of each scored example.
+        predictions: Predicted class of each scored example by (site, layer, head) and classifier; the baselines are named in `headwise.probing._text_baselines`,
+            and `BEST` is the best of them, chosen for each fold on what it fits.
+        groups: Group of each scored example, as an index.
+        clusters: What intervals and tests go by: groups, and where words of ten kinds or more are read these, too.
+        sentences: Index in the suite of each scored example.
+        fold: Fold that scored each example.
+        folds: Number of folds, or 0 where the data's own split was used.
+        best_baselines: Place and classifier of the best baseline of each fold.
+        controls: One row per place of every control (random weights, uniform attention), see `untrained.probe_controls`.
+        n_alike: Examples that have a near-duplicate in another group, with which that group was joined, or
+            in the other part of the data's own split; see `headwise.probing.splits`.
+        n_fitted: Examples that were fitted at a time (on average over folds).
+        dropped: Labels left out because too few groups have them.
+        missing: Examples left out because their word is cut off, shares its only token, or there is no word
+            at the position asked for.
+        coverage: How words were split and aligned.
+        seed: The seed of folds, controls and tests.
+        warnings: What a reader must know before believing a score: a sign that gives the label away, controls that could not be run.
+        selectivity_note: How selectivity was found, or why there is none.
+        table: One row per `site` (`residual`, `z`, ..., and the baselines), `layer`, `head` (empty for the residual stream and the baselines) and
+            `classifier`, with what `probe_table.table_of` says.
+    """
+
+    model: str
+    suite: str
+    labels: tuple[str, ...]
+    truth: Int[ndarray, " example"]
+    predictions: dict[tuple[Key, str], Int[ndarray, " example"]]
+    groups: Int[ndarray, " example"]
+    clusters: Clusters
+    sentences: Int[ndarray, " example"]
+    fold: Int[ndarray, " example"]
+    folds: int
+    best_baselines: tuple[tuple[Key, str], ...]
+    controls: pd.DataFrame
+    n_alike: int
+    n_fitted: int
+    dropped: tuple[str, ...]
+    missing: int
+    coverage: alignment.Coverage
+    seed: int
+    warnings: tuple[str, ...]
+    selectivity_note: str
+    table: pd.DataFrame
+
+    def correct(self, key: Key, classifier: str) -> Float[ndarray, " example"]:
+        """1 where the prediction is right and 0 where it is not."""
+        return (self.predictions[key, classifier] == self.truth).astype(float)
+
+    def chosen(self, site: ProbeSite, classifier: Classifier) -> Choice:
+        """The best place at a site, each example scored at the place that was chosen on the other half of the groups.
+
+        The best of many scores is too good to be true on the examples it was chosen by, and which half it was chosen on is a lottery: so
+        both halves choose in turn, over 20 halvings.
+        """
+        keys = [key for key, fitted in self.predictions if key[0] == site and fitted == classifier]
+        own: pd.DataFrame = self.controls.loc[(self.controls["site"] == site) & (self.controls["classifier"] == classifier)]  # fmt: skip
+        return gains.choose(
+            keys,
+            classifier,
+            np.stack([self.correct(key, classifier) for key in keys]),
+            self.correct(*BEST),
+            self.truth,
+            self.groups,
+            self.clusters,
+            max(own["t"].to_numpy(dtype=float), default=float("nan")),
+            self.seed,
+        )
+
+    def rate(
+        self, key: Key, classifier: str, examples: Bool[ndarray, " example"] | None = None
+    ) -> Estimate:
+        """Balanced accuracy at a place, on some of the scored examples or on all."""
+        return self._estimate(self.correct(key, classifier), examples, is_rate=True)
+
+    def gain(
+        self,
+        key: Key,
+        classifier: str,
+        other: tuple[Key, str] = BEST,
+        examples: Bool[ndarray, " example"] | None = None,
+    ) -> Estimate:
+        """How much higher the balanced accuracy of a place is than that of another (by default the best baseline), paired by example."""
+        values = self.correct(key, classifier) - self.correct(*other)
+        return self._estimate(values, examples, is_rate=False)
+
+    def _estimate(
+        self,
+        values: Float[ndarray, " example"],
+        examples: Bool[ndarray, " example"] | None,
+        *,
+        is_rate: bool,
+    ) -> Estimate:
+        kept = np.ones(len(values), dtype=bool) if examples is None else examples
+        bound = "rate" if is_rate else "difference"
+        return Estimate.of(
+            balanced_of(values[kept], self.truth[kept], self.clusters.where(kept), bound)
+        )
+
+    def baseline_sentence(self) -> str:
+        """Which baseline was the one to beat, how well it reads the label, and whether a bag of words could have won."""
+        counts = Counter(_text_baselines.name_of(place) for place in self.best_baselines)
+        folds = len(self.best_baselines)
+        which = ", ".join(f"{name} ({n} of {folds} folds)" for name, n in counts.most_common())
+        best, bag = self.rate(*BEST), self.rate(BAG_OF_WORDS, "logistic")
+        said = f"The baseline to beat is chosen on what each fold fits: {which}; it reads {100 * best.value:.0f}%."
+        if bag.low <= 1 / len(self.labels):
+            said += (
+                f" The bag of words reads {100 * bag.value:.0f}%, no more than chance: where the words that decide are in one fold only, it "
+                "cannot win, and likeness between words can."
+            )
+        return said
+
+    def confusion(self, key: Key, classifier: str) -> pd.DataFrame:
+        """How often each label (rows) was read as each (columns), at one place."""
+        counts = np.zeros((len(self.labels), len(self.labels)), dtype=int)
+        np.add.at(counts, (self.truth, self.predictions[key, classifier]), 1)
+        return pd.DataFrame(counts, index=list(self.labels), columns=list(self.labels))
+
+
+def probe(
+    model: Model,
+    suite: Suite,
+    label: str = "mark",
+    sites: OneOrMore[ProbeSite] = SITES,
+    layers: OneOrMore[int] | None = None,
+    heads: AnyHeads | None = None,
+    position: int | str = 0,
+    folds: int = 5,
+    seed: int = 0,
+    labels: Sequence[str] | None = None,
+    max_examples: int | None = None,
+    classifiers: OneOrMore[Classifier] = CLASSIFIERS,
+    logistic: Logistic | None = None,
+    rare_labels: RareLabels = "refuse",
+    controls: bool = True,
+    n_jobs: int | None = None,
+    checkpoint_dir: str | Path | None = None,
+    n_random: int = N_RANDOM_PROBED,
+) -> ProbeResult:
+    """Reads a label from the vectors of marked words, everywhere in the model.
+
+    Args:
+        model: The model.
+        suite: Sentences with marks. Where they bring their own train and test parts these are used.
+        label: What is read: `"mark"`, the label of each mark, whatever it says; or `"part of speech"`, the tag
+            of every word.
+        sites: `residual` (every layer, `n_layers` being the end), and `z`, `update` (what the head adds to
+            the residual stream, `z W_O`), `k`, `v` (every head; keys and values that several heads share are
+            probed once, under the number of the shared one). All of them by default.
+        layers: Layers to probe; all by default.
+        heads: Heads to probe; all by default.
+        position: Where the label is read: 0 is the marked word, -1 the one before it; or a relation, for
+            the nearest word that the marked one governs by it (`"sense"`: is the sense already in the words
+            that give it?). Marked words without such a word are left out.
+        folds: Number of folds where the data bring no split; a group is never in two of them.
+        seed: Fixes the folds, the controls and the tests.
+        labels: Read only these; all by default.
+        max_examples: Most words to probe; more are drawn at random. By default all that are marked, and 3,000
+            where every word has a label.
+        classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
+            regression.
+        logistic: How logistic regression is fitted; by default on standardised vectors, with the penalty
+            chosen on inner folds.
+        controls: Whether the probe is also fitted to a control task, for its codelength, and in models with random weights and
+            uniform attention. Without these nothing is shown to be more than any model would give: `control_t` is NaN.
+        n_jobs: Processes that fit; by default what suits the machine and the work.
+        checkpoint_dir: Folder in which each fit is kept, so that a run that was stopped goes on with those missing.
+        rare_labels: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
+            the label.
+        n_random: Models with random weights among the controls; 0 leaves out uniform attention, too. They are asked at the sites `residual` and
+            `z`, of which evidence is given.
+
+    Raises:
+        HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
+            folds, labels that each fill one group, or a marked word that the tokenizer drops.
+    """
+    sites, classifiers = as_tuple(sites), as_tuple(classifiers)
+    numbers, layers = by_number(model, heads, layers)
+    examples = Examples.of(model, suite, label, position, labels, max_examples, seed)
+    everything = examples.labels
+    examples, divided = divide(examples, suite, folds, seed, rare_labels)
+    splits = divided.splits
+    features = read_vectors(model, suite, examples, sites, layers, numbers)
+    order = np.sort(np.concatenate([test for _, test in splits]))
+    of_baselines = _text_baselines.baseline_jobs(model, suite, examples)
+    places = [place for place, _ in of_baselines]
+    jobs = [job for _, job in of_baselines]
+    for key, values in features.items():
+        for classifier in classifiers:
+            places.append((key, classifier))
+            jobs.append(Job(values, classifier, has_codelength=key[0] in WITH_CODELENGTH))
+    control, note = None, "Selectivity was not asked for."
+    if controls:
+        control, note = control_task(examples, suite, splits, seed, is_causal=model.is_causal)
+    inner = tuple(inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits)
+    task = Task(
+        codes=examples.codes,
+        groups=divided.groups,
+        splits=splits,
+        control=None if control is None else control.codes,
+        orders=orders_of(examples.codes, divided.groups, seed) if controls else (),
+        n_labels=len(examples.labels),
+        inner=inner,
+    )
+    kept = None if checkpoint_dir is None else Path(checkpoint_dir)
+    how = logistic or Logistic()
+    done = fit_all(jobs, task, how, n_jobs=n_jobs, checkpoint_dir=kept)
+    fits = dict(track(done, len(jobs), "fitting probes"))
+    predictions = {place: fits[i].predicted[order] for i, place in enumerate(places)}
+    truth, groups = examples.codes[order], divided.groups[order]
+    fold = np.empty(len(examples.codes), dtype=int)
+    for f, (_, test) in enumerate(splits):
+        fold[test] = f
+    n_baselines = len(of_baselines)
+    best = gains.best_baseline(
+        {place: predictions[place] for place in places[:n_baselines]},
+        {place: fits[i].inner for i, place in enumerate(places[:n_baselines])},
+        truth,
+        fold[order],
+    )
+    predictions = {**dict(list(predictions.items())[:n_baselines]), BEST: best.predicted, **predictions}  # fmt: skip
+    clusters = _clusters(suite, examples, divided.groups, order)
+    of_controls, why = probe_controls(
+        model, suite, examples, sites, layers, numbers, classifiers, task, how,
+        Scored(order, truth, (best.predicted == truth).astype(float), clusters),
+        n_random=n_random if controls else 0, seed=seed, n_jobs=n_jobs, checkpoint_dir=kept,
+    )  # fmt: skip
+    bits = {place: fits[i].bits for i, place in enumerate(places)}
+    selective: dict[tuple[Key, str], tuple[float, float]] = {}
+    if control is not None:
+        known = control.known
+        for i, place in enumerate(places):
+            if len(fits[i].control) and (fits[i].control[known] >= 0).all():
+                own = fits[i].predicted[known] == examples.codes[known]
+                other = fits[i].control[known] == control.codes[known]
+                selective[place] = float(own.mean()), float(other.mean())
+    table = table_of(predictions, truth, groups, clusters, selective, bits, of_controls, seed)
+    return ProbeResult(
+        model=model.name,
+        suite=suite.name,
+        labels=examples.labels,
+        truth=truth,
+        predictions=predictions,
+        groups=groups,
+        clusters=clusters,
+        sentences=examples.sentences[order],
+        fold=fold[order],
+        folds=0 if divided.own else len(splits),
+        best_baselines=best.places,
+        controls=of_controls,
+        n_alike=divided.n_alike,
+        n_fitted=round(np.mean([len(train) for train, _ in splits])),
+        dropped=tuple(name for name in everything if name not in examples.labels),
+        missing=examples.missing,
+        coverage=alignment.coverage(examples.alignments),
+        seed=seed,
+        warnings=(*_given_away(predictions, truth), *([why] if why else [])),
+        selectivity_note=note,
+        table=table.assign(
+            uniform_codelength=len(examples.codes) * np.log2(len(examples.labels)),
+            codelength_ratio=table["codelength"]
+            / (len(examples.codes) * np.log2(len(examples.labels))),
+        ),
+    )
+
+
+def _clusters(
+    suite: Suite,
+    examples: Examples,
+    groups: Int[ndarray, " example"],
+    order: Int[ndarray, " scored"],
+) -> Clusters:
+    """Groups, crossed with the read words where these vary: words are a sample, too (Clark 1973)."""
+    at = zip(examples.sentences[order], examples.positions[order], strict=True)
+    forms = [suite.sentences[int(i)].words[int(word)].lower() for i, word in at]
+    if len(set(forms)) < MIN_WORDS:
+        return Clusters.of(groups[order])
+    return Clusters.of(groups[order], np.array(forms))
+
+
+def _given_away(
+    predictions: dict[tuple[Key, str], Int[ndarray, " example"]], truth: Int[ndarray, " example"]
+) -> list[str]:
+    """A sentence for each single sign that decides the label far above the most frequent one."""
+    usual = 1 / len(np.unique(truth))
+    found: list[str] = []
+    for key, what in _text_baselines.ONE_SIGN.items():
+        if (key, "rule") not in predictions:
+            continue
+        score = float(balanced_mean((predictions[key, "rule"] == truth).astype(float), truth))
+        if score >= usual + GIVEN_AWAY * (1 - usual):
+            found.append(
+                f"The label is given away by {what}: a rule that knows nothing else reads it in {100 * score:.0f}% of unseen "
+                f"sentences (balanced; chance is {100 * usual:.0f}%). What a model reads beyond that is the gain."
+            )
+    return found
+
+
+def fit_probe(
+    model: Model,
+    suite: Suite,
+    label: str = "mark",
+    *,
+    site: ProbeSite = "residual",
+    layer: int,
+    head: int | None = None,
+    position: int | str = 0,
+    labels: Sequence[str] | None = None,
+    classifier: Classifier = "logistic",
+    logistic: Logistic | None = None,
+) -> Probe:
+    """Fits one probe to keep, at one place: on the data's own training part, else on everything.
+
+    Its score on what it was fitted on means nothing; `probe` gives honest ones.
+
+    Args:
+        model: The model.
+        suite: Sentences with marks.
+        label: As in `probe`.
+        site: `residual`, `z`, `update`, `k` or `v`.
+        layer: Layer of the site.
+        head: Which head; needed unless the site is `residual`.
+        position: As in `probe`.
+        labels: As in `probe`.
+        classifier: As in `probe`.
+        logistic: As in `probe`.
+
+    Raises:
+        HeadwiseError: As in `probe`; a head is missing or does not belong; vectors are not finite.
+    """
+    if (site == "residual") != (head is None):
+        raise HeadwiseError(
+            "The residual stream has no heads; leave head out."
+            if head is not None
+            else f"{site!r} is of a head; say which, head=0 to {model.n_heads - 1}."
+        )
+    examples = Examples.of(model, suite, label, position, labels)
+    heads = None if head is None else [head]
+    ((key, values),) = read_vectors(model, suite, examples, [site], [layer], heads).items()
+    fitted = np.ones(len(examples.codes), dtype=bool)
+    if suite.has_own_split:
+        fitted = np.array([suite.sentences[i].split == "train" for i in examples.sentences])
+    codes, groups = examples.codes[fitted], examples.groups[fitted]
+    made = (
+        CentroidClassifier()
+        if classifier == "centroid"
+        else (logistic or Logistic()).make(codes, groups)
+    )
+    weight, bias = weights(made.fit(values[fitted], codes))
+    if site == "update":  # from coordinates to the residual stream
+        basis = update_basis(model.attention(layer=layer).W_O)[1][key[2] or 0]
+        weight = weight @ basis.cpu().numpy()
+    return Probe(
+        model=model.name,
+        suite=suite.name,
+        label=label,
+        site=site,
+        layer=layer,
+        head=key[2],
+        classifier=classifier,
+        labels=examples.labels,
+        weight=weight,
+        bias=bias,
+    )

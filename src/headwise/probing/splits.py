@@ -1,0 +1,179 @@
+"""What may be fitted together and what must be scored apart.
+
+A probe that has seen a sentence's twin scores memory. So a group (a document, a template, a scene) is
+never on both sides of a split, and groups that hold nearly the same sentence count as one. Sentences
+are nearly the same if the cosine of their character n-grams (TF-IDF, 3 to 5 letters within words) is
+0.8 or more: one other word in a sentence of ten is, another sentence on the same matter is not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+from jaxtyping import Int
+from numpy import ndarray
+
+from headwise.errors import HeadwiseError
+
+ALIKE = 0.8
+ROWS_AT_ONCE = 512
+
+RareLabels = Literal["refuse", "reduce", "drop"]
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """How examples are divided.
+
+    Attributes:
+        splits: Fitted and scored examples of each fold, as indices.
+        groups: Group of each example; groups with near-duplicates are one.
+        n_alike: Examples with a near-duplicate in another group: joined, or, where the data bring their
+            own split, on the other side of it.
+        own: Whether the data brought the split.
+    """
+
+    splits: tuple[tuple[Int[ndarray, " _"], Int[ndarray, " _"]], ...]
+    groups: Int[ndarray, " example"]
+    n_alike: int
+    own: bool
+
+
+def own_split(
+    codes: Int[ndarray, " example"],
+    groups: Int[ndarray, " example"],
+    is_test: ndarray,
+    texts: Sequence[str],
+    labels: Sequence[str],
+) -> Folds:
+    """The split that the data bring.
+
+    Raises:
+        HeadwiseError: A label occurs in the test part only.
+    """
+    absent = set(codes[is_test].tolist()) - set(codes[~is_test].tolist())
+    if absent:
+        raise HeadwiseError(
+            f"The label {labels[min(absent)]!r} occurs in the test part only; nothing can be fitted for it."
+        )
+    first, second = near_duplicates(texts)
+    across = is_test[first] != is_test[second]
+    leaked = {*first[across & is_test[first]], *second[across & is_test[second]]}
+    split = (np.flatnonzero(~is_test), np.flatnonzero(is_test))
+    return Folds((split,), groups, len(leaked), own=True)
+
+
+def grouped_folds(
+    codes: Int[ndarray, " example"],
+    groups: Int[ndarray, " example"],
+    texts: Sequence[str],
+    labels: Sequence[str],
+    n_folds: int,
+    seed: int,
+    rare_labels: RareLabels = "refuse",
+) -> Folds:
+    """Stratified folds of whole groups.
+
+    Args:
+        codes: Label of each example, an index into `labels`.
+        groups: Group of each example.
+        texts: Sentence of each example.
+        labels: Names of the labels, for messages.
+        n_folds: How many folds.
+        seed: Fixes them.
+        rare_labels: With a label that occurs in fewer groups than there are folds: refuse, or make fewer folds;
+            labels to drop have been dropped before, see `scarce`.
+
+    Raises:
+        HeadwiseError: Fewer than two folds, or a label in too few groups.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if n_folds < 2:
+        raise HeadwiseError(f"folds={n_folds}: at least 2 are needed to score what was not fitted.")
+    joined, n_alike = join_alike(groups, texts)
+    n_groups = {name: len(np.unique(joined[codes == code])) for code, name in enumerate(labels)}
+    scarcest = min(n_groups, key=lambda name: n_groups[name])
+    least = n_groups[scarcest]
+    alike = _joined(groups, joined, texts)
+    if max(n_groups.values()) == 1:
+        raise HeadwiseError(
+            f"{alike}Every label occurs in one group only, so whatever tells groups apart tells labels apart, and no honest split "
+            "is possible. Give each label several groups."
+        )
+    if least < n_folds and (rare_labels != "reduce" or least < 2):
+        remedy = f"pass folds={least}" if least >= 2 else 'leave it out with rare_labels="drop"'
+        raise HeadwiseError(
+            f"{alike}The label {scarcest!r} occurs in {least} group(s), fewer than the {n_folds} folds. Add groups or "
+            f"{remedy}."
+        )
+    folder: Any = StratifiedGroupKFold(min(n_folds, least), shuffle=True, random_state=seed)
+    splits = tuple(folder.split(np.zeros(len(codes)), codes, joined))
+    return Folds(splits, joined, n_alike, own=False)
+
+
+def _joined(
+    groups: Int[ndarray, " example"], joined: Int[ndarray, " example"], texts: Sequence[str]
+) -> str:
+    """How many groups became one for their nearly alike sentences, with an example; empty if none did."""
+    before, after = len(np.unique(groups)), len(np.unique(joined))
+    if before == after:
+        return ""
+    largest = np.bincount(joined).argmax()
+    first, second = (
+        texts[np.flatnonzero((joined == largest) & (groups == g))[0]]
+        for g in np.unique(groups[joined == largest])[:2]
+    )
+    return (
+        f"Of {before} groups {after} are left, as groups with nearly the same sentences count as one: {first!r} and {second!r}, for example. "
+        "Vary the sentences of different groups. "
+    )
+
+
+def scarce(
+    codes: Int[ndarray, " example"],
+    groups: Int[ndarray, " example"],
+    texts: Sequence[str],
+    n_folds: int,
+) -> list[int]:
+    """Labels that occur in fewer groups than there are folds."""
+    joined, _ = join_alike(groups, texts)
+    return [
+        int(code) for code in np.unique(codes) if len(np.unique(joined[codes == code])) < n_folds
+    ]
+
+
+def join_alike(
+    groups: Int[ndarray, " example"], texts: Sequence[str]
+) -> tuple[Int[ndarray, " example"], int]:
+    """Groups in which those with near-duplicates are one, and how many examples that concerned."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = near_duplicates(texts)
+    across = groups[first] != groups[second]
+    n = int(groups.max(initial=-1)) + 1
+    edges = (np.ones(int(across.sum())), (groups[first[across]], groups[second[across]]))
+    _, component = connected_components(coo_array(edges, shape=(n, n)), directed=False)
+    return component[groups], len({*first[across], *second[across]})
+
+
+def near_duplicates(
+    texts: Sequence[str],
+) -> tuple[Int[ndarray, " pair"], Int[ndarray, " pair"]]:
+    """Pairs of different examples whose sentences are nearly the same, each pair once."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    found: list[tuple[ndarray, ndarray]] = []
+    if any(text.strip() for text in texts):
+        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
+        vectors = cast(Any, vectorizer.fit_transform(texts)).tocsr()
+        for start in range(0, len(texts), ROWS_AT_ONCE):
+            likeness = (vectors[start : start + ROWS_AT_ONCE] @ vectors.T).tocoo()
+            alike = (likeness.data >= ALIKE) & (likeness.row + start < likeness.col)
+            found.append((likeness.row[alike] + start, likeness.col[alike]))
+    first, second = (
+        np.concatenate([pair[side] for pair in found]) if found else np.empty(0) for side in (0, 1)
+    )
+    return first.astype(int), second.astype(int)

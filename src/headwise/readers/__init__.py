@@ -1,1 +1,0 @@
-"""One file per format that a `Suite` can be read from."""

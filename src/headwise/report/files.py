@@ -1,0 +1,172 @@
+"""Files: a report's folder appears whole or not at all, and takes no other report's place unasked."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headwise.errors import HeadwiseError
+
+from .html.render import render_index, render_report
+from .schema import Report, load_report, slug_of
+
+
+def check_writable(out: Path) -> None:
+    """Makes sure that reports can be written, before any work is done.
+
+    Raises:
+        HeadwiseError: The folder cannot be made or written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out, prefix=".headwise-"):
+            pass
+    except OSError as error:
+        raise HeadwiseError(
+            f"Cannot write reports to {str(out)!r}: {error.strerror}. Choose another folder with --out."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is to be written where.
+
+    Attributes:
+        out: The folder that holds all reports.
+        analysis: Name of the analysis.
+        model: Name of the model.
+        data: Name of the data that are asked; empty if none are.
+        options: What the analysis is told besides.
+        smoke: Whether this is a smoke run; it may not take the place of a whole one.
+    """
+
+    out: Path
+    analysis: str
+    model: str
+    data: str
+    options: Mapping[str, str]
+    smoke: bool
+
+    def check(self) -> None:
+        """Makes sure that the report's folder holds nothing but an earlier run of the same.
+
+        Raises:
+            HeadwiseError: It holds another report (of another model, other data or options, or a whole run), or something else.
+        """
+        folder = self.out / slug_of(self.analysis, self.model)
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return
+        rest = "Choose another folder with --out, or replace it with --overwrite."
+        try:
+            earlier = load_report(folder / "results.json")
+        except HeadwiseError as error:
+            raise HeadwiseError(
+                f"{str(folder)!r} holds something that is not a report: {error} {rest}"
+            ) from error
+        if differs := self._differs(earlier):
+            raise HeadwiseError(
+                f"{str(folder)!r} holds another report: {', '.join(differs)}. {rest}"
+            )
+
+    def _differs(self, earlier: Report) -> list[str]:
+        found = (
+            [] if earlier.model == self.model else [f"of the model {_short(repr(earlier.model))}"]
+        )
+        origin = earlier.provenance
+        if origin is None:
+            return found
+        if origin.data.name != self.data:
+            found.append(f"on other data ({_short(origin.data.name) or 'none'})")
+        if dict(self.options) != origin.options:
+            told = "; ".join(f"{name} {value}" for name, value in origin.options.items())
+            found.append(f"with other options ({_short(told) or 'none'})")
+        if self.smoke and not origin.smoke:
+            found.append("of a whole run, and this is a smoke run")
+        return found
+
+
+def write_report(report: Report, out: Path) -> Path:
+    """Writes `index.html`, `results.json` and `tables/*.csv`, replacing what is there: see `Place.check`.
+
+    Args:
+        report: The report; it is rendered from its JSON, not from memory.
+        out: The folder that holds all reports.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        HeadwiseError: The folder cannot be written; an earlier report is then untouched.
+    """
+    final = out / report.slug
+    check_writable(out)
+    workspace = Path(tempfile.mkdtemp(dir=out, prefix=f".{report.slug[:100]}-"))
+    try:
+        fresh = workspace / "fresh"
+        (fresh / "tables").mkdir(parents=True)
+        results = fresh / "results.json"
+        results.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        stored = load_report(results)
+        (fresh / "index.html").write_text(render_report(stored), encoding="utf-8")
+        for table in stored.tables:
+            table.to_frame().to_csv(fresh / "tables" / f"{table.name}.csv", index=False)
+        if final.exists():
+            final.rename(workspace / "replaced")
+        fresh.rename(final)
+    except OSError as error:
+        raise HeadwiseError(
+            f"Cannot write the report to {str(final)!r}: {error.strerror}."
+        ) from error
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+    return final / "index.html"
+
+
+def render_again(path: Path) -> Path:
+    """Draws the page of a report anew, from its `results.json` alone.
+
+    Args:
+        path: The file, or the folder that holds it.
+
+    Returns:
+        Path of the page, `index.html` beside the file.
+
+    Raises:
+        HeadwiseError: There is no such file, it cannot be read as a report, or the page cannot be written.
+    """
+    results = path / "results.json" if path.is_dir() else path
+    report = load_report(results)
+    return _replace(results.parent / "index.html", render_report(report))
+
+
+def write_index(out: Path) -> Path:
+    """Writes the page that compares every readable report in a folder."""
+    reports: Sequence[Report] = [
+        report for path in sorted(out.glob("*/results.json")) if (report := _readable(path))
+    ]
+    return _replace(out / "index.html", render_index(reports))
+
+
+def _replace(path: Path, html: str) -> Path:
+    """Writes a page whole or not at all."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", dir=path.parent, prefix=".index-", suffix=".html", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(html)
+        Path(file.name).chmod(0o644)
+        return Path(file.name).replace(path)
+    except OSError as error:
+        raise HeadwiseError(f"Cannot write {str(path)!r}: {error.strerror}.") from error
+
+
+def _readable(path: Path) -> Report | None:
+    try:
+        return load_report(path)
+    except HeadwiseError:
+        return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}\N{HORIZONTAL ELLIPSIS}"

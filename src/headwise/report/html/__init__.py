@@ -1,0 +1,1 @@
+"""The page: a report as one offline HTML file."""

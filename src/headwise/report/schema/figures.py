@@ -1,0 +1,91 @@
+"""Figures as data."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from headwise._formatting import Unit
+
+from .packed import Frozen, Grid, plain
+
+
+class Heatmap(Frozen):
+    """One number per layer and head.
+
+    Attributes:
+        title: What is shown.
+        caption: How to read it.
+        values: `[layer][head]`.
+        low: Value at the pale end of the scale; what is lower is as pale.
+        high: Value at the dark end of the scale.
+        baseline: The number to beat, with its name.
+        marked: (layer, head) cells to outline.
+        unit: How a value is written: a `rate` or `difference` is a share of 1.
+    """
+
+    kind: Literal["heatmap"] = "heatmap"
+    title: str
+    caption: str
+    values: Grid
+    low: float = 0.0
+    high: float = 1.0
+    baseline: tuple[str, float | None] | None = None
+    marked: list[tuple[int, int]] = []
+    unit: Unit = "rate"
+
+
+class Matrix(Frozen):
+    """Differences for many questions and every head: rows of questions, columns of heads.
+
+    Attributes:
+        title: What is shown.
+        caption: How to read it.
+        rows: What is asked, one name per row.
+        columns: Names of the heads.
+        breaks: Columns before which a new layer begins.
+        values: `[row][column]`; shares of 1, shown as points.
+        limit: Difference at which colours are strongest; 0 and less is pale.
+        marked: (row, column) cells to outline.
+        marks: What an outlined cell is.
+    """
+
+    kind: Literal["matrix"] = "matrix"
+    title: str
+    caption: str
+    rows: list[str]
+    columns: list[str]
+    breaks: list[int] = []
+    values: Grid
+    limit: Annotated[float, Field(gt=0)] = 0.5
+    marked: list[tuple[int, int]] = []
+    marks: str = ""
+
+
+class Series(Frozen):
+    """One line of a chart, with an interval where there is one."""
+
+    name: str
+    values: list[float | None]
+    low: list[float | None] = []
+    high: list[float | None] = []
+    is_baseline: bool = False
+
+    @field_validator("values", "low", "high", mode="before")
+    @classmethod
+    def _from_array(cls, values: object) -> object:
+        return plain(np.asarray(values, dtype=float))
+
+
+class Lines(Frozen):
+    """Rates, or shares that may be below 0 or above 1, over layers or whatever lies along x."""
+
+    kind: Literal["lines"] = "lines"
+    title: str
+    caption: str
+    x_label: str
+    x: list[float]
+    series: list[Series]
+
+
+Figure = Annotated[Heatmap | Matrix | Lines, Field(discriminator="kind")]

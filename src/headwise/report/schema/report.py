@@ -1,0 +1,138 @@
+"""Reports as data: what an analysis returns, `results.json` holds and the page is drawn from.
+
+The schema is versioned; files of earlier versions are upgraded when they are read. Missing numbers are `null` in the file
+and None here, or NaN in a packed array.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from pydantic import ValidationError
+
+from headwise._formatting import Verdict
+from headwise._result import Viewable
+from headwise.errors import HeadwiseError
+
+from .attention import Attention
+from .figures import Figure
+from .head_cards import Heads
+from .packed import Frozen
+from .tables import Table
+
+SCHEMA_VERSION = 2
+
+
+class Source(Frozen):
+    """Where a model or a data set came from."""
+
+    name: str
+    path: str = ""
+    sha256: str = ""
+    license: str = ""
+    note: str = ""
+
+
+class Provenance(Frozen):
+    """Everything needed to obtain the same figures again."""
+
+    created: str
+    seconds: float
+    command: str
+    seed: int
+    smoke: bool
+    device: str
+    dtype: str
+    platform: str
+    options: dict[str, str] = {}
+    versions: dict[str, str]
+    commit: str
+    dirty: bool | None
+    model: Source
+    data: Source
+
+
+class Report(Frozen, Viewable):
+    """The answer to one question about one model.
+
+    Attributes:
+        analysis: Name of the analysis.
+        model: Name of the model.
+        question: The question, in plain words.
+        verdict: What the evidence amounts to, by the rule stated in `method`.
+        answer: One sentence with its numbers; never stronger than the verdict.
+        controls: One line on what the controls reach: never-trained models, uniform attention, permuted labels; empty where none was run.
+        figures: In order of importance.
+        tables: In order of importance.
+        not_found: What was looked for and is not there, and what was not looked for.
+        method: Paragraphs in plain words.
+        references: Papers that the method comes from.
+        heads: What is known of every head, and what stands on its card.
+        attention: Sentences to look at.
+        provenance: Filled in by the runner.
+    """
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    analysis: str
+    model: str
+    question: str
+    verdict: Verdict
+    answer: str
+    controls: str = ""
+    figures: list[Figure]
+    tables: list[Table]
+    not_found: list[str]
+    method: list[str]
+    references: list[str]
+    heads: Heads | None = None
+    attention: Attention | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def slug(self) -> str:
+        """Name of the report's folder."""
+        return slug_of(self.analysis, self.model)
+
+
+def slug_of(analysis: str, model: str) -> str:
+    """Name of a report's folder: letters, digits, dots, dashes and underscores."""
+    name = f"{analysis}-{model}"[:200]
+    return "".join(c if c.isalnum() or c in "._-" else "-" for c in name)
+
+
+def _from_1(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 2 added what stands on cards and sentences to look at; a report without them is whole."""
+    return data | {"schema_version": 2}
+
+
+UPGRADES: dict[object, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+
+
+def load_report(path: Path) -> Report:
+    """Reads `results.json`.
+
+    Raises:
+        HeadwiseError: Not a report, cut short, or of a schema version that is not known.
+    """
+    try:
+        data: object = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise HeadwiseError(f"{path}: cannot be read as a report: {error}.") from error
+    version: object = data.get("schema_version") if isinstance(data, dict) else None
+    if version not in (*UPGRADES, SCHEMA_VERSION):
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        step = "A newer headwise made it: update this one." if newer else "Run the analysis again."
+        raise HeadwiseError(
+            f"{path}: a report of schema version {version!r}; this headwise reads {1} to {SCHEMA_VERSION}. {step}"
+        )
+    while version in UPGRADES:
+        data = UPGRADES[version](cast(dict[str, Any], data))
+        version = data["schema_version"]
+    try:
+        return Report.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise HeadwiseError(
+            f"{path}: not a complete report: {'.'.join(map(str, first['loc']))}: {first['msg']}."
+        ) from error

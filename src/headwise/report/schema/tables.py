@@ -1,0 +1,88 @@
+"""Tables as data."""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from headwise._formatting import Unit
+
+from .packed import Frozen
+
+Cell = str | int | float | None
+
+
+class Column(Frozen):
+    """One column of a table.
+
+    Attributes:
+        name: Name in the CSV file.
+        title: Heading on the page.
+        kind: How it is written: `rate` and `difference` are shares of 1 shown as percent and points.
+        note: What it is, for someone who asks.
+    """
+
+    name: str
+    title: str
+    kind: Unit = "text"
+    note: str = ""
+
+
+class Table(Frozen):
+    """Rows of a finding.
+
+    Attributes:
+        name: File name of its CSV, without ending.
+        title: Heading on the page.
+        caption: How to read it.
+        columns: In order.
+        rows: One list per row, in the order of the columns.
+        folded: Whether the page shows it only when opened.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
+    title: str
+    caption: str = ""
+    columns: list[Column]
+    rows: list[list[Cell]]
+    folded: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        title: str,
+        frame: pd.DataFrame,
+        columns: Sequence[Column],
+        *,
+        caption: str = "",
+        folded: bool = False,
+    ) -> "Table":
+        """Takes the named columns of a data frame."""
+        picked = frame[[column.name for column in columns]]
+        rows = [[_cell(value) for value in row] for row in picked.itertuples(index=False)]
+        return cls(
+            name=name,
+            title=title,
+            caption=caption,
+            columns=list(columns),
+            rows=rows,
+            folded=folded,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a data frame."""
+        return pd.DataFrame(self.rows, columns=[column.name for column in self.columns])
+
+
+def _cell(value: object) -> Cell:
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return None if math.isnan(value) else value
+    return value if isinstance(value, str | int) else str(value)

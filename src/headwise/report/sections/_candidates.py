@@ -1,0 +1,131 @@
+"""Sentences that may be shown: short enough, each once, with who should look at whom in them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from headwise.activations import alignment as words
+from headwise.attention import relation_query
+from headwise.attention.annotations import Corpus
+from headwise.attention.questions import AttentionOrder
+from headwise.attention.relation_query import Relation
+from headwise.data.suite import Sentence, Suite
+from headwise.model.model import Model
+from headwise.report.schema import Linked
+
+MOST_TOKENS = 64
+CHUNK = 256  # sentences that are tokenized at a time
+FEW = 6  # of sentences that are all too long
+
+Asked = tuple[str | Relation, AttentionOrder]
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A sentence that may be shown.
+
+    Attributes:
+        sentence: The sentence.
+        alignment: Its tokens.
+        links: Words that should be looked at, and by which; of a decoder without those that it cannot see.
+        asked: For each link, which of what was asked it belongs to.
+    """
+
+    sentence: Sentence
+    alignment: words.Alignment
+    links: tuple[Linked, ...] = ()
+    asked: tuple[int, ...] = ()
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens with special ones."""
+        return len(self.alignment.tokens)
+
+
+def candidates(
+    model: Model,
+    suite: Suite,
+    asked: Sequence[Asked],
+    *,
+    is_causal: bool,
+    seed: int,
+    n: int,
+) -> list[Candidate]:
+    """At most `n` different sentences in random order, those with links first.
+
+    Sentences of more than 64 tokens are passed over; where all are longer, the few shortest are taken.
+
+    Args:
+        model: The model.
+        suite: Sentences.
+        asked: Relations in the notation of `headwise.attention.relation_query`, each with who looks.
+        is_causal: Whether links to what stands later are left out.
+        seed: Fixes the order.
+        n: How many.
+    """
+    links = _links(suite, asked, is_causal=is_causal)
+    order = np.random.default_rng(seed).permutation(len(suite.sentences)).tolist()
+    order.sort(key=lambda i: not links[i])
+    once = {suite.sentences[i].words: i for i in reversed(order)}
+    kept = [i for i in order if once[suite.sentences[i].words] == i]
+    found: list[Candidate] = []
+    long: list[Candidate] = []
+    for i, alignment in _aligned(model, suite, kept):
+        if alignment.cut or not alignment.tokens:
+            continue
+        candidate = _candidate(suite.sentences[i], alignment, links[i])
+        (found if candidate.n_tokens <= MOST_TOKENS else long).append(candidate)
+        if len(found) == n:
+            break
+    found.sort(key=lambda candidate: not candidate.links)  # links may have had no tokens
+    return found or sorted(long, key=lambda candidate: candidate.n_tokens)[: min(FEW, n)]
+
+
+def _aligned(
+    model: Model, suite: Suite, order: Sequence[int]
+) -> Iterator[tuple[int, words.Alignment]]:
+    for start in range(0, len(order), CHUNK):
+        part = order[start : start + CHUNK]
+        yield from zip(part, words.align(model, [suite.sentences[i] for i in part]), strict=True)
+
+
+def _candidate(
+    sentence: Sentence, alignment: words.Alignment, links: Sequence[tuple[int, Linked]]
+) -> Candidate:
+    """Without links of words that have no token of their own."""
+    kept = [(a, k) for a, k in links if not alignment.missing & {k.query, k.key}]
+    return Candidate(sentence, alignment, tuple(k for _, k in kept), tuple(a for a, _ in kept))
+
+
+def _links(
+    suite: Suite, asked: Sequence[Asked], *, is_causal: bool
+) -> list[list[tuple[int, Linked]]]:
+    """For every sentence who should look at whom, and which of what was asked that is."""
+    found: list[list[tuple[int, Linked]]] = [[] for _ in suite.sentences]
+    corpus = Corpus.of(suite.sentences)
+    for index, (text, direction) in enumerate(asked):
+        (relation,) = relation_query.parse(text, suite)
+        for sentence, dependent, governor in relation.pairs(corpus).tolist():
+            looks, seen = governor, dependent
+            if direction == "dependent->governor":
+                looks, seen = dependent, governor
+            if not (is_causal and seen > looks):
+                label = _label(suite.sentences[sentence], dependent, governor, relation)
+                found[sentence].append((index, Linked(query=looks, key=seen, relation=label)))
+    return found
+
+
+def _label(sentence: Sentence, dependent: int, governor: int, relation: Relation) -> str:
+    """The label of the link itself, as a relation may be of several."""
+    return next(
+        link.relation
+        for link in sentence.links
+        if (link.dependent, link.governor) == (dependent, governor)
+        and (not relation.labels or link.relation in relation.labels)
+    )
+
+
+def renumbered(found: Sequence[Candidate]) -> list[Candidate]:
+    """The same with all links together, as if they were one relation."""
+    return [replace(c, asked=(0,) * len(c.links)) for c in found]

@@ -1,0 +1,123 @@
+"""What stands on every head's card: kinds of evidence with their intervals and p, and the verdict."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from headwise.evidence import KINDS, YES, texts_of
+from headwise.model import heads as naming
+from headwise.model.architecture import Side
+from headwise.model.model import Model
+from headwise.report.schema import SAID, VERDICTS, Detail, Heads, Measure, Packed
+
+from .evidence import RULE
+from .ov_tokens import writes_of
+
+NOT_ASKED = "-"
+
+
+def side_shown(model: Model) -> Side:
+    """The side of which cards are made: all of a model of one stack, else its encoder."""
+    return naming.sides(model)[0]
+
+
+def shape_of(model: Model, side: Side) -> tuple[int, int]:
+    """Layers, and heads of each."""
+    return naming.n_layers(model, side), model.attention(side, 0).n_heads
+
+
+def shape_shown(model: Model) -> tuple[int, int]:
+    """Layers of the side of which cards are made, and heads of each."""
+    return shape_of(model, side_shown(model))
+
+
+def heads_section(
+    model: Model,
+    heads: pd.DataFrame | None = None,
+    details: Sequence[Detail] = (),
+    *,
+    with_writes: bool = True,
+) -> Heads:
+    """All heads of a model (of an encoder-decoder, of its encoder) with what is known of them.
+
+    Args:
+        model: The model.
+        heads: What `verdicts.judge_all` gives, or for one kind of evidence its own frame; None where nothing was tested.
+        details: Further numbers, see `exhibits.details`.
+        with_writes: Whether the directions that heads write are read from the weights.
+    """
+    side = side_shown(model)
+    frame = pd.DataFrame({"layer": [], "head": []}) if heads is None else heads
+    found = section(shape_shown(model), frame, details)
+    writes, caption = writes_of(model, first(frame), side) if with_writes else ([], "")
+    own = {"side": side, "writes": writes, "writes_caption": caption}
+    return found.model_copy(update=own)
+
+
+def section(shape: tuple[int, int], heads: pd.DataFrame, details: Sequence[Detail] = ()) -> Heads:
+    """What is known of heads, without a model to ask."""
+    asked = [kind for kind in KINDS if kind in heads]
+    several = len(asked) > 1 and "verdict" in heads
+    return Heads(
+        n_layers=shape[0],
+        n_heads=shape[1],
+        measures=[_measure(kind, heads, shape) for kind in asked],
+        verdicts=_letters(heads, "verdict", VERDICTS, shape) if several else "",
+        rules=RULE if several else "",
+        details=[detail for detail in details if detail.rows],
+    )
+
+
+def first(heads: pd.DataFrame) -> list[tuple[int, int]]:
+    """Heads in the order in which they deserve room: supported, then by how often yes was said, then by effect."""
+    asked = [kind for kind in KINDS if kind in heads]
+    if not asked:
+        return []
+    keys = pd.DataFrame({"supported": heads.get("verdict", pd.Series("", heads.index)) == "supported"})  # fmt: skip
+    keys["yes"] = (heads[asked] == YES).sum(axis=1)
+    effects = [f"{kind}_effect" for kind in ("looks", "matters", "moves", "carries")]
+    effect = next((name for name in effects if name in heads), None)
+    keys["effect"] = heads[effect].fillna(-np.inf) if effect else 0.0
+    order = keys.sort_values(list(keys), ascending=False, kind="stable").index
+    best = heads.loc[order]
+    return [(int(a), int(b)) for a, b in zip(best["layer"], best["head"], strict=True)]
+
+
+def grid(heads: pd.DataFrame, column: str, shape: tuple[int, int]) -> Float[ndarray, "layer head"]:
+    """A column of a frame with one row per head; NaN where a head is not in it."""
+    found = np.full(shape, np.nan)
+    if column in heads:
+        found[heads["layer"].to_numpy(int), heads["head"].to_numpy(int)] = heads[column]
+    return found
+
+
+def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
+    texts = texts_of(kind, heads)
+    arrays = {
+        name: Packed.of(grid(heads, f"{kind}_{name}", shape))
+        for name in ("effect", "low", "high", "p", "control", "detectable")
+        if name in ("effect", "low", "high", "p") or f"{kind}_{name}" in heads
+    }
+    return Measure.model_validate(
+        {
+            "kind": kind,
+            "what": texts.what,
+            "unit": texts.unit,
+            "rule": texts.rule,
+            "p_over": texts.p_over,
+            "said": _letters(heads, kind, SAID, shape),
+            **arrays,
+        }
+    )
+
+
+def _letters(
+    heads: pd.DataFrame, column: str, letters: dict[str, str], shape: tuple[int, int]
+) -> str:
+    found = np.full(shape, NOT_ASKED)
+    for layer, head, said in zip(heads["layer"], heads["head"], heads[column], strict=True):
+        found[int(layer), int(head)] = letters.get(str(said), NOT_ASKED)
+    return "".join(found.ravel())

@@ -1,0 +1,192 @@
+"""A single result as a small report: its grids of heads, cards and tables, without an analysis around it.
+
+Results that speak of heads by a kind of evidence are shown as that kind; all others as their table, and as one map of heads for each
+column that holds one number per head.
+"""
+
+# Rows of a data frame have no types that pyright could know.
+# pyright: reportArgumentType=false
+
+from collections.abc import Iterator, Sequence
+from functools import singledispatch
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+
+from headwise import evidence
+from headwise._formatting import Unit
+from headwise.attention.relations import RelationTestResult
+from headwise.directions.contributions import DirectionTestResult
+from headwise.directions.lens import LogitLensResult
+from headwise.directions.ov_alignment import OVAlignmentTestResult
+from headwise.errors import HeadwiseError
+from headwise.interventions.ablation import AblationResult
+from headwise.probing.experiment import ProbeResult
+from headwise.report.schema import Column, Figure, Heads, Heatmap, Report, Table
+
+from . import directions, head_details, logit_lens, probing
+from .head_cards import section
+
+MAPS = 6  # columns that are shown as maps; all are in the table
+
+
+@runtime_checkable
+class Tabled(Protocol):
+    """A result with a table."""
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """What was found."""
+        ...
+
+
+@singledispatch
+def report_of(result: object) -> Report:
+    """A result as a report.
+
+    Raises:
+        HeadwiseError: It is nothing that can be shown.
+    """
+    if isinstance(result, Report):
+        return result
+    if not isinstance(result, Tabled):
+        raise HeadwiseError(
+            f"A {type(result).__name__} cannot be shown: expected a result of a test, or a report. Of a capture, which holds no words, show the "
+            "sentences themselves: headwise.show_attention(model, sentences)."
+        )
+    frame = _numbered(result.table)
+    return _report(result, frame, figures=list(_maps(frame)))
+
+
+@report_of.register
+def _(result: RelationTestResult) -> Report:
+    shape = _shape(result.table)
+    frame = evidence.looks_along(result)
+    return _report(
+        result,
+        result.table,
+        heads=section(shape, frame, [head_details.directions_asked(result, shape)]),
+        answer=f"{len(result.supported)} combinations of head, relation and direction are supported.",
+    )
+
+
+@report_of.register
+def _(result: ProbeResult) -> Report:
+    if "residual" not in set(result.table["site"]):
+        frame = _numbered(result.table)
+        return _report(result, frame, figures=list(_maps(frame)))
+    chosen = result.chosen("residual", probing.HEADLINE)
+    figures = probing.figures(result, chosen.key[1], "label")
+    return _report(result, result.table, figures=figures)
+
+
+@report_of.register
+def _(result: LogitLensResult) -> Report:
+    return _report(result, _numbered(result.stream), tables=logit_lens.tables(result))
+
+
+@report_of.register
+def _(result: AblationResult) -> Report:
+    singles = [head for head, *more in result.cuts.values() if not more]
+    if len(singles) < len(result.cuts) or len({head.side for head in singles}) > 1:
+        return _report(result, result.table)
+    side = singles[0].side
+    shape = _shape(result.table)
+    heads = section(
+        shape, evidence.matters(result, side=side), [head_details.ways(result, shape, side)]
+    )
+    return _report(result, result.table, heads=heads.model_copy(update={"side": side}))
+
+
+@report_of.register
+def _(result: DirectionTestResult) -> Report:
+    shape = _shape(result.table)
+    heads = section(shape, evidence.moves([result]), [head_details.pushed_along([result], shape)])
+    ahead, behind = result.between
+    figures = [directions.trajectories([result], "How they come apart", f"{ahead} from {behind}")]
+    return _report(result, result.table, heads=heads, figures=figures)
+
+
+@report_of.register
+def _(result: OVAlignmentTestResult) -> Report:
+    shape = _shape(result.table)
+    heads = section(
+        shape, evidence.collects(result), [head_details.collected({"word": result}, shape)]
+    )
+    return _report(result, result.table, heads=heads)
+
+
+def _report(
+    result: Any,
+    frame: pd.DataFrame,
+    *,
+    heads: Heads | None = None,
+    figures: Sequence[Figure] = (),
+    tables: Sequence[Table] = (),
+    answer: str = "",
+) -> Report:
+    name = type(result).__name__
+    return Report(
+        analysis=name,
+        model=result.model,
+        question=f"{name} of {result.model}",
+        verdict="description",
+        answer=answer,
+        figures=list(figures),
+        tables=[*tables, _table(frame)],
+        not_found=[],
+        method=[],
+        references=[],
+        heads=heads,
+    )
+
+
+def _shape(table: pd.DataFrame) -> tuple[int, int]:
+    """Layers and heads that a table speaks of."""
+    placed = table.dropna(subset=["layer", "head"])
+    placed = placed[placed["head"] != ""]
+    return 1 + int(placed["layer"].max()), 1 + int(placed["head"].max())
+
+
+def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.reset_index(drop=True)
+
+
+def _table(frame: pd.DataFrame) -> Table:
+    columns = [
+        Column(name=str(name), title=str(name).replace("_", " "), kind=_kind(frame[name]))
+        for name in frame
+    ]
+    return Table.of("table", "Every number", frame.rename(columns=str), columns, folded=False)
+
+
+def _kind(values: pd.Series) -> Unit:
+    if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
+        return "text"
+    return "integer" if pd.api.types.is_integer_dtype(values) else "number"
+
+
+def _maps(frame: pd.DataFrame) -> Iterator[Heatmap]:
+    """A grid for each column with one number per head."""
+    if not {"layer", "head"} <= set(frame) or frame.duplicated(["layer", "head"]).any():
+        return
+    shape = _shape(frame)
+    columns = [c for c in frame if c not in ("layer", "head") and _kind(frame[c]) == "number"]
+    for column in columns[:MAPS]:
+        values = np.full(shape, np.nan)
+        values[frame["layer"].to_numpy(int), frame["head"].to_numpy(int)] = frame[column]
+        if np.isfinite(values).any():
+            yield Heatmap(
+                title=str(column).replace("_", " "),
+                caption="",
+                values=values,
+                low=float(np.nanmin(values)),
+                high=float(np.nanmax(values)),
+                unit="number",
+            )

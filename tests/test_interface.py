@@ -1,0 +1,224 @@
+"""What a user types first: one value where several are taken, names that are wrong, errors that can be caught by kind."""
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import headwise
+from headwise import (
+    BadSuite,
+    HeadwiseError,
+    OverBudget,
+    Sentence,
+    Suite,
+    UnknownName,
+    hooks,
+)
+from headwise._result import Result
+from headwise.interventions.prompts import that_fit
+
+TEXTS = ["the fluffy blue creature roamed", "a mole dug"]
+
+
+@pytest.fixture(scope="module")
+def cache(tiny_bert):
+    return headwise.capture(tiny_bert, TEXTS, ["q", "pattern"])
+
+
+def test_a_cache_is_a_mapping(cache, tiny_bert):
+    assert ("q", 1) in cache and "pattern" in cache
+    assert ("q", 9) not in cache and "v" not in cache and "z" not in cache
+    assert cache.keys() == [(s, la) for s in ("q", "pattern") for la in range(tiny_bert.n_layers)]
+    assert torch.equal(cache["q"][1], cache["q", 1])
+    assert torch.equal(cache["q", 1, 3], cache["q", 1][:, :, 3])
+    assert torch.equal(cache["pattern", 0, 2], cache["pattern", 0][:, 2])
+    assert torch.equal(cache.sentence(-1)["q", 0], cache.sentence(1)["q", 0])
+    for wrong in (lambda: cache["v"], lambda: cache["q", 9], lambda: cache["q", 0, 99], lambda: cache.sentence(2)):  # fmt: skip
+        with pytest.raises(UnknownName, match=r"holds|no sentence"):
+            wrong()
+
+
+def test_one_value_is_taken_where_several_are(tiny_bert, tiny_gpt2):
+    one = headwise.capture(tiny_bert, TEXTS, "pattern", 1)
+    assert one.keys() == [("pattern", 1)]
+    plain = headwise.ablate(tiny_gpt2, TEXTS, ["kl"], [(1, 2)], ["zero"], controls=0)
+    same = headwise.ablate(tiny_gpt2, TEXTS, "kl", "L1H2", "zero", controls=0)
+    pd.testing.assert_frame_equal(plain.table, same.table)
+    for head in ((1, 2), headwise.Head(1, 2)):
+        again = headwise.ablate(tiny_gpt2, TEXTS, "kl", head, "zero", controls=0)
+        pd.testing.assert_frame_equal(plain.table, again.table)
+
+
+@pytest.mark.parametrize("heads", ["L1H2", ["L1H2"], [headwise.Head(1, 2)], headwise.Head(1, 2)])
+def test_heads_are_named_alike_everywhere(tiny_bert, heads):
+    by_name = headwise.capture(tiny_bert, TEXTS, "z", heads=heads)
+    by_number = headwise.capture(tiny_bert, TEXTS, "z", layers=1, heads=2)
+    assert by_name.keys() == by_number.keys() == [("z", 1)]
+    assert torch.equal(by_name["z", 1], by_number["z", 1])
+    tokens, mask = tiny_bert.tokenize(TEXTS)
+    with hooks.capture(tiny_bert, "z", heads=heads) as seen:
+        tiny_bert.forward(tokens, mask)
+    assert list(seen) == [("z", 1)] and seen["z", 1].shape[2] == 1
+
+
+def test_heads_that_make_no_tensor(tiny_bert):
+    for heads, message in (
+        (["L0H1", "L1H2"], "one layer at a time"),
+        ([1, "L1H2"], "not both"),
+        ([], "leave heads out"),
+    ):
+        with pytest.raises(HeadwiseError, match=message):
+            headwise.capture(tiny_bert, TEXTS, "z", heads=heads)
+    with pytest.raises(HeadwiseError, match="says otherwise"):
+        headwise.capture(tiny_bert, TEXTS, "z", layers=[0], heads="L1H2")
+    both = headwise.capture(tiny_bert, TEXTS, "z", heads=["L0H1", "L1H1"])
+    assert both.keys() == [("z", 0), ("z", 1)] and both["z", 1].shape[2] == 1
+
+
+def test_names_that_are_not_known(tiny_bert, tiny_gpt2):
+    wrong = {
+        "Unknown site 'qkv'": lambda: headwise.capture(tiny_bert, TEXTS, "qkv"),
+        "Did you mean 'pattern'": lambda: headwise.capture(tiny_bert, TEXTS, "patern"),
+        "no layer 9": lambda: headwise.capture(tiny_bert, TEXTS, "z", 9),
+        "no head 99": lambda: headwise.capture(tiny_bert, TEXTS, "z", heads=99),
+        "Unknown method of ablation 'zeros'; .*Did you mean 'zero'": lambda: headwise.ablate(tiny_gpt2, TEXTS, "kl", method="zeros"),
+        "Unknown metric 'kll'": lambda: headwise.ablate(tiny_gpt2, TEXTS, "kll"),
+        "Cannot read the head 'H3'": lambda: headwise.ablate(tiny_gpt2, TEXTS, "kl", heads="H3"),
+    }  # fmt: skip
+    for message, call in wrong.items():
+        with pytest.raises(UnknownName, match=message) as caught:
+            call()
+        assert isinstance(caught.value, KeyError) and isinstance(caught.value, HeadwiseError)
+        assert str(caught.value)[0] != "'"
+
+
+def test_errors_by_kind(tiny_bert, tmp_path):
+    with pytest.raises(MemoryError):
+        headwise.capture(tiny_bert, TEXTS * 50, "pattern", budget="20KB")
+    with pytest.raises(OverBudget):
+        headwise.capture(tiny_bert, TEXTS * 50, "pattern", budget="20KB")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[[groups]\n")
+    with pytest.raises(ValueError, match="not valid TOML"):
+        headwise.read_suite(broken)
+    for nothing in ([], [" "]):
+        with pytest.raises(BadSuite, match="at least one word"):
+            Suite.from_texts(nothing)
+    with pytest.raises(BadSuite, match="mole"):
+        headwise.read_suite("moles")
+
+
+def test_a_suite_is_a_sequence():
+    suite = headwise.read_suite("mole_pairs")
+    assert isinstance(suite[0], Sentence) and suite[-1] == suite.sentences[-1]
+    assert list(suite) == list(suite.sentences)
+    part = suite[:4]
+    assert len(part) == 4 and all(p.clean in part.sentences for p in part.pairs) and part.pairs
+    frame = suite.to_frame()
+    assert len(frame) == sum(len(s.words) for s in suite)
+    assert list(frame["text"][: len(suite[0].words)]) == list(suite[0].words)
+    marked = frame[frame["sentence"] == 0].dropna(subset=["label"])
+    assert dict(zip(marked["word"], marked["label"], strict=True)) == {m.word: m.label for m in suite[0].marks}  # fmt: skip
+    texts = Suite.from_texts(TEXTS)
+    assert [s.text for s in texts] == TEXTS and len(texts.groups) == 2
+
+
+def test_texts_go_through_a_model(tiny_gpt2, tiny_bert):
+    tokens, mask = tiny_gpt2.tokenize(TEXTS)
+    assert tokens.shape == mask.shape and mask.sum(1).tolist() == [
+        len(tiny_gpt2.tokenizer(text)["input_ids"]) for text in TEXTS
+    ]
+    torch.testing.assert_close(tiny_gpt2(TEXTS), tiny_gpt2.logits(tokens, mask))
+    assert tiny_gpt2(TEXTS[0]).shape[-1] == tiny_gpt2.hf.config.vocab_size
+    torch.testing.assert_close(tiny_gpt2(TEXTS[1])[0], tiny_gpt2(TEXTS)[1, : mask[1].sum()])
+    assert tiny_gpt2.to("cpu") is tiny_gpt2
+    with pytest.raises(HeadwiseError, match="no text"):
+        tiny_bert.tokenize([])
+
+
+def test_ablated_heads_are_zero(tiny_gpt2):
+    tokens, mask = tiny_gpt2.tokenize(TEXTS)
+    plain = tiny_gpt2.logits(tokens, mask)
+    with hooks.ablated(tiny_gpt2, ["L0H1", "L1H2"]), hooks.capture(tiny_gpt2, "z") as seen:
+        cut = tiny_gpt2.logits(tokens, mask)
+    assert not seen["z", 0][:, :, 1].any() and not seen["z", 1][:, :, 2].any()
+    assert seen["z", 0][:, :, 2].any() and not torch.allclose(plain, cut)
+    torch.testing.assert_close(tiny_gpt2.logits(tokens, mask), plain)
+    with hooks.ablated(tiny_gpt2, "L1H2"):
+        one = tiny_gpt2.logits(tokens, mask)
+    by_ablate = headwise.ablate(tiny_gpt2, TEXTS, "kl", "L1H2", "zero", controls=0)
+    assert by_ablate.table["cost"].iloc[0] > 0 and not torch.allclose(one, plain)
+
+
+def test_results_say_in_a_line_what_they_are(tiny_gpt2):
+    result = headwise.ablate(tiny_gpt2, TEXTS, "kl", method="zero", controls=0)
+    assert repr(result) == "AblationResult(gpt2, texts: 8 rows)".replace("gpt2", tiny_gpt2.name).replace("8", str(len(result.table)))  # fmt: skip
+    html = result._repr_html_()
+    assert html.count("<tr") == 1 + min(8, len(result.table)) and "AblationResult" in html
+
+
+def public(module):
+    return [getattr(module, name) for name in module.__all__]
+
+
+def test_public_names():
+    """A snapshot: a change here is a change for everybody who imports Headwise."""
+    assert sorted(headwise.__all__) == NAMES.split()
+    assert not [name for name in headwise.__all__ if name.startswith("test")]
+    for name in headwise.__all__:
+        assert getattr(headwise, name) is not None
+
+
+def test_one_order_of_parameters():
+    """A test takes model, suite and what is tested, in this order."""
+    for name in TESTS:
+        parameters = list(inspect.signature(getattr(headwise, name)).parameters)
+        assert parameters[:2] == ["model", "suite"], name
+
+
+@pytest.mark.parametrize("path", ["weights.circuits", "data.Suite", "activations.hooks", "directions.from_classes", "probing.probe", "interventions.steering", "evidence", "report"])  # fmt: skip
+def test_sub_packages_are_there_at_once(path):
+    program = f"import headwise; print(headwise.{path})"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_what_is_a_number_stays_one():
+    assert np.isfinite(headwise.burrow_sentences("mole", 3).to_frame()["word"].to_numpy()).all()
+
+
+TESTS = (
+    "ablate", "ablate_set", "attribution_patch", "direct_effects", "direction_test", "erase", "logit_lens", "ov_alignment_test", "patch",
+    "path_patch", "probe", "relation_test", "steer",
+)  # fmt: skip
+NAMES = """
+AblationResult AttributionResult BadSuite CircuitResult Decomposition DirectEffectResult Direction
+DirectionTestResult ErasureResult Head HeadCache HeadSetResult HeadwiseError Logistic
+LogitLensResult Model ModelShape OVAlignmentTestResult OverBudget ParameterCount PatchResult
+PathPatchResult Probe ProbeResult RelationTestResult Report Sentence SteerResult Suite
+TransferTestResult UnknownName UnsupportedModel View ablate ablate_set activations attention
+attribution_patch burrow burrow_pairs burrow_sentences capture count_parameters data decompose
+direct_effects direction_test directions erase evidence fit_probe hooks interventions ioi_pairs load
+logit_lens model ov_alignment_test patch path_patch probe probing read_circuits read_suite reduce
+relation_test report show show_attention stats steer top_tokens transfer_test weights
+"""
+
+
+def test_every_result_names_its_model_and_has_a_table(tiny_gpt2):
+    """What `view()` and the line that a notebook shows are made of."""
+    for kind in Result.__subclasses__():
+        known = {*kind.__annotations__, *vars(kind)}
+        assert {"model", "table"} <= known or kind.__name__ in TABLES_OF_THEIR_OWN, kind
+        assert "__repr__" not in vars(kind), kind  # that of a dataclass holds every number
+    pairs = that_fit(tiny_gpt2, headwise.read_suite("adjective_pairs")).sample_groups(6)
+    found = headwise.ablate_set(tiny_gpt2, pairs, "L0H1", "kl", "zero", n_random=2, n_random_kept=1)
+    assert repr(found).startswith(f"HeadSetResult({tiny_gpt2.name}, ")
+    assert "cost" in found.view().html
+
+
+TABLES_OF_THEIR_OWN = ("LogitLensResult",)
