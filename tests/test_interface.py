@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_ablation import load
 
 import headwise
 from headwise import (
@@ -54,7 +55,9 @@ def test_one_value_is_taken_where_several_are(tiny_bert, tiny_gpt2):
         pd.testing.assert_frame_equal(plain.table, again.table)
 
 
-@pytest.mark.parametrize("heads", ["L1H2", ["L1H2"], [headwise.Head(1, 2)], headwise.Head(1, 2)])
+@pytest.mark.parametrize(
+    "heads", ["L1H2", (1, 2), ["L1H2"], [headwise.Head(1, 2)], headwise.Head(1, 2)]
+)
 def test_heads_are_named_alike_everywhere(tiny_bert, heads):
     by_name = headwise.capture(tiny_bert, TEXTS, "z", heads=heads)
     by_number = headwise.capture(tiny_bert, TEXTS, "z", layers=1, heads=2)
@@ -66,7 +69,7 @@ def test_heads_are_named_alike_everywhere(tiny_bert, heads):
     assert list(seen) == [("z", 1)] and seen["z", 1].shape[2] == 1
 
 
-def test_heads_that_make_no_tensor(tiny_bert):
+def test_heads_that_make_no_tensor(tiny_bert, byte_level, wordpiece):
     for heads, message in (
         (["L0H1", "L1H2"], "one layer at a time"),
         ([1, "L1H2"], "not both"),
@@ -76,8 +79,22 @@ def test_heads_that_make_no_tensor(tiny_bert):
             headwise.capture(tiny_bert, TEXTS, "z", heads=heads)
     with pytest.raises(HeadwiseError, match="says otherwise"):
         headwise.capture(tiny_bert, TEXTS, "z", layers=[0], heads="L1H2")
+    with pytest.raises(HeadwiseError, match="names a side"):
+        headwise.capture(load("T5", byte_level, wordpiece), TEXTS, "decoder.z", heads="cross.L0H1")
+    with pytest.raises(UnknownName):  # a tuple is one head, and this none
+        headwise.capture(tiny_bert, TEXTS, "z", heads=(0, 1, 2))
+    turned = headwise.capture(tiny_bert, TEXTS, "z", heads=["L1H3", "L1H0"])
+    whole = headwise.capture(tiny_bert, TEXTS, "z", 1)
+    assert torch.equal(turned["z", 1], whole["z", 1][:, :, [3, 0]])
     both = headwise.capture(tiny_bert, TEXTS, "z", heads=["L0H1", "L1H1"])
     assert both.keys() == [("z", 0), ("z", 1)] and both["z", 1].shape[2] == 1
+
+
+def test_a_number_is_that_head_of_each_layer(tiny_gpt2):
+    """Never a layer by mistake: [1, 2] are two heads, (1, 2) is one."""
+    cut = headwise.ablate(tiny_gpt2, TEXTS, "kl", [1, 2], "zero", controls=0)
+    assert list(cut.cuts) == ["L0H1", "L0H2", "L1H1", "L1H2"]
+    assert list(headwise.ablate(tiny_gpt2, TEXTS, "kl", 3, "zero", controls=0).cuts) == ["L0H3", "L1H3"]  # fmt: skip
 
 
 def test_names_that_are_not_known(tiny_bert, tiny_gpt2):
@@ -157,7 +174,9 @@ def test_ablated_heads_are_zero(tiny_gpt2):
 
 def test_results_say_in_a_line_what_they_are(tiny_gpt2):
     result = headwise.ablate(tiny_gpt2, TEXTS, "kl", method="zero", controls=0)
-    assert repr(result) == "AblationResult(gpt2, texts: 8 rows)".replace("gpt2", tiny_gpt2.name).replace("8", str(len(result.table)))  # fmt: skip
+    assert (
+        repr(result) == f"AblationResult({tiny_gpt2.name}, texts: 8 rows)"
+    )  # four heads in two layers
     html = result._repr_html_()
     assert html.count("<tr") == 1 + min(8, len(result.table)) and "AblationResult" in html
 

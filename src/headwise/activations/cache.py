@@ -365,7 +365,8 @@ def _seen(
     model: Model, plan: planning.Plan, batches: Sequence[Sequence[int]]
 ) -> Iterator[Mapping[Key, Tensor]]:
     given = (plan.batch(model, indices) for indices in batches)
-    items = stream(model, given, plan.stored, plan.layers, plan.heads)
+    heads = None if plan.heads is None else list(plan.heads)
+    items = stream(model, given, plan.stored, plan.layers, heads)
     total = sum(map(len, batches))
     for item in track(items, total, "capturing", batch_size):
         yield item[1]

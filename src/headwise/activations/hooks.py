@@ -28,7 +28,7 @@ from torch import Tensor
 from headwise._validate import OneOrMore
 from headwise.errors import HeadwiseError
 from headwise.model.attention_backend import Tap
-from headwise.model.heads import AnyHead, AnyHeads, by_number, chosen
+from headwise.model.heads import AnyHeads, by_number, chosen
 from headwise.model.loading import hold
 from headwise.model.model import Model
 
@@ -259,7 +259,7 @@ def _on(model: Model, taps: list[Tap]) -> Generator[None]:
 
 
 @contextmanager
-def ablated(model: AnyModel, heads: AnyHead | Sequence[AnyHead]) -> Generator[None]:
+def ablated(model: AnyModel, heads: AnyHeads) -> Generator[None]:
     """Sets some heads to zero, before the output matrix, while the body runs the model.
 
         with hooks.ablated(model, ["L3H1", "L4H0"]):

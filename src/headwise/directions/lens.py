@@ -37,7 +37,7 @@ from headwise.activations.sites import expand
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model import heads as heads_
-from headwise.model.heads import AnyHead, Head
+from headwise.model.heads import AnyHeads, Head
 from headwise.model.model import Model
 from headwise.probing._vectors import read_vectors
 from headwise.probing.labelled_words import Examples
@@ -105,7 +105,7 @@ class LogitLensResult(Result):
 def logit_lens(
     model: Model,
     suite: Suite,
-    heads: AnyHead | Sequence[AnyHead] | None = None,
+    heads: AnyHeads | None = None,
     layers: OneOrMore[int] | None = None,
     targets: Mapping[str, Sequence[str]] | None = None,
     k: int = 8,
@@ -189,9 +189,7 @@ def _layers(model: Model, given: OneOrMore[int] | None) -> list[int]:
     return [site.layer for site in expand(model, ["residual"], given)]
 
 
-def _heads(
-    model: Model, given: AnyHead | Sequence[AnyHead] | None, layers: Sequence[int]
-) -> list[Head]:
+def _heads(model: Model, given: AnyHeads | None, layers: Sequence[int]) -> list[Head]:
     """Heads whose updates are read."""
     if given is None:
         return [head for head in heads_.every_head(model) if head.layer in layers]

@@ -23,7 +23,7 @@ from headwise.activations import alignment
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model import heads
-from headwise.model.heads import AnyHead, Head
+from headwise.model.heads import AnyHead, AnyHeads, Head
 from headwise.model.model import Model
 from headwise.stats import Clusters, mean_of
 from headwise.stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
@@ -127,7 +127,7 @@ def ablate(
     model: Model,
     suite: Suite | Sequence[str],
     metrics: OneOrMore[AnyMetric] | None = None,
-    heads: AnyHead | Sequence[AnyHead] | Mapping[str, Sequence[AnyHead]] | None = None,
+    heads: AnyHeads | Mapping[str, Sequence[AnyHead]] | None = None,
     method: OneOrMore[str] = METHODS,
     positions: str = "",
     seed: int = 0,
@@ -162,7 +162,7 @@ def ablate(
 
 
 def _cuts(
-    model: Model, given: AnyHead | Sequence[AnyHead] | Mapping[str, Sequence[AnyHead]] | None
+    model: Model, given: AnyHeads | Mapping[str, Sequence[AnyHead]] | None
 ) -> dict[str, tuple[Head, ...]]:
     if isinstance(given, Mapping):
         if not given:

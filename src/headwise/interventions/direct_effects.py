@@ -24,7 +24,7 @@ from headwise.data.suite import Suite, as_suite
 from headwise.directions._wiring import Wiring
 from headwise.model import heads
 from headwise.model.architecture import Side
-from headwise.model.heads import AnyHead, Head
+from headwise.model.heads import AnyHeads, Head
 from headwise.model.heads import chosen as chosen_heads
 from headwise.model.model import Model
 from headwise.stats import mean_of
@@ -68,7 +68,7 @@ def direct_effects(
     model: Model,
     suite: Suite | Sequence[str],
     metrics: OneOrMore[AnyMetric] | None = None,
-    heads: AnyHead | Sequence[AnyHead] | None = None,
+    heads: AnyHeads | None = None,
     method: str = "mean",
     seed: int = 0,
     batch_tokens: int | None = None,

@@ -27,7 +27,7 @@ from headwise._validate import OneOrMore
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model import heads as heads_
-from headwise.model.heads import AnyHead, Head
+from headwise.model.heads import AnyHeads, Head
 from headwise.model.model import Model
 from headwise.stats import mean_of
 
@@ -88,7 +88,7 @@ class HeadSetResult(Result):
 def ablate_set(
     model: Model,
     suite: Suite | Sequence[str],
-    heads: AnyHead | Sequence[AnyHead],
+    heads: AnyHeads,
     metrics: OneOrMore[AnyMetric] | None = None,
     method: OneOrMore[str] = METHODS,
     n_random: int = N_RANDOM,

@@ -23,7 +23,7 @@ from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model import heads
 from headwise.model.architecture import Side
-from headwise.model.heads import AnyHead, Head
+from headwise.model.heads import AnyHead, AnyHeads, Head
 from headwise.model.model import Model
 
 from . import _replacements
@@ -69,7 +69,7 @@ def path_patch(
     suite: Suite,
     receiver: AnyHead = OUTPUT,
     through: str = "",
-    senders: AnyHead | Sequence[AnyHead] | None = None,
+    senders: AnyHeads | None = None,
     mode: OneOrMore[str] = ("noising",),
     metrics: OneOrMore[AnyMetric] | None = None,
     align: str = "words",

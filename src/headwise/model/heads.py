@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from headwise._validate import OneOrMore, as_tuple, in_range
 from headwise.errors import HeadwiseError, UnknownName
@@ -73,7 +73,7 @@ def order_met(head: Head) -> tuple[bool, int, bool, int]:
     return (head.side in ("decoder", "cross"), head.layer, head.side == "cross", head.head)
 
 
-def chosen(model: Model, given: AnyHead | Sequence[AnyHead] | None) -> list[Head]:
+def chosen(model: Model, given: AnyHeads | None) -> list[Head]:
     """Heads that were asked for, one or several, each once, as a forward pass meets them; all by default.
 
     Raises:
@@ -81,11 +81,30 @@ def chosen(model: Model, given: AnyHead | Sequence[AnyHead] | None) -> list[Head
     """
     if given is None:
         return every_head(model)
+    return sorted({head for one in _several(given) for head in _heads(model, one)}, key=order_met)
+
+
+def _several(given: AnyHeads) -> list[int | AnyHead]:
+    """One head as a list of one: `(2, 8)` is one head by its place, `[2, 8]` are two by their numbers."""
+    if isinstance(given, (int, str)):
+        return [given]
     if not given:
         raise HeadwiseError("No heads were named; leave heads out to take each of them.")
-    one = isinstance(given, (str, Head)) or isinstance(given[0], int)
-    several = [given] if one else given
-    return sorted({_head(model, cast(AnyHead, head)) for head in several}, key=order_met)
+    if isinstance(given, tuple) and isinstance(given[0], int):
+        if len(given) != 2 and not (len(given) == 3 and isinstance(given[2], str)):
+            raise UnknownName(
+                f"A tuple is one head, (layer, head) or with its side; got {given!r}. Give head numbers as a list."
+            )
+        return [cast(AnyHead, given)]
+    return list(cast(Sequence[int | AnyHead], given))
+
+
+def _heads(model: Model, given: int | AnyHead) -> list[Head]:
+    """One head, or that of each layer which a number stands for."""
+    if not isinstance(given, int):
+        return [_head(model, given)]
+    check_heads(model, [given])
+    return [head for head in every_head(model) if head.head == given]
 
 
 def _head(model: Model, given: AnyHead) -> Head:
@@ -121,36 +140,36 @@ def check_heads(model: Model, heads: Sequence[int] | None) -> None:
 
 def by_number(
     model: Model, heads: AnyHeads | None, layers: OneOrMore[int] | None
-) -> tuple[tuple[int, ...] | None, tuple[int, ...] | None]:
+) -> tuple[list[int] | None, tuple[int, ...] | None]:
     """Heads and layers as numbers: the same heads of each layer, as a tensor of several layers has them.
 
     Args:
         model: The model.
-        heads: Numbers, or heads by name or place, which also say the layers.
+        heads: Numbers, or heads of one stack by name or place, which also say the layers; several as a list, in this order.
         layers: Layers, if heads do not say them; one or several.
 
     Raises:
         UnknownName: A head or layer that the model has not.
-        HeadwiseError: Numbers and names together, or other heads in one layer than in another.
+        HeadwiseError: Numbers and names together, other heads in one layer than in another, or a name with a side, which a site has.
     """
     wanted = None if layers is None else as_tuple(layers)
     if heads is None:
         return None, wanted
-    if not isinstance(heads, (int, str)) and not heads:
-        raise HeadwiseError("No heads were named; leave heads out to take each of them.")
-    # A plain pair of numbers is two heads of each layer, as a list of them is; Head(2, 8) is one.
-    is_one = isinstance(heads, (int, str, Head)) or heads[-1] in SIDES
-    given: tuple[Any, ...] = (heads,) if is_one else tuple(cast(Any, heads))
+    given = _several(heads)
     numbers = [one for one in given if isinstance(one, int)]
     if len(numbers) == len(given):
         check_heads(model, numbers)
-        return tuple(numbers), wanted
+        return numbers, wanted
     if numbers:
         raise HeadwiseError(
             f"Heads are given by number (of each layer) or by name, not both; got {given!r}."
         )
     places: dict[int, list[int]] = {}
-    for head in chosen(model, given):
+    for head in dict.fromkeys(_head(model, cast(AnyHead, one)) for one in given):
+        if head.side:
+            raise HeadwiseError(
+                f"{head.name} names a side, as the site does. Ask for the site '{head.side}.z' or its like, with layers={head.layer} and heads={head.head}."
+            )
         places.setdefault(head.layer, []).append(head.head)
     first = next(iter(places.values()))
     if any(own != first for own in places.values()):
@@ -162,4 +181,4 @@ def by_number(
         raise HeadwiseError(
             f"The heads named are of layers {', '.join(map(str, places))}, and layers={list(wanted)} says otherwise. Leave layers out."
         )
-    return tuple(first), tuple(places)
+    return first, tuple(places)
