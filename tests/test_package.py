@@ -44,6 +44,7 @@ def test_the_wheel_makes_one_name_importable(wheel):
     assert "headwise/_data/probes/mole.toml" in names
     assert "headwise/_data/analyses/mole.py" in names
     assert "headwise/report/static/report.css" in names
+    assert "headwise/report/static/js/core/dom.js" in names
     assert "headwise/burrow/weights/model.safetensors" in names
     assert "headwise/burrow/grammar/data/nouns.toml" in names
     assert wheel.stat().st_size < 16e6

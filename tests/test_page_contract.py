@@ -8,8 +8,6 @@ import pages
 import pytest
 
 from headwise.report import render_report
-from headwise.report.html import bundle
-from headwise.report.html.bundle import read_static
 from headwise.report.html.payload import Page
 from headwise.report.html.schema import MODELS, schema_of
 
@@ -105,37 +103,3 @@ def test_the_data_of_a_page_follow_its_schema():
     html = render_report(pages.whole())
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert Page.model_validate(json.loads(data[1])).slug == "looks-tiny"
-
-
-def test_modules_are_bundled_in_the_order_they_need():
-    script = bundle.bundle("main")
-    defined = [match[1] for match in re.finditer(r"^const module_(\w+) =", script, re.MULTILINE)]
-    used = [(match[1], match.start()) for match in re.finditer(r"\} = module_(\w+);", script)]
-    assert "</script" not in script.lower()
-    assert defined[-1] == "main" and len(set(defined)) == len(defined)
-    for name, at in used:
-        assert script.index(f"const module_{name} =") < at
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (
-            {"a": 'import { b } from "./b.js";\n', "b": 'import { a } from "./a.js";\n'},
-            "circle: a -> b -> a",
-        ),
-        ({"a": 'import b from "./b.js";\n'}, r"a\.js: cannot be bundled: import b from"),
-        ({"a": "export default 3;\n"}, r"a\.js: cannot be bundled: export default"),
-    ],
-)
-def test_what_cannot_be_bundled_is_refused(monkeypatch, files, message):
-    monkeypatch.setattr(bundle, "read_static", lambda name: files[name[3:-3]])
-    with pytest.raises(ValueError, match=message):
-        bundle.bundle.__wrapped__("a")
-
-
-def test_every_script_is_used():
-    folder = Path(bundle.__file__).parent / "static" / "js"
-    for path in folder.glob("*.js"):
-        assert f"const module_{path.stem} =" in bundle.bundle(), path.name
-        assert read_static(f"js/{path.name}") == path.read_text(encoding="utf-8")

@@ -5,11 +5,12 @@ from what an earlier one returned; names of one file cannot meet those of anothe
 (`import { a, b } from "./dom.js";`), exports in front of a function, class or constant.
 """
 
+import posixpath
 import re
 from functools import cache
 from importlib.resources import files
 
-IMPORT = re.compile(r'^import \{ ([^}]+) \} from "\./([a-z_]+)\.js";$', re.MULTILINE)
+IMPORT = re.compile(r'^import \{ ([^}]+) \} from "(\.\.?/[a-z_/]+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 STATIC = "report/static"
 STYLES = ("report", "heads", "attention", "print")  # later ones win
@@ -22,7 +23,7 @@ def read_static(name: str) -> str:
 
 @cache
 def bundle(entry: str = "main") -> str:
-    """A module and all that it needs as one script.
+    """A module and all that it needs as one script; modules are named by their paths, `core/dom`.
 
     Raises:
         ValueError: Two modules need each other, or an import or export is written in another way than said above.
@@ -38,15 +39,26 @@ def _add(name: str, parts: dict[str, str], above: tuple[str, ...]) -> None:
     if name in parts:
         return
     source = read_static(f"js/{name}.js")
-    for _, needed in IMPORT.findall(source):
-        _add(needed, parts, (*above, name))
+    for match in IMPORT.finditer(source):
+        _add(_found(match[2], name), parts, (*above, name))
     exported = [match[1] for match in EXPORT.finditer(source)]
-    body = EXPORT.sub("", IMPORT.sub(r"const { \1 } = module_\2;", source))
+    body = IMPORT.sub(
+        lambda match: f"const {{ {match[1]} }} = {_variable(_found(match[2], name))};", source
+    )
+    body = EXPORT.sub("", body)
     if stray := re.search(r"^(import|export)\b.*", body, re.MULTILINE):
         raise ValueError(f"{name}.js: cannot be bundled: {stray[0]}")
-    parts[name] = (
-        f"const module_{name} = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();"
-    )
+    returned = ", ".join(exported)
+    parts[name] = f"const {_variable(name)} = (() => {{\n{body}\nreturn {{ {returned} }};\n}})();"
+
+
+def _found(target: str, importer: str) -> str:
+    """What `../core/dom` is, seen from `heads/grid`."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(importer), target))
+
+
+def _variable(name: str) -> str:
+    return f"module_{name.replace('/', '_')}"
 
 
 def styles() -> str:

@@ -1,15 +1,15 @@
 // Puts the page's data into the places that the template left for them.
 
-import { attentionView } from "./attention.js";
-import { dataTable } from "./tables.js";
-import { el, refill } from "./dom.js";
-import { headCard } from "./card.js";
-import { headName, headOf, Selection } from "./selection.js";
-import { headPanel, missingPanel, verdictPanel } from "./panels.js";
-import { matrixPanel } from "./matrix.js";
-import { saveButtons } from "./download.js";
-import { write } from "./format.js";
-import { unpack } from "./packed.js";
+import { attentionView } from "./attention/view.js";
+import { dataTable } from "./core/tables.js";
+import { el, refill } from "./core/dom.js";
+import { headCard } from "./heads/card.js";
+import { headName, headOf, Selection } from "./core/selection.js";
+import { headPanel, missingPanel, verdictPanel } from "./heads/panels.js";
+import { matrixPanel } from "./heads/matrix.js";
+import { saveButtons } from "./core/download.js";
+import { write } from "./core/format.js";
+import { unpack } from "./core/packed.js";
 
 const ORDER = ["-", "r", "i", "a", "m", "s"]; // verdicts, the one to look at first last
 const FEW = 6; // heads that are told apart by colour

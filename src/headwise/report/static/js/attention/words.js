@@ -1,8 +1,8 @@
 // What is active, in words: for the status line, and as a table behind the picture.
 
-import { el } from "./dom.js";
-import { brief, write } from "./format.js";
-import { isolated } from "./attention_labels.js";
+import { el } from "../core/dom.js";
+import { brief, write } from "../core/format.js";
+import { isolated } from "./labels.js";
 
 const NAMED = 3;
 const HINT = "Point at a word or tap it, or go through the words with the arrow keys.";

@@ -1,6 +1,6 @@
 // Colours of the page as numbers: canvases and saved pictures know no CSS variables.
 
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 
 const NAMES = ["paper", "surface", "ink", "muted", "rule", "accent"];
 const HEADS = 6;

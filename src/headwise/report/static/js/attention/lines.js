@@ -1,11 +1,11 @@
 // Attention as lines between two columns of words: the left one looks, the right one is looked at.
 
-import { refill, svg } from "./dom.js";
-import { fit, widthOf } from "./attention_labels.js";
-import { SvgPen, round } from "./attention_pens.js";
-import { shadeOf } from "./attention_colours.js";
-import { LEAST, strong, thresholdOf } from "./attention_strong.js";
-import { percent } from "./attention_words.js";
+import { refill, svg } from "../core/dom.js";
+import { fit, widthOf } from "./labels.js";
+import { SvgPen, round } from "./pens.js";
+import { shadeOf } from "./colours.js";
+import { LEAST, strong, thresholdOf } from "./strong.js";
+import { percent } from "./words.js";
 
 const HEADING = 26;
 const LEVELS = 20;

@@ -1,7 +1,7 @@
 // The numbers behind the pictures: decoded when first asked for, summed from tokens to words.
 
-import { unpack } from "./packed.js";
-import { cut } from "./attention_labels.js";
+import { unpack } from "../core/packed.js";
+import { cut } from "./labels.js";
 
 const SHARES = Float32Array.from({ length: 256 }, (_, byte) => (byte / 255) ** 2);
 const KEPT = 4;

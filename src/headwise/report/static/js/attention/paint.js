@@ -1,6 +1,6 @@
 // Draws one grid of dots with either pen.
 
-import { keyLabelAt, queryLabelAt } from "./attention_grid.js";
+import { keyLabelAt, queryLabelAt } from "./grid.js";
 
 const FADED = 0.78;
 const HALF = 0.7;

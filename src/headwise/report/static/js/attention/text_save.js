@@ -1,7 +1,7 @@
 // Running text as an SVG, every word where it stands on the screen.
 
-import { SvgPen } from "./attention_pens.js";
-import { shadeOf } from "./attention_colours.js";
+import { SvgPen } from "./pens.js";
+import { shadeOf } from "./colours.js";
 
 /** Height of the bar of a head under a word, with the gap below it. */
 export const BAR = 4;

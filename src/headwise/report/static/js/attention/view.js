@@ -1,19 +1,19 @@
 // The attention view: which sentence, which heads, which picture, which word.
 
-import { el, refill } from "./dom.js";
-import { headName } from "./selection.js";
-import { Slots, coloursOf } from "./attention_colours.js";
-import { Controls } from "./attention_controls.js";
-import { Examples } from "./attention_data.js";
-import { DotsPicture } from "./attention_dots.js";
-import { legendOf } from "./attention_legend.js";
-import { LinesPicture } from "./attention_lines.js";
-import { missingNotes } from "./attention_missing.js";
-import { saved } from "./attention_save.js";
-import { Scene } from "./attention_scene.js";
-import { followPointer, stageOf } from "./attention_stage.js";
-import { TextPicture } from "./attention_text.js";
-import { linesOf, statusOf, tableOf } from "./attention_words.js";
+import { el, refill } from "../core/dom.js";
+import { headName } from "../core/selection.js";
+import { Slots, coloursOf } from "./colours.js";
+import { Controls } from "./controls.js";
+import { Examples } from "./data.js";
+import { DotsPicture } from "./dots.js";
+import { legendOf } from "./legend.js";
+import { LinesPicture } from "./lines.js";
+import { missingNotes } from "./missing.js";
+import { saved } from "./save.js";
+import { Scene } from "./scene.js";
+import { followPointer, stageOf } from "./stage.js";
+import { TextPicture } from "./text.js";
+import { linesOf, statusOf, tableOf } from "./words.js";
 
 const PICTURES = { dots: DotsPicture, lines: LinesPicture, text: TextPicture };
 const TITLES = {

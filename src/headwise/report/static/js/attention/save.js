@@ -1,8 +1,8 @@
 // A picture that leaves the page: heading, sentence, strokes and legend in one SVG.
 
-import { svg } from "./dom.js";
-import { sentence, widthOf } from "./attention_labels.js";
-import { saveLegend } from "./attention_legend.js";
+import { svg } from "../core/dom.js";
+import { sentence, widthOf } from "./labels.js";
+import { saveLegend } from "./legend.js";
 
 const MARGIN = 20;
 const ABOVE = 58;

@@ -1,6 +1,6 @@
 // The geometry of one grid of dots: keys down, queries across, labels where there is room.
 
-import { fit, widthOf } from "./attention_labels.js";
+import { fit, widthOf } from "./labels.js";
 
 const TURN = -45;
 const LARGEST = 52;

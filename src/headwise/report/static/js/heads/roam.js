@@ -1,6 +1,6 @@
 // A picture that answers to pointer and keyboard, and its numbers for those who do not see it.
 
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 
 const SPOKEN = 512; // cells of a picture that are also a table
 

@@ -1,9 +1,9 @@
 // The card of a head: its numbers, what else was measured, what it writes, the sentences that tell most.
 
-import { el, refill } from "./dom.js";
-import { MISSING, write } from "./format.js";
-import { headName } from "./selection.js";
-import { unpack } from "./packed.js";
+import { el, refill } from "../core/dom.js";
+import { MISSING, write } from "../core/format.js";
+import { headName } from "../core/selection.js";
+import { unpack } from "../core/packed.js";
 import { SAID, VERDICTS } from "./panels.js";
 
 const KINDS = { looks: "Looks", carries: "Carries", matters: "Matters", moves: "Moves" };

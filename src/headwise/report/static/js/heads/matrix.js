@@ -2,10 +2,10 @@
 
 import { behind, roam, stage } from "./roam.js";
 import { drawGrid, legend } from "./grid.js";
-import { el } from "./dom.js";
-import { saveButtons } from "./download.js";
-import { unpack } from "./packed.js";
-import { write } from "./format.js";
+import { el } from "../core/dom.js";
+import { saveButtons } from "../core/download.js";
+import { unpack } from "../core/packed.js";
+import { write } from "../core/format.js";
 
 /** Questions by heads. */
 export function matrixPanel(root, page, matrix, selection) {

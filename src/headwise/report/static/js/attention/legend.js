@@ -1,8 +1,8 @@
 // What the strokes of a picture mean: the same entries on the page and in a saved picture.
 
-import { el, svg } from "./dom.js";
-import { widthOf } from "./attention_labels.js";
-import { SvgPen } from "./attention_pens.js";
+import { el, svg } from "../core/dom.js";
+import { widthOf } from "./labels.js";
+import { SvgPen } from "./pens.js";
 
 const SIZE = 12;
 const HEIGHT = 22;

@@ -1,8 +1,8 @@
 // Everything to choose with: sentence, picture, words or tokens, weight, sinks, heads.
 
-import { el, refill } from "./dom.js";
-import { cut, sentence } from "./attention_labels.js";
-import { percent } from "./attention_words.js";
+import { el, refill } from "../core/dom.js";
+import { cut, sentence } from "./labels.js";
+import { percent } from "./words.js";
 
 const VIEWS = [
   ["dots", "Dots"],

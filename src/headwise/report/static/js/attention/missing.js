@@ -1,7 +1,7 @@
 // Chosen heads that a sentence does not hold, and the way to one that does.
 
-import { el } from "./dom.js";
-import { headName } from "./selection.js";
+import { el } from "../core/dom.js";
+import { headName } from "../core/selection.js";
 
 /** Quiet lines about chosen heads that are not in the picture; `goTo(example)` shows another sentence. */
 export function missingNotes(attention, chosen, example, nShown, goTo) {

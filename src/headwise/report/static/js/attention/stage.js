@@ -1,6 +1,6 @@
 // Where a picture stands: the one element that pointer and keyboard work on.
 
-import { el } from "./dom.js";
+import { el } from "../core/dom.js";
 
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 

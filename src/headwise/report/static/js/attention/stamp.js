@@ -1,6 +1,6 @@
 // Many small dots at once, written as pixels.
 
-import { parts } from "./attention_colours.js";
+import { parts } from "./colours.js";
 
 /** Puts dots (flat: x, y, radius in CSS pixels) on a canvas of `scale` device pixels to a CSS pixel. */
 export function stamp(context, dots, colour, scale) {

@@ -1,10 +1,10 @@
 // Attention as shades behind the words of the running text.
 
-import { el, refill } from "./dom.js";
-import { cut, isRightToLeft, leans } from "./attention_labels.js";
-import { faded, shadeOf } from "./attention_colours.js";
-import { BAR, FAINT, saveText } from "./attention_text_save.js";
-import { percent } from "./attention_words.js";
+import { el, refill } from "../core/dom.js";
+import { cut, isRightToLeft, leans } from "./labels.js";
+import { faded, shadeOf } from "./colours.js";
+import { BAR, FAINT, saveText } from "./text_save.js";
+import { percent } from "./words.js";
 
 const LIMIT = 32;
 

@@ -1,7 +1,7 @@
 // A grid of cells as a picture: shades by value, outlines, a mark that follows the pointer or the keyboard.
 
-import { el, svg } from "./dom.js";
-import { brief } from "./format.js";
+import { el, svg } from "../core/dom.js";
+import { brief } from "../core/format.js";
 
 export const STEPS = 20;
 const LABELLED = 20; // cells at least so wide carry their number

@@ -1,7 +1,7 @@
 // Two pens with the same strokes, for the screen and for a saved picture.
 
-import { svg } from "./dom.js";
-import { stamp } from "./attention_stamp.js";
+import { svg } from "../core/dom.js";
+import { stamp } from "./stamp.js";
 
 const CIRCLES = 1500;
 const LEVELS = 24;

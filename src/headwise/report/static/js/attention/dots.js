@@ -1,10 +1,10 @@
 // Attention as dots: queries across, keys down, one grid for each head.
 
-import { el, refill, svg } from "./dom.js";
-import { cellAt, gridOf } from "./attention_grid.js";
-import { paintGrid, paintMarks } from "./attention_paint.js";
-import { CanvasPen, SvgPen } from "./attention_pens.js";
-import { number, percent } from "./attention_words.js";
+import { el, refill, svg } from "../core/dom.js";
+import { cellAt, gridOf } from "./grid.js";
+import { paintGrid, paintMarks } from "./paint.js";
+import { CanvasPen, SvgPen } from "./pens.js";
+import { number, percent } from "./words.js";
 
 const SMALLEST = 270;
 const GAP = 24;

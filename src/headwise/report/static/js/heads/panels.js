@@ -1,11 +1,11 @@
 // Grids of heads: one per kind of evidence and per map, all showing the same head.
 
 import { drawGrid, legend, outline } from "./grid.js";
-import { el, refill, svg } from "./dom.js";
-import { write } from "./format.js";
-import { headName } from "./selection.js";
-import { unpack } from "./packed.js";
-import { saveButtons } from "./download.js";
+import { el, refill, svg } from "../core/dom.js";
+import { write } from "../core/format.js";
+import { headName } from "../core/selection.js";
+import { unpack } from "../core/packed.js";
+import { saveButtons } from "../core/download.js";
 import { behind, roam, stage } from "./roam.js";
 
 export const VERDICTS = {
