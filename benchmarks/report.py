@@ -24,11 +24,10 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import pages
-
 from headwise.report import render_report
 from headwise.report.html.payload import page_of
 from headwise.report.schema import Packed, load_report
+from helpers import pages
 
 PAINTED = """async (act) => {
   const [x, y] = act.at || [];

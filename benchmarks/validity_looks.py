@@ -34,7 +34,7 @@ from headwise.data import transforms
 from headwise.model.loading import random_like
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from planted import at_most, chance_controls, counts_of
+from helpers.planted_counts import at_most, chance_controls, counts_of
 
 ROOT = Path(__file__).parent.parent
 LOOKS = "governor->dependent"

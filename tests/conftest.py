@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from helpers.paths import ROOT
+
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub: no test needs a network
 # Before anything imports torch: threads that share a tiny model wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser):
@@ -69,6 +69,25 @@ def byte_level():
     )
 
 
+@pytest.fixture(scope="session")
+def word_level():
+    """Every word of the sentences of `helpers.planted_head` is one token."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from helpers.planted_head import FILLERS, N_IDS
+
+    entries = ["<end>", *FILLERS]
+    entries += [f"{kind}{i}" for kind in ("adj", "noun") for i in range(N_IDS)]
+    tokenizer = Tokenizer(
+        models.WordLevel({w: i for i, w in enumerate(entries)}, unk_token="<end>")
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<end>", pad_token="<end>", model_max_length=64
+    )
+
+
 def _gpt2(tokenizer):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -118,7 +137,7 @@ def raw(byte_level, wordpiece):
 
 @pytest.fixture(scope="session")
 def chromium():
-    from browsing import a_browser
+    from helpers.browsing import a_browser
 
     with a_browser() as browser:
         yield browser
@@ -126,7 +145,7 @@ def chromium():
 
 @pytest.fixture
 def visitor(chromium, tmp_path):
-    from browsing import Visitor
+    from helpers.browsing import Visitor
 
     someone = Visitor(chromium, tmp_path)
     yield someone

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from test_ablation import load
 
 import headwise
 from headwise import (
@@ -22,6 +21,7 @@ from headwise import (
 )
 from headwise._result import Result
 from headwise.interventions.prompts import that_fit
+from helpers.architectures import load
 
 TEXTS = ["the fluffy blue creature roamed", "a mole dug"]
 

@@ -2,7 +2,7 @@
 
 In training it is mostly the first noun of its passage, so a rule that reads no model finds it. In suites other sentences open the
 passage, the ambiguous word itself may stand before, and somebody of no domain may be the subject; the rest is as in training, and
-burrow still takes the sense (`tests/test_grammar_pairs.py`). One word decides, and it alone.
+burrow still takes the sense (`tests/burrow/grammar/test_pairs.py`). One word decides, and it alone.
 """
 
 from functools import cache

@@ -1,0 +1,364 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import headwise
+from headwise import HeadCache, HeadwiseError
+from headwise.activations import alignment as words
+from headwise.activations import hooks, offload, planning
+from headwise.data.suite import Sentence
+from helpers.paths import ROOT
+
+SENTENCES = ["a fluffy blue creature", "the forest", "the verdant creature roamed the blue forest"]
+SITES = ["q", "k", "v", "scores", "pattern", "z", "residual", "update", "norms"]
+
+
+@pytest.fixture(params=["tiny_bert", "tiny_gpt2"])
+def model(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_every_site_of_every_sentence_as_when_alone(model):
+    cache = headwise.capture(model, SENTENCES, SITES)
+    for i, text in enumerate(SENTENCES):
+        alone = headwise.capture(model, [text], SITES)
+        for site in SITES:
+            for layer in cache.layers[site]:
+                found, expected = cache.sentence(i)[site, layer], alone[site, layer][0]
+                if site == "scores":
+                    expected, found = expected.clamp(min=-1e3), found.clamp(min=-1e3)
+                torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_derived_sites_by_hand(model):
+    cache = headwise.capture(model, SENTENCES, ["update", "norms"])
+    parts = headwise.capture(model, SENTENCES, ["z", "pattern", "v"])
+    W_O = model.attention("", 1).W_O
+    for i in range(len(SENTENCES)):
+        z, pattern, v = (parts.sentence(i)[site, 1] for site in ("z", "pattern", "v"))
+        update = torch.stack([z[:, h].double() @ W_O[h].double() for h in range(4)], dim=1)
+        torch.testing.assert_close(
+            cache.sentence(i)["update", 1].double(), update, atol=1e-5, rtol=0
+        )
+        for h in range(4):
+            moved = v[:, h].double() @ W_O[h].double()
+            contribution = pattern[h].double()[..., None] * moved
+            torch.testing.assert_close(
+                cache.sentence(i)["norms", 1][h].double(),
+                contribution.norm(dim=-1),
+                atol=1e-5,
+                rtol=0,
+            )
+
+
+def test_no_tensor_is_held_twice(model):
+    """Bytes held are bytes asked for; derived sites cost what they are derived from."""
+    n = len(model.tokenizer("a fluffy blue creature")["input_ids"])
+    vector, pattern = n * 32 * 4, 4 * n * n * 4
+    one = ["a fluffy blue creature"]
+    assert headwise.capture(model, one, ["q", "k", "v", "pattern"]).nbytes == 2 * (
+        3 * vector + pattern
+    )
+    assert headwise.capture(model, one, ["q"]).nbytes == 2 * vector
+    assert headwise.capture(model, one, ["update", "z"]).nbytes == 2 * vector
+    assert headwise.capture(model, one, ["residual"]).nbytes == 3 * vector
+    assert (
+        headwise.capture(model, one, ["pattern"], layers=[0], heads=[1, 2]).nbytes == pattern // 2
+    )
+    held = headwise.capture(model, one, ["q"])["q", 0]
+    assert held.untyped_storage().nbytes() == held.nbytes
+
+
+def test_heads_are_the_same_heads(model):
+    everything = headwise.capture(model, SENTENCES, SITES)
+    some = headwise.capture(model, SENTENCES, SITES, heads=[3, 1])
+    for site, axis in (("q", 1), ("pattern", 0), ("z", 1), ("update", 1), ("norms", 0)):
+        whole = everything.sentence(2)[site, 1].index_select(axis, torch.tensor([3, 1]))
+        torch.testing.assert_close(some.sentence(2)[site, 1], whole)
+    torch.testing.assert_close(some.sentence(2)["v", 1], everything.sentence(2)["v", 1])
+
+
+def test_all_sentences_at_once_are_padded_with_zeros(model):
+    cache = headwise.capture(model, SENTENCES, ["pattern", "z"], batch_tokens=12)
+    for site in ("pattern", "z"):
+        whole = cache[site, 0]
+        assert whole.shape[0] == 3
+        for i in range(3):
+            part = cache.sentence(i)[site, 0]
+            index = (i, *(slice(n) for n in part.shape))
+            assert torch.equal(whole[index], part)
+            assert whole[i].count_nonzero() == part.count_nonzero()
+
+
+def test_by_words(model):
+    cache = headwise.capture(model, SENTENCES, ["pattern", "z", "norms", "scores"])
+    for i, text in enumerate(SENTENCES):
+        sentence = Sentence.of(text)
+        alignment = words.align(model, [sentence])[0]
+        (batch,) = words.batches(model, [alignment])
+        with hooks.capture(model, ["pattern", "z"]) as seen:
+            model.forward(batch.tokens, batch.mask)
+        expected = words.pattern_of_words(seen["pattern", 1], batch.pieces)[0]
+        torch.testing.assert_close(cache.words(i)["pattern", 1], expected, atol=1e-5, rtol=0)
+        expected = words.vectors_of_words(seen["z", 1], batch.pieces)[0]
+        torch.testing.assert_close(cache.words(i)["z", 1], expected, atol=1e-5, rtol=0)
+    assert cache.words(0)["norms", 1].shape == (4, 4, 4)
+    with pytest.raises(HeadwiseError, match="Scores of pieces"):
+        cache.words(0)["scores", 0]
+
+
+def test_iteration_and_device(model):
+    cache = headwise.capture(model, SENTENCES, ["z"])
+    assert [view["z", 0].shape[0] for view in cache] == [n for n, _ in cache.index.lengths]
+    assert torch.equal(cache.to("cpu")["z", 1], cache["z", 1])
+
+
+def test_need_is_exact(model):
+    aligned = planning.Aligned(words.align(model, [Sentence.of(text) for text in SENTENCES]), None)
+    plan = planning.Plan.make(
+        model, aligned, SITES, None, None, budget=10**9, batch_tokens=30, may_offload=False
+    )
+    assert plan.n_bytes == headwise.capture(model, SENTENCES, SITES, batch_tokens=30).nbytes
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("4GiB", 4 * 2**30), ("500 MB", 500_000_000), (123, 123), ("1.5kb", 1500), ("7", 7)],
+)
+def test_budgets(text, n_bytes):
+    assert planning.parse(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["much", "", "-4GB", "0", "4 parsecs"])
+def test_budgets_that_cannot_be_read(text):
+    with pytest.raises(HeadwiseError, match="Cannot read the budget"):
+        planning.parse(text)
+
+
+def test_over_budget_names_the_figure_and_the_ways_out(tiny_bert):
+    with pytest.raises(
+        HeadwiseError, match=r"takes .* KiB, more .*budget=.*offload_dir=.*headwise\.reduce"
+    ):
+        headwise.capture(tiny_bert, SENTENCES * 9, ["pattern"], budget="20KB")
+    with pytest.raises(HeadwiseError, match="One sentence alone takes"):
+        headwise.capture(tiny_bert, SENTENCES, ["pattern"], budget="1KB", offload_dir="nowhere")
+    assert not Path("nowhere").exists()
+
+
+def test_spilled_is_what_would_have_been_held(model, tmp_path):
+    texts = SENTENCES * 5
+    held = headwise.capture(model, texts, SITES, batch_tokens=20)
+    spilled = headwise.capture(
+        model, texts, SITES, batch_tokens=20, budget="80KB", offload_dir=tmp_path / "s"
+    )
+    assert spilled.nbytes == 0 and len(spilled.shards) > 1
+    again = HeadCache.open(tmp_path / "s")
+    for site in SITES:
+        for i in range(len(texts)):
+            expected = held.sentence(i)[site, 1]
+            assert torch.equal(again.sentence(i)[site, 1], spilled.sentence(i)[site, 1])
+            torch.testing.assert_close(again.sentence(i)[site, 1], expected, atol=1e-5, rtol=0)
+    assert again.to("cpu").nbytes > 0
+
+
+def test_finished_shards_are_not_made_again(tiny_bert, tmp_path, monkeypatch):
+    arguments = (tiny_bert, SENTENCES * 5, ["pattern"])
+    options = {"batch_tokens": 20, "budget": "20KB", "offload_dir": tmp_path / "s"}
+    first = headwise.capture(*arguments, **options)
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
+    victim = offload.shard_path(tmp_path / "s", 1)
+    victim.unlink()
+    with pytest.raises(HeadwiseError, match=f"1 of {len(first.shards)} shards are missing"):
+        HeadCache.open(tmp_path / "s")
+    written = []
+    write = offload.write_shard
+    monkeypatch.setattr(offload, "write_shard", lambda f, n, t: (written.append(n), write(f, n, t)))
+    headwise.capture(*arguments, **options)
+    assert written == [1]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == whole
+
+
+KILLED = """
+import sys, time
+sys.path[:0] = [{tests!r}]
+import headwise, conftest
+from headwise.activations import offload
+write = offload.write_shard
+def slowly(folder, number, tensors):
+    write(folder, number, tensors)
+    print(number, flush=True)
+    if number == {stop_after}:
+        time.sleep(600)
+offload.write_shard = slowly
+model = headwise.load("minilm", device="cpu")
+texts = ["one mole of gas number %d" % n for n in range(40)]
+headwise.capture(model, texts, ["pattern", "z"], batch_tokens=24, budget="300KB", offload_dir=sys.argv[1])
+"""
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
+    def start(folder, stop_after=None):
+        program = KILLED.format(tests=str(ROOT / "tests"), stop_after=stop_after)
+        return subprocess.Popen(
+            [sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True
+        )
+
+    victim = start(tmp_path / "killed", stop_after=3)
+    done = [victim.stdout.readline() for _ in range(4)]
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.wait()
+    victim.stdout.close()
+    resumed, _ = start(tmp_path / "killed").communicate()
+    untouched, _ = start(tmp_path / "whole").communicate()
+    assert len(untouched.splitlines()) > 4
+    assert [*done, *resumed.splitlines(keepends=True)] == untouched.splitlines(keepends=True)
+
+    def content(folder):
+        return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.startswith(".")}
+
+    assert content(tmp_path / "killed") == content(tmp_path / "whole")
+
+
+def test_folders_of_something_else_are_refused(tiny_bert, tiny_gpt2, tmp_path):
+    options = {"budget": "20KB", "offload_dir": tmp_path / "s", "batch_tokens": 20}
+    headwise.capture(tiny_bert, SENTENCES * 5, ["pattern"], **options)
+    with pytest.raises(HeadwiseError, match="holds another capture"):
+        headwise.capture(tiny_gpt2, SENTENCES * 5, ["pattern"], **options | {"budget": "9KB"})
+    with pytest.raises(HeadwiseError, match="holds another capture"):
+        headwise.capture(tiny_bert, SENTENCES * 5, ["pattern", "q"], **options)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/thesis.txt").write_text("mine")
+    with pytest.raises(HeadwiseError, match="not empty and holds no capture"):
+        headwise.capture(
+            tiny_bert, SENTENCES * 5, ["pattern"], **options | {"offload_dir": tmp_path / "full"}
+        )
+    with pytest.raises(HeadwiseError, match="no capture here"):
+        HeadCache.open(tmp_path / "full")
+
+
+def test_what_was_not_captured_is_named(tiny_bert):
+    cache = headwise.capture(tiny_bert, SENTENCES, ["q", "z"], layers=[1])
+    with pytest.raises(
+        HeadwiseError, match="'k' at layer 1 was not captured; the cache holds q at layers 1"
+    ):
+        cache["k", 1]
+    with pytest.raises(HeadwiseError, match="'q' at layer 0"):
+        cache.sentence(0)["q", 0]
+    with pytest.raises(HeadwiseError, match="no sentence 3; the cache holds 0 to 2"):
+        cache.sentence(3)
+
+
+def test_bad_sentences(tiny_bert):
+    for sentences, message in (
+        ([], "No sentences were given"),
+        (["fine", "  "], "Sentence 1 has no words"),
+        ("one string", "got one string"),
+        (
+            ["fine", "creature " * 70],
+            r"Sentence 1 \('creature creature.*longer than the context.*64 tokens",
+        ),
+    ):
+        with pytest.raises(HeadwiseError, match=message):
+            headwise.capture(tiny_bert, sentences, ["z"])
+    cut = headwise.capture(tiny_bert, ["creature " * 70], ["z"], truncate=True)
+    assert cut.sentence(0)["z", 0].shape[0] == 64
+
+
+def test_numbers_that_are_not_finite_are_found_where_they_began(raw, byte_level):
+    import copy
+
+    hf = copy.deepcopy(raw["GPT2LMHeadModel"])
+    with torch.no_grad():
+        hf.transformer.h[0].mlp.c_proj.weight[:] = float("inf")
+    model = headwise.load(hf, tokenizer=byte_level, verify=False)
+    with pytest.raises(HeadwiseError, match="not finite at 'residual', layer 1"):
+        headwise.capture(model, SENTENCES, ["residual", "z"])
+
+
+def test_a_batch_is_halved_when_memory_runs_out(tiny_bert, monkeypatch):
+    expected = headwise.capture(tiny_bert, SENTENCES * 3, ["pattern"])
+    sizes = []
+    forward = type(tiny_bert).forward
+
+    def cramped(self, tokens, *rest):
+        sizes.append(len(tokens))
+        if len(tokens) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, tokens, *rest)
+
+    monkeypatch.setattr(type(tiny_bert), "forward", cramped)
+    found = headwise.capture(tiny_bert, SENTENCES * 3, ["pattern"])
+    assert sizes == [9, 4, 2, 2, 5, 2, 3]  # whole, half, its halves, the other half
+    torch.testing.assert_close(found["pattern", 1], expected["pattern", 1], atol=1e-5, rtol=0)
+
+
+def test_nothing_above_the_last_layer_runs(model):
+    ran = []
+    handles = [
+        block.register_forward_pre_hook(lambda module, args, i=i: ran.append(i))
+        for i, block in enumerate(model.stacks[0].blocks)
+    ]
+    mlp_ran = []
+    first = model.stacks[0].blocks[0]
+    mlp = getattr(first, "mlp", None) or first.intermediate
+    handles.append(mlp.register_forward_pre_hook(lambda module, args: mlp_ran.append(1)))
+    headwise.capture(model, ["the forest"], ["pattern"], layers=[0])
+    assert ran == [0] and not mlp_ran
+    headwise.capture(model, ["the forest"], ["residual"], layers=[1])
+    assert ran == [0, 0, 1] and len(mlp_ran) == 1
+    for handle in handles:
+        handle.remove()
+
+
+def test_fold_keeps_only_the_statistic(model):
+    def mass(total, seen, batch):
+        pattern = seen["pattern", 1]
+        return total + (pattern * batch.mask[:, None, :, None]).sum().item()
+
+    total = headwise.reduce(model, SENTENCES, ["pattern"], mass, 0.0, batch_tokens=12)
+    n_tokens = sum(n for n, _ in headwise.capture(model, SENTENCES, ["z"]).index.lengths)
+    assert total == pytest.approx(4 * n_tokens, rel=1e-5)
+
+
+def test_fold_as_a_context(model):
+    tokens = torch.tensor([[5, 6, 7]])
+    with hooks.reduce(model, ["z"], lambda n, z, site: n + z.shape[1], 0, layers=[0, 1]) as folded:
+        model.forward(tokens)
+        model.forward(tokens)
+    assert folded.value == 2 * 2 * 3
+
+
+@pytest.mark.parametrize("name", ["T5", "Bart"])
+def test_encoder_decoder_sentences_and_targets(name, wordpiece):
+    from helpers.architectures import make
+
+    model = headwise.load(make(name, vocabulary=len(wordpiece)), tokenizer=wordpiece)
+    texts, targets = SENTENCES, ["blue", "a verdant forest roamed", "the creature"]
+    sites = [
+        "encoder.z",
+        "decoder.pattern",
+        "cross.pattern",
+        "cross.v",
+        "cross.norms",
+        "decoder.residual",
+    ]
+    cache = headwise.capture(model, texts, sites, targets=targets)
+    for i in range(3):
+        n_source, n_target = cache.index.lengths[i]
+        alone = headwise.capture(model, [texts[i]], sites, targets=[targets[i]])
+        view = cache.sentence(i)
+        assert view["cross.pattern", 1].shape == (4, n_target, n_source)
+        assert view["cross.v", 1].shape[0] == n_source
+        assert view["decoder.pattern", 1].shape == (4, n_target, n_target)
+        assert cache.words(i)["cross.pattern", 1].shape == (
+            4, len(targets[i].split()), len(texts[i].split()),
+        )  # fmt: skip
+        for site in sites:
+            torch.testing.assert_close(view[site, 1], alone[site, 1][0], atol=1e-5, rtol=0)
+    with pytest.raises(HeadwiseError, match="3 sentences and 1 targets"):
+        headwise.capture(model, texts, ["cross.z"], targets=["one"])

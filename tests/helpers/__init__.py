@@ -1,0 +1,1 @@
+"""What several test files share: models made by hand, computations by hand, reports, a browser."""

@@ -1,0 +1,241 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from headwise import HeadwiseError
+from headwise.report import (
+    Place,
+    check_writable,
+    render_again,
+    render_report,
+    write_index,
+    write_report,
+)
+from headwise.report.html.payload import nice_above, page_of
+from headwise.report.schema import Packed, Report, load_report
+from helpers import pages
+
+
+def test_rendering_twice_gives_the_same_bytes():
+    assert render_report(pages.whole()) == render_report(pages.whole())
+
+
+def test_the_page_comes_from_the_file(tmp_path):
+    page = write_report(pages.whole(), tmp_path)
+    stored = load_report(page.parent / "results.json")
+    assert stored == load_report(page.parent / "results.json")
+    assert render_report(stored) == page.read_text(encoding="utf-8")
+    assert stored == pages.whole()
+    csv = pd.read_csv(page.parent / "tables/heads.csv")
+    assert csv["rate"].tolist()[0] == 0.123456 and np.isnan(csv["rate"].tolist()[1])
+
+
+def test_a_second_run_replaces_the_first_whole(tmp_path):
+    page = write_report(pages.whole("former"), tmp_path)
+    (page.parent / "stray.txt").write_text("left over")
+    write_report(pages.whole("latter"), tmp_path)
+    assert "latter" in page.read_text() and "former" not in page.read_text()
+    assert not (page.parent / "stray.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["looks-tiny"]
+
+
+def test_a_failed_write_leaves_the_earlier_report(tmp_path, monkeypatch):
+    page = write_report(pages.whole("former"), tmp_path)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pandas.DataFrame.to_csv", full)
+    with pytest.raises(HeadwiseError, match="No space left on device"):
+        write_report(pages.whole("latter"), tmp_path)
+    assert "former" in page.read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["looks-tiny"]
+
+
+def place(out, **changes):
+    same = {"analysis": "looks", "model": "tiny", "data": "plain", "options": {"label": "plain"}}
+    return Place(out, **(same | {"smoke": True} | changes))
+
+
+def test_a_report_takes_the_place_of_an_earlier_run_of_the_same_only(tmp_path):
+    place(tmp_path).check()  # nothing there
+    write_report(pages.whole(), tmp_path)
+    place(tmp_path).check()
+    place(tmp_path, smoke=False).check()  # a whole run may replace a smoke run
+    with pytest.raises(HeadwiseError, match=r"on other data \(plain\).*--overwrite"):
+        place(tmp_path, data="other").check()
+    with pytest.raises(HeadwiseError, match=r"with other options \(label plain\)"):
+        place(tmp_path, options={}).check()
+    whole = pages.whole().provenance.model_copy(update={"smoke": False})
+    write_report(pages.whole(provenance=whole), tmp_path)
+    with pytest.raises(HeadwiseError, match="of a whole run, and this is a smoke run"):
+        place(tmp_path).check()
+
+
+def test_names_that_differ_and_folders_that_do_not(tmp_path):
+    write_report(pages.whole(model="org/name"), tmp_path)
+    with pytest.raises(HeadwiseError, match="of the model 'org/name'"):
+        place(tmp_path, model="org-name").check()
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path):
+    folder = tmp_path / "looks-tiny"
+    folder.mkdir()
+    place(tmp_path).check()  # empty
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(HeadwiseError, match="holds something that is not a report"):
+        place(tmp_path).check()
+    (folder / "results.json").write_text('{"schema_version": 2, "analysis": "lo')
+    with pytest.raises(HeadwiseError, match="cannot be read as a report"):
+        place(tmp_path).check()
+
+
+def test_a_page_is_drawn_again_from_its_data(tmp_path):
+    page = write_report(pages.whole(), tmp_path)
+    before = page.read_bytes()
+    page.unlink()
+    assert render_again(page.parent) == page
+    assert page.read_bytes() == before
+    page.unlink()
+    render_again(page.parent / "results.json")
+    assert page.read_bytes() == before
+    (page.parent / "results.json").write_text("half of {")
+    with pytest.raises(HeadwiseError, match="cannot be read as a report"):
+        render_again(page.parent)
+    assert page.read_bytes() == before
+
+
+def test_unwritable_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HeadwiseError, match="Choose another folder with --out"):
+        check_writable(tmp_path / "file" / "reports")
+
+
+def test_model_names_become_safe_folders():
+    assert pages.whole(model="org/model name").slug == "looks-org-model-name"
+    assert pages.whole(model="../../etc").slug == "looks-..-..-etc"
+
+
+def test_index_lists_what_can_be_read(tmp_path):
+    write_report(pages.whole("one", model="a"), tmp_path)
+    write_report(pages.whole("two", model="b"), tmp_path)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/results.json").write_text('{"schema_version": 1')
+    text = write_index(tmp_path).read_text()
+    assert "looks-a/index.html" in text and "looks-b/index.html" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "broken",
+        "index.html",
+        "looks-a",
+        "looks-b",
+    ]
+
+
+def test_files_that_are_no_report(tmp_path):
+    page = write_report(pages.whole(), tmp_path)
+    path = page.parent / "results.json"
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    with pytest.raises(HeadwiseError, match="cannot be read as a report"):
+        load_report(path)
+    path.write_text(json.dumps(json.loads(whole) | {"schema_version": 0}))
+    with pytest.raises(HeadwiseError, match="schema version 0; this headwise reads 1 to 2"):
+        load_report(path)
+    path.write_text(json.dumps(json.loads(whole) | {"tables": [3]}))
+    with pytest.raises(HeadwiseError, match=r"not a complete report: tables\.0"):
+        load_report(path)
+
+
+def test_an_older_report_is_read_and_one_from_the_future_is_not(tmp_path):
+    page = write_report(pages.whole(), tmp_path)
+    path = page.parent / "results.json"
+    new = json.loads(path.read_text())
+    old = {name: value for name, value in new.items() if name not in ("heads", "attention")}
+    path.write_text(json.dumps(old | {"schema_version": 1}))
+    assert load_report(path) == pages.whole(heads=None, attention=None)
+    assert render_report(load_report(path))
+    path.write_text(json.dumps(new | {"schema_version": 99}))
+    with pytest.raises(HeadwiseError, match="A newer headwise made it"):
+        load_report(path)
+
+
+def test_numbers_of_the_wrong_length_are_refused(tmp_path):
+    path = write_report(pages.whole(), tmp_path).parent / "results.json"
+    data = json.loads(path.read_text())
+    short = Packed.of(np.zeros((2, 4))).model_dump()
+    measures = [data["heads"]["measures"][0] | {"effect": short}]
+    path.write_text(json.dumps(data | {"heads": data["heads"] | {"measures": measures}}))
+    with pytest.raises(HeadwiseError, match="not one value for each of 12 heads"):
+        load_report(path)
+    measures = [data["heads"]["measures"][0] | {"effect": short | {"shape": [3, 4]}}]
+    path.write_text(json.dumps(data | {"heads": data["heads"] | {"measures": measures}}))
+    with pytest.raises(HeadwiseError, match="not 3x4 numbers"):
+        load_report(path)
+    verdicts = data["heads"] | {"verdicts": "ss"}
+    path.write_text(json.dumps(data | {"heads": verdicts}))
+    with pytest.raises(HeadwiseError, match="2 verdicts on 12 heads"):
+        load_report(path)
+
+
+def test_packed_arrays_come_back():
+    values = np.array([[0.5, np.nan, -1e-9], [3e8, 0, 1]])
+    back = Packed.of(values, "f8").array()
+    assert back.shape == (2, 3) and np.array_equal(back, values, equal_nan=True)
+    shares = np.linspace(0, 1, 1001)
+    assert np.abs((Packed.roots(shares).array() / 255.0) ** 2 - shares).max() < 0.004
+    assert Packed.roots(np.array([np.nan, 1e-5, 2.0])).array().tolist() == [0, 1, 255]
+
+
+def test_what_the_scripts_get():
+    page = page_of(pages.whole())
+    assert (page.n_layers, page.n_heads) == (3, 4)
+    assert [panel.title for panel in page.panels[:4]] == ["Looks", "Carries", "Matters", "Moves"]
+    texts, rate, n = page.tables[0].columns
+    assert texts.numbers is None and texts.codes.array()[:4].tolist() == [0, 1, 2, -1]
+    assert rate.codes is None and rate.numbers.array()[0] == 0.123456
+    assert np.isnan(rate.numbers.array()[1]) and n.numbers.array()[0] == 1200
+    nothing = page_of(pages.whole(heads=None, attention=None, figures=[]))
+    assert (nothing.n_layers, nothing.n_heads) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "end"),
+    [(0.043, 0.05), (0.05, 0.05), (0.21, 0.5), (1.2, 2), (0.0, 0.1), (-1, 0.1), (7e-4, 1e-3)],
+)
+def test_scales_end_at_round_numbers(value, end):
+    assert nice_above(value) == pytest.approx(end)
+
+
+def test_pages_stay_small(tmp_path):
+    """12 layers of 12 heads, 200 sentences of which each head holds some, four kinds of evidence, and long tables."""
+    words = [f"word{i}" for i in range(15)]
+    few = [pages.example(words, range(6 * (i % 24), 6 * (i % 24) + 6), i) for i in range(194)]
+    all_heads = [pages.example(words, range(144), i) for i in range(6)]
+    shown = pages.attention(12, 12, examples=[*all_heads, *few])
+    assert len(shown.examples) == 200
+    report = pages.whole("a caption of some length", 12, 12, attention=shown)
+    long = report.tables[0].model_copy(update={"rows": report.tables[0].rows * 30})
+    report = report.model_copy(update={"tables": [long] * 4})
+    assert len(render_report(report).encode()) <= 3_000_000
+    small = [pages.example(words, range(72), i) for i in range(12)]
+    half = pages.whole(n_layers=6, n_heads=12, attention=pages.attention(6, 12, examples=small))
+    assert len(render_report(half).encode()) <= 2_000_000
+
+
+def test_reports_are_typed_and_frozen():
+    with pytest.raises(ValidationError):
+        pages.whole().model_copy().question = "another"
+    with pytest.raises(ValidationError):
+        Report.model_validate(pages.whole().model_dump() | {"extra": 1})
+
+
+def test_numbers_in_sentences():
+    from headwise._formatting import MINUS, could_be_found, percent, points
+
+    assert [percent(x) for x in (0.789, -0.001, -0.2)] == ["79%", "0%", f"{MINUS}20%"]
+    assert points(-0.0001, -0.05, 0.0499) == f"+0.0 points [{MINUS}5.0, +5.0]"
+    assert could_be_found(0.114).startswith("an effect of 11 points would")
+    assert could_be_found(float("nan"), "gain").startswith("no gain, however large, would")
