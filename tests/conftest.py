@@ -41,6 +41,13 @@ def minilm():
 
 
 @pytest.fixture(scope="session")
+def burrow():
+    import headwise
+
+    return headwise.load("burrow", device="cpu")
+
+
+@pytest.fixture(scope="session")
 def wordpiece(minilm):
     """A tokenizer that does not see spaces."""
     return minilm.tokenizer
@@ -88,6 +95,22 @@ def word_level():
     )
 
 
+@pytest.fixture(scope="session")
+def tokenizer():
+    """A token for every word of `helpers.word_tokens`."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from helpers.word_tokens import WORDS
+
+    vocabulary = {word: i for i, word in enumerate(["<unk>", *WORDS])}
+    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="<unk>", pad_token="<unk>", model_max_length=40
+    )
+
+
 def _gpt2(tokenizer):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -127,6 +150,14 @@ def tiny_bert(wordpiece):
 
 
 @pytest.fixture(scope="session")
+def tiny_llama(wordpiece):
+    import headwise
+    from helpers.architectures import make
+
+    return headwise.load(make("Llama", len(wordpiece)), tokenizer=wordpiece)
+
+
+@pytest.fixture(scope="session")
 def raw(byte_level, wordpiece):
     """The same random models as Hugging Face makes them, never hooked."""
     models = {"GPT2LMHeadModel": _gpt2(byte_level), "BertForMaskedLM": _bert(wordpiece)}
@@ -150,3 +181,23 @@ def visitor(chromium, tmp_path):
     someone = Visitor(chromium, tmp_path)
     yield someone
     someone.leave()
+
+
+@pytest.fixture
+def headwise(monkeypatch, capsys):
+    """Runs the command in this process, where the libraries are loaded already."""
+    from headwise.cli.main import main
+    from helpers.command import Outcome
+
+    def run(*arguments, cwd):
+        monkeypatch.chdir(cwd)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr("sys.argv", ["headwise", *map(str, arguments)])
+        try:
+            main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        return Outcome(code, *capsys.readouterr())
+
+    return run

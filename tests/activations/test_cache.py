@@ -1,18 +1,11 @@
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
 import headwise
-from headwise import HeadCache, HeadwiseError
+from headwise import HeadwiseError
 from headwise.activations import alignment as words
-from headwise.activations import hooks, offload, planning
+from headwise.activations import hooks
 from headwise.data.suite import Sentence
-from helpers.paths import ROOT
 
 SENTENCES = ["a fluffy blue creature", "the forest", "the verdant creature roamed the blue forest"]
 SITES = ["q", "k", "v", "scores", "pattern", "z", "residual", "update", "norms"]
@@ -118,129 +111,6 @@ def test_iteration_and_device(model):
     assert torch.equal(cache.to("cpu")["z", 1], cache["z", 1])
 
 
-def test_need_is_exact(model):
-    aligned = planning.Aligned(words.align(model, [Sentence.of(text) for text in SENTENCES]), None)
-    plan = planning.Plan.make(
-        model, aligned, SITES, None, None, budget=10**9, batch_tokens=30, may_offload=False
-    )
-    assert plan.n_bytes == headwise.capture(model, SENTENCES, SITES, batch_tokens=30).nbytes
-
-
-@pytest.mark.parametrize(
-    ("text", "n_bytes"),
-    [("4GiB", 4 * 2**30), ("500 MB", 500_000_000), (123, 123), ("1.5kb", 1500), ("7", 7)],
-)
-def test_budgets(text, n_bytes):
-    assert planning.parse(text) == n_bytes
-
-
-@pytest.mark.parametrize("text", ["much", "", "-4GB", "0", "4 parsecs"])
-def test_budgets_that_cannot_be_read(text):
-    with pytest.raises(HeadwiseError, match="Cannot read the budget"):
-        planning.parse(text)
-
-
-def test_over_budget_names_the_figure_and_the_ways_out(tiny_bert):
-    with pytest.raises(
-        HeadwiseError, match=r"takes .* KiB, more .*budget=.*offload_dir=.*headwise\.reduce"
-    ):
-        headwise.capture(tiny_bert, SENTENCES * 9, ["pattern"], budget="20KB")
-    with pytest.raises(HeadwiseError, match="One sentence alone takes"):
-        headwise.capture(tiny_bert, SENTENCES, ["pattern"], budget="1KB", offload_dir="nowhere")
-    assert not Path("nowhere").exists()
-
-
-def test_spilled_is_what_would_have_been_held(model, tmp_path):
-    texts = SENTENCES * 5
-    held = headwise.capture(model, texts, SITES, batch_tokens=20)
-    spilled = headwise.capture(
-        model, texts, SITES, batch_tokens=20, budget="80KB", offload_dir=tmp_path / "s"
-    )
-    assert spilled.nbytes == 0 and len(spilled.shards) > 1
-    again = HeadCache.open(tmp_path / "s")
-    for site in SITES:
-        for i in range(len(texts)):
-            expected = held.sentence(i)[site, 1]
-            assert torch.equal(again.sentence(i)[site, 1], spilled.sentence(i)[site, 1])
-            torch.testing.assert_close(again.sentence(i)[site, 1], expected, atol=1e-5, rtol=0)
-    assert again.to("cpu").nbytes > 0
-
-
-def test_finished_shards_are_not_made_again(tiny_bert, tmp_path, monkeypatch):
-    arguments = (tiny_bert, SENTENCES * 5, ["pattern"])
-    options = {"batch_tokens": 20, "budget": "20KB", "offload_dir": tmp_path / "s"}
-    first = headwise.capture(*arguments, **options)
-    whole = {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()}
-    victim = offload.shard_path(tmp_path / "s", 1)
-    victim.unlink()
-    with pytest.raises(HeadwiseError, match=f"1 of {len(first.shards)} shards are missing"):
-        HeadCache.open(tmp_path / "s")
-    written = []
-    write = offload.write_shard
-    monkeypatch.setattr(offload, "write_shard", lambda f, n, t: (written.append(n), write(f, n, t)))
-    headwise.capture(*arguments, **options)
-    assert written == [1]
-    assert {path.name: path.read_bytes() for path in (tmp_path / "s").iterdir()} == whole
-
-
-KILLED = """
-import sys, time
-sys.path[:0] = [{tests!r}]
-import headwise, conftest
-from headwise.activations import offload
-write = offload.write_shard
-def slowly(folder, number, tensors):
-    write(folder, number, tensors)
-    print(number, flush=True)
-    if number == {stop_after}:
-        time.sleep(600)
-offload.write_shard = slowly
-model = headwise.load("minilm", device="cpu")
-texts = ["one mole of gas number %d" % n for n in range(40)]
-headwise.capture(model, texts, ["pattern", "z"], batch_tokens=24, budget="300KB", offload_dir=sys.argv[1])
-"""
-
-
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path):
-    def start(folder, stop_after=None):
-        program = KILLED.format(tests=str(ROOT / "tests"), stop_after=stop_after)
-        return subprocess.Popen(
-            [sys.executable, "-c", program, str(folder)], stdout=subprocess.PIPE, text=True
-        )
-
-    victim = start(tmp_path / "killed", stop_after=3)
-    done = [victim.stdout.readline() for _ in range(4)]
-    os.kill(victim.pid, signal.SIGKILL)
-    victim.wait()
-    victim.stdout.close()
-    resumed, _ = start(tmp_path / "killed").communicate()
-    untouched, _ = start(tmp_path / "whole").communicate()
-    assert len(untouched.splitlines()) > 4
-    assert [*done, *resumed.splitlines(keepends=True)] == untouched.splitlines(keepends=True)
-
-    def content(folder):
-        return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.startswith(".")}
-
-    assert content(tmp_path / "killed") == content(tmp_path / "whole")
-
-
-def test_folders_of_something_else_are_refused(tiny_bert, tiny_gpt2, tmp_path):
-    options = {"budget": "20KB", "offload_dir": tmp_path / "s", "batch_tokens": 20}
-    headwise.capture(tiny_bert, SENTENCES * 5, ["pattern"], **options)
-    with pytest.raises(HeadwiseError, match="holds another capture"):
-        headwise.capture(tiny_gpt2, SENTENCES * 5, ["pattern"], **options | {"budget": "9KB"})
-    with pytest.raises(HeadwiseError, match="holds another capture"):
-        headwise.capture(tiny_bert, SENTENCES * 5, ["pattern", "q"], **options)
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full/thesis.txt").write_text("mine")
-    with pytest.raises(HeadwiseError, match="not empty and holds no capture"):
-        headwise.capture(
-            tiny_bert, SENTENCES * 5, ["pattern"], **options | {"offload_dir": tmp_path / "full"}
-        )
-    with pytest.raises(HeadwiseError, match="no capture here"):
-        HeadCache.open(tmp_path / "full")
-
-
 def test_what_was_not_captured_is_named(tiny_bert):
     cache = headwise.capture(tiny_bert, SENTENCES, ["q", "z"], layers=[1])
     with pytest.raises(
@@ -280,23 +150,6 @@ def test_numbers_that_are_not_finite_are_found_where_they_began(raw, byte_level)
         headwise.capture(model, SENTENCES, ["residual", "z"])
 
 
-def test_a_batch_is_halved_when_memory_runs_out(tiny_bert, monkeypatch):
-    expected = headwise.capture(tiny_bert, SENTENCES * 3, ["pattern"])
-    sizes = []
-    forward = type(tiny_bert).forward
-
-    def cramped(self, tokens, *rest):
-        sizes.append(len(tokens))
-        if len(tokens) > 3:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return forward(self, tokens, *rest)
-
-    monkeypatch.setattr(type(tiny_bert), "forward", cramped)
-    found = headwise.capture(tiny_bert, SENTENCES * 3, ["pattern"])
-    assert sizes == [9, 4, 2, 2, 5, 2, 3]  # whole, half, its halves, the other half
-    torch.testing.assert_close(found["pattern", 1], expected["pattern", 1], atol=1e-5, rtol=0)
-
-
 def test_nothing_above_the_last_layer_runs(model):
     ran = []
     handles = [
@@ -313,24 +166,6 @@ def test_nothing_above_the_last_layer_runs(model):
     assert ran == [0, 0, 1] and len(mlp_ran) == 1
     for handle in handles:
         handle.remove()
-
-
-def test_fold_keeps_only_the_statistic(model):
-    def mass(total, seen, batch):
-        pattern = seen["pattern", 1]
-        return total + (pattern * batch.mask[:, None, :, None]).sum().item()
-
-    total = headwise.reduce(model, SENTENCES, ["pattern"], mass, 0.0, batch_tokens=12)
-    n_tokens = sum(n for n, _ in headwise.capture(model, SENTENCES, ["z"]).index.lengths)
-    assert total == pytest.approx(4 * n_tokens, rel=1e-5)
-
-
-def test_fold_as_a_context(model):
-    tokens = torch.tensor([[5, 6, 7]])
-    with hooks.reduce(model, ["z"], lambda n, z, site: n + z.shape[1], 0, layers=[0, 1]) as folded:
-        model.forward(tokens)
-        model.forward(tokens)
-    assert folded.value == 2 * 2 * 3
 
 
 @pytest.mark.parametrize("name", ["T5", "Bart"])

@@ -9,7 +9,6 @@ import torch
 import headwise
 from headwise import HeadwiseError
 from headwise.activations import hooks
-from headwise.model.attention_backend import RowsTap
 from helpers.architectures import (
     CONFIGS,
     MASK,
@@ -18,8 +17,10 @@ from helpers.architectures import (
     TARGETS,
     TOKENS,
     TWO_STACKS,
+    close,
     full,
     make,
+    run,
     sides,
 )
 
@@ -38,10 +39,6 @@ def inputs_of(name, tokens=TOKENS, mask=MASK):
     return given | ({"decoder_input_ids": TARGETS} if name in TWO_STACKS else {})
 
 
-def run(model, tokens=TOKENS, mask=MASK):
-    return model.forward(tokens, mask, TARGETS[: len(tokens)] if len(model.stacks) == 2 else None)
-
-
 @torch.inference_mode()
 def raw_outputs(raw, name):
     out = raw(**inputs_of(name), output_attentions=True, output_hidden_states=True)
@@ -52,11 +49,6 @@ def raw_outputs(raw, name):
         "decoder": (out.decoder_attentions, out.decoder_hidden_states),
         "cross": (out.cross_attentions, None),
     }
-
-
-def close(found, expected, tolerance=1e-5):
-    assert found.shape == expected.shape
-    assert (found - expected).abs().max() <= tolerance
 
 
 def test_patterns_and_residuals_are_hugging_faces(pair):
@@ -70,27 +62,6 @@ def test_patterns_and_residuals_are_hugging_faces(pair):
             close(seen[full(side, "pattern"), layer], expected)
         for layer, expected in enumerate(hidden[:-1] if hidden else []):
             close(seen[full(side, "residual"), layer], expected)
-
-
-@pytest.mark.parametrize("starts", [(0,), (0, 2), (0, 1, 4)])
-def test_patterns_read_row_by_row(pair, starts):
-    """A few queries at a time are the same rows of the same pattern, and the model goes on as it would."""
-    model, _, name = pair
-    side = "" if name not in TWO_STACKS else "encoder"
-    key = full(side, "pattern")
-    with hooks.capture(model, [key]) as whole:
-        expected = run(model)
-    rows = {0: [], 1: []}
-    readers = [
-        RowsTap((side, layer), lambda w, at, own=rows[layer]: own.append((at, w)), starts)
-        for layer in rows
-    ]
-    with model.engine.reading(readers):
-        close(run(model), expected, 2e-5)
-    for layer, found in rows.items():
-        assert [at for at, _ in found] == list(starts)
-        close(torch.cat([w for _, w in found], dim=2), whole[key, layer], 2e-6)
-    assert not model.engine.readers
 
 
 def test_last_residual_goes_into_the_final_norm(pair):
@@ -232,29 +203,6 @@ def test_padding_cannot_be_seen(pair, padding):
             close(row[real], tensor[0])
 
 
-def test_cutting_a_head_is_cutting_its_columns(pair):
-    """z set to zero in one head equals zero weights in its slice of the output matrix."""
-    model, _, name = pair
-    side = sides(model)[-1]
-    attention = model.attention(side, 1)
-    targets = TARGETS if name in TWO_STACKS else None
-    with hooks.edit(model, full(side, "z"), lambda z, site: 0 * z, layers=[1], heads=[2]):
-        found = model.logits(TOKENS, MASK, targets)
-    weight = attention.output.weight
-    kept = weight.detach().clone()
-    columns = slice(2 * attention.d_head, 3 * attention.d_head)
-    with torch.no_grad():
-        if hasattr(attention.output, "nf"):
-            weight[columns] = 0
-        else:
-            weight[:, columns] = 0
-    expected = model.logits(TOKENS, MASK, targets)
-    with torch.no_grad():
-        weight.copy_(kept)
-    close(found, expected)
-    assert (found - model.logits(TOKENS, MASK, targets)).abs().max() > 1e-4
-
-
 @pytest.mark.parametrize("site", ["q", "k", "v", "scores", "pattern", "residual"])
 def test_edits_flow_downstream(pair, site):
     """Each site, changed in layer 0, changes what layer 1 does; unchanged edits change nothing."""
@@ -303,55 +251,9 @@ def test_a_transformer_lens_bridge_gives_the_same(pair, wordpiece):
     assert changed == before
 
 
-def test_keys_and_values_of_groups_can_be_repeated(wordpiece):
-    model = headwise.load(make("Llama", vocabulary=len(wordpiece)), tokenizer=wordpiece)
-    own = headwise.capture(model, ["a blue creature"], ["k", "v", "norms"])
-    repeated = headwise.capture(model, ["a blue creature"], ["k", "v"], expand_kv=True)
-    assert own["k", 0].shape[2] == 2 and repeated["k", 0].shape[2] == 4
-    assert repeated.nbytes == own.nbytes - sum(own[("norms", layer)].nbytes for layer in (0, 1))
-    for head in range(4):
-        close(repeated["v", 1][:, :, head], own["v", 1][:, :, head // 2])
-
-
 def test_a_sliding_window_is_seen_in_the_pattern(wordpiece):
     model = headwise.load(make("Gemma2", vocabulary=len(wordpiece)), tokenizer=wordpiece)
     with hooks.capture(model, ["pattern"]) as seen:
         model.forward(torch.arange(3, 11)[None])
     windows = [(seen["pattern", layer][0, 0] > 0).sum(-1).max().item() for layer in (0, 1)]
     assert sorted(windows) == [3, 8]
-
-
-def test_the_callers_own_bridge_pass_is_hooked(wordpiece):
-    from transformer_lens.model_bridge import TransformerBridge
-
-    hf = make("GPT2", vocabulary=len(wordpiece))
-    bridge = TransformerBridge.boot_transformers(
-        "x", hf_model=hf, tokenizer=wordpiece, device="cpu"
-    )
-    with torch.inference_mode():
-        plain = bridge(TOKENS)
-        with hooks.capture(bridge, ["pattern", "q"]) as seen:
-            hooked = bridge(TOKENS)
-        _, cache = bridge.run_with_cache(TOKENS)
-    close(hooked, plain)
-    close(seen["pattern", 1], cache["blocks.1.attn.hook_pattern"])
-    close(seen["q", 1], cache["blocks.1.attn.hook_q"])
-
-
-def test_two_models_hooked_at_once_see_their_own(wordpiece):
-    first, second = (
-        headwise.load(make("Llama", vocabulary=len(wordpiece)), tokenizer=wordpiece)
-        for _ in range(2)
-    )
-    other = TOKENS.flip(1)
-    with hooks.capture(second, ["q_before_rotary"]) as alone:
-        second.forward(other)
-    with (
-        hooks.capture(first, ["q_before_rotary"]) as one,
-        hooks.capture(second, ["q_before_rotary"]) as two,
-    ):
-        second.forward(other)
-        first.forward(TOKENS)
-        make("Llama", vocabulary=len(wordpiece))(input_ids=other + 1)  # a third one, not hooked
-    close(two["q_before_rotary", 1], alone["q_before_rotary", 1])
-    assert (one["q_before_rotary", 1] - two["q_before_rotary", 1]).abs().max() > 1e-3

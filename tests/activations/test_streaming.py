@@ -6,7 +6,7 @@ import torch
 
 import headwise
 from headwise import HeadwiseError, Sentence, Suite
-from headwise.activations import alignment, streaming
+from headwise.activations import alignment, hooks, streaming
 from headwise.attention import _counting
 from headwise.attention.relations import Plan, count_heads
 from headwise.data.suite import Link
@@ -134,3 +134,46 @@ def test_a_pattern_that_is_not_finite_is_named(byte_level, suite):
     with pytest.raises(HeadwiseError, match="not finite at 'pattern', layer 1"):
         result_of(broken, Suite("s", "?", suite.sentences[:4]))
     assert not broken.engine.readers and not broken.engine.taps
+
+
+SENTENCES = ["a fluffy blue creature", "the forest", "the verdant creature roamed the blue forest"]
+
+
+@pytest.fixture(params=["tiny_bert", "tiny_gpt2"])
+def model(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_a_batch_is_halved_when_memory_runs_out(tiny_bert, monkeypatch):
+    expected = headwise.capture(tiny_bert, SENTENCES * 3, ["pattern"])
+    sizes = []
+    forward = type(tiny_bert).forward
+
+    def cramped(self, tokens, *rest):
+        sizes.append(len(tokens))
+        if len(tokens) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return forward(self, tokens, *rest)
+
+    monkeypatch.setattr(type(tiny_bert), "forward", cramped)
+    found = headwise.capture(tiny_bert, SENTENCES * 3, ["pattern"])
+    assert sizes == [9, 4, 2, 2, 5, 2, 3]  # whole, half, its halves, the other half
+    torch.testing.assert_close(found["pattern", 1], expected["pattern", 1], atol=1e-5, rtol=0)
+
+
+def test_fold_keeps_only_the_statistic(model):
+    def mass(total, seen, batch):
+        pattern = seen["pattern", 1]
+        return total + (pattern * batch.mask[:, None, :, None]).sum().item()
+
+    total = headwise.reduce(model, SENTENCES, ["pattern"], mass, 0.0, batch_tokens=12)
+    n_tokens = sum(n for n, _ in headwise.capture(model, SENTENCES, ["z"]).index.lengths)
+    assert total == pytest.approx(4 * n_tokens, rel=1e-5)
+
+
+def test_fold_as_a_context(model):
+    tokens = torch.tensor([[5, 6, 7]])
+    with hooks.reduce(model, ["z"], lambda n, z, site: n + z.shape[1], 0, layers=[0, 1]) as folded:
+        model.forward(tokens)
+        model.forward(tokens)
+    assert folded.value == 2 * 2 * 3

@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
 
-from headwise.activations.alignment import Alignment
 from headwise.attention._candidates import Options
-from headwise.attention._comparison import clusters_of
-from headwise.attention._counting import Case
-from headwise.attention._traits import Traits
 from headwise.attention.annotations import Corpus, classes_of
 from headwise.attention.baselines import (
     answer_classes,
@@ -16,37 +12,8 @@ from headwise.attention.baselines import (
     plain_rules,
     tagged_rules,
 )
-from headwise.attention.questions import Questions, ask
-from headwise.attention.relation_query import Relation
 from headwise.data.suite import Mark, Sentence
-
-
-def corpus_of(*tagged):
-    return Corpus.of(
-        [
-            Sentence(tuple(tags), (True,) * len(tags), f"g{i}", tags=tuple(tags))
-            for i, tags in enumerate(tagged)
-        ]
-    )
-
-
-def traits_of(corpus, pieces=()):
-    """Traits of words of which each is one token, or several: (sentence, word) -> pieces."""
-    aligned = []
-    for i, sentence in enumerate(corpus.sentences):
-        words = [w for w in range(len(sentence.words)) for _ in range(dict(pieces).get((i, w), 1))]
-        aligned.append(Alignment(tuple(range(len(words))), tuple(words), len(sentence.words)))
-    return Traits.of(corpus, aligned)
-
-
-def questions(*asked):
-    """Questions as (sentence, looker, targets, first, end)."""
-    width = max((len(targets) for _, _, targets, _, _ in asked), default=1)
-    sentence, looker, targets, first, end = zip(*asked, strict=True) if asked else [()] * 5
-    filled = [[*t, *[-1] * (width - len(t))] for t in targets]
-    numbers = (np.array(x, dtype=int) for x in (sentence, looker, first, end))
-    return Questions(*numbers, np.array(filled, dtype=int).reshape(-1, width))
-
+from helpers.columns import corpus_of, questions, traits_of
 
 # 0 the  1 old  2 stone  3 bridge  4 near  5 the  6 red  7 barn
 TAGS = ("DET", "ADJ", "NOUN", "NOUN", "ADP", "DET", "ADJ", "NOUN")
@@ -180,30 +147,6 @@ def test_chance():
     assert by_chance(questions()).shape == (0,)
 
 
-PAIRS = np.array([(0, 0, 2), (0, 1, 2), (0, 3, 2), (1, 1, 0)])
-LENGTHS = np.array([4, 2])
-
-
-def test_who_is_asked():
-    """Words 0, 1 and 3 of the first sentence depend on word 2; a governor is asked once."""
-    found, impossible = ask("governor->dependent", PAIRS, LENGTHS, is_causal=False)
-    assert (found.sentence.tolist(), found.looker.tolist(), impossible) == ([0, 1], [2, 0], 0)
-    assert found.targets.tolist() == [[0, 1, 3], [1, -1, -1]]
-    assert found.nearest.tolist() == [1, 1]
-    found, _ = ask("column", PAIRS, LENGTHS, is_causal=False)
-    assert found.looker.tolist() == [0, 1, 3, 1] and found.targets.ravel().tolist() == [2, 2, 2, 0]
-
-
-def test_what_a_decoder_is_asked():
-    found, impossible = ask("governor->dependent", PAIRS, LENGTHS, is_causal=True)
-    assert found.targets.tolist() == [[0, 1, -1]] and impossible == 1
-    assert (found.first.tolist(), found.end.tolist()) == ([0], [2])
-    found, impossible = ask("column", PAIRS, LENGTHS, is_causal=True)
-    assert found.looker.tolist() == [0, 1] and found.first.tolist() == [1, 2] and impossible == 2
-    found, impossible = ask("dependent->governor", PAIRS, LENGTHS, is_causal=True)
-    assert found.looker.tolist() == [3, 1] and found.end.tolist() == [3, 1] and impossible == 2
-
-
 def test_marks_are_no_parts_of_speech():
     """What is marked is often what is asked for: a rule that reads marks reads the key."""
     sentence = Sentence(
@@ -231,15 +174,3 @@ def test_words_beside_marks():
     traits = traits_of(corpus_of(("a", "b", "."), ("c",)))
     assert traits.previous.tolist() == [-1, 0, 1, -1] and traits.next.tolist() == [1, 2, -1, -1]
     assert traits.is_beside_mark(traits.next).tolist() == [False, True, False, False]
-
-
-@pytest.mark.parametrize(("tag", "n", "clusters"), [("ADJ", 4, 4), ("ADJ", 12, 12), ("DET", 2, 30)])
-def test_few_words_are_few_clusters(tag, n, clusters):
-    """But for closed classes, of which a few words may be all there are."""
-    words = [(f"w{i % n}", "noun") for i in range(30)]
-    made = [Sentence(w, (True, True), f"g{i}", tags=(tag, "NOUN")) for i, w in enumerate(words)]
-    corpus = Corpus.of(made)
-    asked = questions(*((i, 0, (1,), 0, 2) for i in range(30)))
-    case = Case(Relation("amod", ("amod",)), "dependent->governor", asked)
-    found = clusters_of(case, corpus, traits_of(corpus), np.arange(30), 30)
-    assert found.n == clusters and found.counts[0] == 30

@@ -16,11 +16,6 @@ from helpers.planted_counts import at_most, chance_controls, counts_of
 
 
 @pytest.fixture(scope="module")
-def burrow():
-    return headwise.load("burrow", device="cpu")
-
-
-@pytest.fixture(scope="module")
 def senses():
     return headwise.burrow_sentences("senses", 400, seed=0)
 

@@ -15,11 +15,6 @@ from headwise.model import registry
 FIGURES = json.loads((registry.BURROW / "evaluation.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def burrow():
-    return headwise.load("burrow", device="cpu")
-
-
 def test_what_is_known_of_burrow(burrow):
     assert (burrow.n_layers, burrow.n_heads, burrow.d_model, burrow.d_head) == (4, 8, 256, 32)
     assert burrow.is_causal and burrow.has_output_head and burrow.n_context == 256

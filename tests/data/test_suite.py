@@ -1,6 +1,4 @@
-import pytest
-
-from headwise import HeadwiseError, read_suite
+from headwise import read_suite
 from headwise.data.suite import Sentence, Suite
 
 
@@ -8,22 +6,6 @@ def test_text_and_spans_agree():
     sentence = Sentence(("It", "'s", "late", "!"), (False, True, False, True), "g")
     assert sentence.text == "It's late!"
     assert [sentence.text[a:b] for a, b in sentence.spans()] == list(sentence.words)
-
-
-def test_missing_path_and_unknown_format(tmp_path):
-    with pytest.raises(HeadwiseError, match="no file or folder"):
-        read_suite(tmp_path / "nothing.toml")
-    other = tmp_path / "suite.json"
-    other.write_text("{}")
-    with pytest.raises(HeadwiseError, match=r"ending in '\.json'"):
-        read_suite(other)
-
-
-def test_not_utf8(tmp_path):
-    path = tmp_path / "latin.conllu"
-    path.write_bytes(b"# text = caf\xe9\n")
-    with pytest.raises(HeadwiseError, match="not UTF-8 at byte 12"):
-        read_suite(path)
 
 
 def test_head_takes_groups_of_every_label():

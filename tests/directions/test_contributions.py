@@ -8,18 +8,18 @@ import torch
 from scipy.stats import binom
 
 import headwise
-from headwise import Direction, HeadwiseError, decompose, evidence
+from headwise import HeadwiseError, decompose, evidence
 from headwise.activations import alignment as words
 from headwise.activations import hooks
 from headwise.data import unseen_words
-from headwise.data.suite import Link, Mark, Sentence, Suite
+from headwise.data.suite import Link, Suite
 from headwise.data.toml import parse
-from headwise.directions import contributions, nulls
+from headwise.directions import contributions
 from headwise.directions.constructors import from_classes, from_unembedding
 from headwise.interventions.steering import one_vs_rest
 from headwise.stats import Clusters, difference_of
 from helpers.architectures import load
-from helpers.planted_head import D_HEAD, FILLERS, N_IDS, make
+from helpers.planted_push import plant, planted_suite
 
 LABELS = {"animal": "", "unit": "", "spy": ""}
 CLUES = {"animal": "a furry blue", "unit": "one gram per", "spy": "some very secret"}
@@ -158,48 +158,6 @@ def test_where_a_push_comes_from_by_hand(get):
         assert by_link.equals(by_place) and not by_link.equals(result.sources)
 
 
-FIRST, SECOND, NOUN, WRITTEN = 50, 51, 52, 60  # numbers of the stream that no word uses
-
-
-def plant(tokenizer, seed):
-    """The hand-set transformer of the relation tests: its head L1H2 now says whether an adjective is of the first half.
-
-    Nouns share their number with one adjective of each half. Other heads of the layer read and write what fillers are.
-    """
-    model = make(tokenizer, seed, planted=True)
-    body, random = model.hf.transformer, torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for i in range(N_IDS):
-            row = body.wte.weight[tokenizer.get_vocab()[f"adj{i}"]]
-            row[:N_IDS] = 0
-            row[i % (N_IDS // 2)] = row[FIRST if i < N_IDS // 2 else SECOND] = 1
-            body.wte.weight[tokenizer.get_vocab()[f"noun{i}"], NOUN] = 1  # as long as adjectives
-        # Words vary in other ways, too: by their place, in numbers that nothing reads.
-        body.wpe.weight[:, 30:46] = torch.randn(64, 16, generator=random)
-        read, write = body.h[1].attn.c_attn.weight, body.h[1].attn.c_proj.weight
-        value, own = read[:, 8 * D_HEAD :], slice(2 * D_HEAD, 3 * D_HEAD)
-        read[[FIRST, SECOND]], value[:] = 0, 0
-        value[N_IDS + 2 : N_IDS + 3 + len(FILLERS)].normal_(generator=random)
-        write.normal_(0, 1e-3, generator=random)
-        value[:, own], write[own] = 0, 0
-        value[FIRST, own.start], value[SECOND, own.start], write[own.start, WRITTEN] = 1, -1, 3
-    return model
-
-
-def planted_suite(seed, part, n=60):
-    """Told by adjectives of which half are fitted and half are asked."""
-    rng = np.random.default_rng(seed)
-    made = []
-    for number in range(n):
-        noun, half = 2 * rng.integers(N_IDS // 4) + part, number % 2
-        fill = rng.choice(FILLERS, rng.integers(3, 12))
-        said = (fill[0], f"adj{noun + half * N_IDS // 2}", *fill[1:], f"noun{noun}")
-        at = len(said) - 1
-        marks, links = (Mark(at, ("one", "two")[half]),), (Link(1, at, "clue"),)
-        made.append(Sentence(said, (True,) * len(said), f"{seed} {number}", marks, links))
-    return Suite("planted", "?", tuple(made), {"one": "", "two": ""})
-
-
 def test_the_planted_head_pushes_alone(word_level):
     """In every draw, beyond every control, and others not more often than stated."""
     others = 0
@@ -226,39 +184,6 @@ def test_the_planted_head_pushes_alone(word_level):
     assert others <= binom.ppf(0.995, 8, 0.05)
 
 
-def test_without_a_control_nothing_is_a_yes(word_level):
-    model = plant(word_level, 0)
-    direction = from_classes(model, planted_suite(0, 0), "one", "two", layer=2)
-    result = contributions.direction_test(model, planted_suite(1, 1), direction, n_shuffles=400)
-    assert "yes" not in set(evidence.moves([result])["moves"])
-
-    class Unmakeable(type(model.hf)):
-        def __init__(self, config):
-            raise TypeError("no")
-
-    def never(of):
-        raise AssertionError(of)
-
-    model.hf.__class__ = Unmakeable
-    result = contributions.direction_test(
-        model, planted_suite(1, 1), direction, n_shuffles=50, refit=never
-    )
-    assert "TypeError" in result.control.why_not and result.control.n_models == 0
-
-
-def test_never_trained_models_move_nothing(word_level):
-    """As they are, and with every head alike: no head is a yes, in models with much larger weights than are drawn."""
-    for seed in range(6):
-        model = make(word_level, seed, planted=False)
-        fitted, asked = planted_suite(seed, 0), planted_suite(100 + seed, 1)
-
-        def fit(of, suite=fitted):
-            return [from_classes(of, suite, "one", "two", layer=2)]
-
-        result = contributions.direction_test(model, asked, *fit(model), n_shuffles=400, refit=fit, n_controls=2, n_traced=0)  # fmt: skip
-        assert "yes" not in set(evidence.moves([result])["moves"])
-
-
 def test_cross_fitted_directions_are_one_question(get):
     """Every word along a direction that was fitted without its words; with the midpoint of its part taken away, parts agree."""
     model = get("Bert")
@@ -270,67 +195,6 @@ def test_cross_fitted_directions_are_one_question(get):
     assert result.table["share"].sum() == pytest.approx(1)
     with pytest.raises(HeadwiseError, match="a word decides that decided in fitting"):
         contributions.direction_test(model, both, ways[:1], n_shuffles=50)
-
-
-def shuffled_classes(kind, rng, n_groups=30):
-    """Groups of one class, of both, or some of each; classes that mean nothing."""
-    if kind == "pure":
-        groups = np.repeat(np.arange(n_groups), rng.integers(1, 6, n_groups))
-        return groups, rng.permutation(np.arange(n_groups) % 2)[groups]
-    groups, n_pure = np.repeat(np.arange(n_groups), 2), n_groups // 2 if kind == "both" else 0
-    codes = rng.permuted(np.tile([0, 1], (n_groups, 1)), axis=1)
-    codes[:n_pure] = rng.permutation(np.arange(n_pure) % 2)[:, None]
-    return groups, codes.ravel()
-
-
-@pytest.mark.parametrize("kind", ["pure", "mixed", "both"])
-def test_shuffled_labels_are_found_as_often_as_stated(kind):
-    """Family-wise, over 30 parts that have much in common, within the binomial 99% interval of 5%."""
-    found, rng = 0, np.random.default_rng(0)
-    for seed in range(300):
-        groups, codes = shuffled_classes(kind, rng)
-        common = 2 * rng.standard_normal((12, 30))[:, groups] + rng.standard_normal((12, len(codes)))  # fmt: skip
-        values = rng.standard_normal((30, 12)) @ common + rng.standard_normal((30, len(codes)))
-        p = nulls.against_shuffled(values, codes, groups, seed=seed, n_shuffles=200)
-        found += p.p_fwer.min() < 0.05
-    low, high = binom.ppf([0.005, 0.995], 300, 0.05)
-    assert low <= found <= high
-
-
-def test_random_directions_are_found_as_often_as_stated(tiny_bert):
-    """One part's step along a direction drawn as those that it is compared with."""
-    rng = np.random.default_rng(0)
-    classes = np.arange(80) % 2
-    x = rng.standard_normal((80, 32)) * np.geomspace(0.1, 3, 32)
-    x[classes == 1, 0] += 50  # between classes, which is in no random direction
-    within = x - np.stack([x[classes == c].mean(0) for c in (0, 1)])[classes]
-    counts = np.zeros(2)
-    for seed in range(400):
-        vector = rng.standard_normal(80) @ within
-        found = Direction.of(tiny_bert, vector, positive="a", negative="b", layer=1)
-        readers = nulls.random_readers(found, x, classes, 200, seed)
-        assert np.abs(readers[:, 0]).max() < 0.5
-        step = rng.standard_normal((1, 32))
-        for i, own in enumerate((step * np.sign(found.push(step)), step)):
-            counts[i] += nulls.against_random(found.push(own), own, readers).p[0] < 0.05
-    # Random ones may point either way; a step that is turned ahead is as far as theirs, others are so half the time.
-    for count, rate in zip(counts, (0.05, 0.025), strict=True):
-        low, high = binom.ppf([0.005, 0.995], 400, rate)
-        assert low <= count <= high
-
-
-def test_72_random_steps_push_nothing(tiny_bert):
-    """The best of many heads is compared with the best along random directions: family-wise at most 5%."""
-    rng, found = np.random.default_rng(0), 0
-    for seed in range(100):
-        x = rng.standard_normal((60, 32)) * np.geomspace(0.1, 3, 32)
-        way = Direction.of(
-            tiny_bert, rng.standard_normal(60) @ x, positive="a", negative="b", layer=1
-        )
-        readers = nulls.random_readers(way, x, np.arange(60) % 2, 300, seed)
-        steps = rng.standard_normal((72, 32)) * np.geomspace(0.1, 3, 32)
-        found += nulls.against_random(way.push(steps), steps, readers).p_fwer.min() < 0.05
-    assert found <= binom.ppf(0.995, 100, 0.05)
 
 
 def test_a_constant_changes_nothing(get):

@@ -10,10 +10,7 @@ from scipy import stats
 
 import headwise
 from headwise import HeadwiseError
-from headwise.activations import hooks
-from headwise.activations.norms import final_norm
 from headwise.data.suite import Suite
-from headwise.data.toml import parse
 from headwise.probing._vectors import read_vectors
 from headwise.probing.labelled_words import Examples
 from headwise.weights.readout import (
@@ -21,45 +18,11 @@ from headwise.weights.readout import (
     compare,
     random_sets,
     set_means,
-    tokens_of,
     word_tokens,
 )
-from helpers.architectures import CONFIGS, MASK, TARGETS, TOKENS, TWO_STACKS, make
+from helpers.architectures import make
 from helpers.paths import ROOT
-
-LABELS = {"animal": "", "unit": ""}
-SYLLABLES = [a + b for a in "bdgklmnprstv" for b in "aeiou"]
-READ = ["mole", "dig", "fur", "gram", "atom", "creature", "substance", "the", "of", "one", "a", "."]
-WORDS = [*READ, *(a + b for a in SYLLABLES[:24] for b in SYLLABLES[::6])]
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    """A token for every word."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    vocabulary = {word: i for i, word in enumerate(["<unk>", *WORDS])}
-    made = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    made.pre_tokenizer = pre_tokenizers.Whitespace()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=made, unk_token="<unk>", pad_token="<unk>", model_max_length=40
-    )
-
-
-def tiny(tokenizer, name="GPT2"):
-    """A random model with more rows than its tokenizer knows."""
-    return headwise.load(make(name, vocabulary=len(tokenizer) + 5), tokenizer=tokenizer)
-
-
-def suite(n_groups=6):
-    """Two senses, told by the word before."""
-    sentences = [
-        parse(f"the {WORDS[20 + 2 * n + i]} of the {clue} [mole|{sense}] .", LABELS, f"{sense}{n}")
-        for i, (sense, clue) in enumerate((("animal", "creature"), ("unit", "substance")))
-        for n in range(n_groups)
-    ]
-    return Suite("s", "?", tuple(sentences), LABELS)
+from helpers.word_tokens import one, suite, tiny
 
 
 def vectors_of(model, sentences, sites=("residual",)):
@@ -67,77 +30,7 @@ def vectors_of(model, sentences, sites=("residual",)):
     return examples, read_vectors(model, sentences, examples, sites, None, None)
 
 
-def one(table, **where):
-    """Rows of a table."""
-    for column, value in where.items():
-        table = table[table[column] == value]
-    assert len(table)
-    return table
-
-
 # The identity that makes the last layer exact.
-
-
-@pytest.mark.parametrize("name", CONFIGS)
-def test_the_last_layer_reads_as_the_models_own_logits(name):
-    from headwise.model.loading import hold
-
-    hf = make(name)
-    if name == "Gemma2":
-        hf.config.final_logit_softcapping = 0.7  # far below what the logits are
-    model = hold(hf)
-    side = "decoder." if name in TWO_STACKS else ""
-    targets = TARGETS if side else None
-    with hooks.capture(model, [f"{side}residual"], layers=[2]) as seen:
-        expected = model.logits(TOKENS, MASK, targets)
-    stream = seen[f"{side}residual", 2]
-    found = Readout.of(model).logits(stream.flatten(0, 1)).unflatten(0, stream.shape[:2])
-    assert found.shape == expected.shape and (found - expected).abs().max() <= 1e-5
-    assert "forward" not in vars(model.hf.base_model)  # nothing stays behind
-
-
-@pytest.mark.parametrize("name", ["GPT2", "Llama", "Bert"])
-def test_a_bridge_is_read_as_its_model(name, wordpiece):
-    from transformer_lens.model_bridge import TransformerBridge
-
-    bridge = TransformerBridge.boot_transformers(
-        name, hf_model=make(name, len(wordpiece)), tokenizer=wordpiece, device="cpu"
-    )
-    model = headwise.load(bridge)
-    with hooks.capture(model, ["residual"], layers=[2]) as seen:
-        expected = model.logits(TOKENS, MASK)
-    found = Readout.of(model).logits(seen["residual", 2].flatten(0, 1))
-    assert (found - expected.flatten(0, 1)).abs().max() <= 2e-5
-
-
-def test_the_final_norm_is_found_where_there_is_one():
-    names = {
-        "GPT2": "ln_f", "GPTNeoX": "final_layer_norm", "Llama": "norm", "Gemma2": "norm", "Bert": None, "Roberta": None,
-        "T5": "final_layer_norm", "Bart": None,
-    }  # fmt: skip
-    from headwise.model.loading import hold
-
-    for name, expected in names.items():
-        model = hold(make(name))
-        body = model.hf.get_decoder() if name in TWO_STACKS else model.hf.base_model
-        assert final_norm(model) is (None if expected is None else getattr(body, expected)), name
-
-
-def test_an_end_that_is_not_one_norm_is_refused(tokenizer):
-    model = tiny(tokenizer)
-    model.hf.transformer.ln_f.register_forward_hook(lambda module, args, output: 2 * output)
-    assert final_norm(model) is model.hf.transformer.ln_f  # what a hook does is the norm's
-    body = model.hf.transformer
-    forward = body.forward
-
-    def doubled(*args, **kwargs):
-        output = forward(*args, **kwargs)
-        output.last_hidden_state = 2 * output.last_hidden_state
-        return output
-
-    vars(body)["forward"] = doubled
-    with pytest.raises(HeadwiseError, match="something else than one norm"):
-        final_norm(model)
 
 
 @pytest.mark.parametrize("name", ["GPT2", "Bert"])
@@ -275,27 +168,6 @@ def test_random_targets_are_found_as_often_as_stated(tokenizer):
 
 
 # Which tokens are words.
-
-
-def test_words_are_tokenized_as_they_stand_within_a_sentence(
-    tiny_gpt2, byte_level, minilm, tokenizer
-):
-    assert list(tokens_of(tiny_gpt2, ["fluffy", "unseen", "the fluffy", ""])) == [
-        byte_level.convert_tokens_to_ids("Ġfluffy"), None, None, None,
-    ]  # fmt: skip
-    found = list(tokens_of(minilm, ["Mole", "freckles", "☃"]))
-    assert found == [minilm.tokenizer.convert_tokens_to_ids("mole"), None, None]
-    assert list(tokens_of(tiny(tokenizer), ["dig", "digging"])) == [WORDS.index("dig") + 1, None]
-    pool = word_tokens(Readout.of(minilm))
-    written = minilm.tokenizer.convert_ids_to_tokens(pool.tolist())
-    assert len(pool) > 20000 and all(word.isalpha() for word in written)
-
-
-def test_words_that_are_no_token_are_left_out(tokenizer):
-    given = {"animal": ["dig", "Photosynthesis", "the fur"], "unit": ["gram"]}
-    result = headwise.logit_lens(tiny(tokenizer), suite(), heads=[], targets=given, n_shuffles=20)
-    assert result.left_out == {"animal": ("Photosynthesis", "the fur"), "unit": ()}
-    assert one(result.targets, label="animal")["n_targets"].unique().tolist() == [1]
 
 
 # Without an output head.

@@ -86,3 +86,12 @@ def small(name, options, vocabulary):
 def load(name, byte_level, wordpiece):
     tokenizer = wordpiece if name in ("Bert", "Roberta") else byte_level
     return headwise.load(make(name, len(tokenizer)), tokenizer=tokenizer, verify=False)
+
+
+def run(model, tokens=TOKENS, mask=MASK):
+    return model.forward(tokens, mask, TARGETS[: len(tokens)] if len(model.stacks) == 2 else None)
+
+
+def close(found, expected, tolerance=1e-5):
+    assert found.shape == expected.shape
+    assert (found - expected).abs().max() <= tolerance

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import headwise
-from headwise.data.suite import Link, Sentence, Suite
+from headwise.data.suite import Link, Mark, Pair, Sentence, Suite
 
 N_IDS, D_HEAD = 12, 16
 IS_NOUN, IS_ADJECTIVE = N_IDS, N_IDS + 1
@@ -81,3 +81,45 @@ def draw(seed, n_pairs):
     while sum(len(s.links) for s in sentences) < n_pairs:
         sentences.append(sentence(rng, len(sentences)))
     return Suite(f"draw {seed}", "?", tuple(sentences))
+
+
+def plant(tokenizer):
+    """The hand-set transformer of the relation tests, whose head L1H2 now also says what it sees.
+
+    Its values are the numbers of adjectives, its output matrix hands them on, and the output head reads from them which noun
+    fits. All other heads write nothing, as before.
+    """
+    model = make(tokenizer, 0, planted=True)
+    body = model.hf.transformer
+    with torch.no_grad():
+        attention = body.h[1].attn
+        start = 2 * 4 * D_HEAD + 2 * D_HEAD
+        value = slice(start, start + D_HEAD)
+        attention.c_attn.weight[:, value] = 0
+        attention.c_attn.bias[value] = 0
+        for i in range(N_IDS):
+            attention.c_attn.weight[i, value.start + i] = 4
+            attention.c_proj.weight[2 * D_HEAD + i, i] = 4
+    return model
+
+
+def pairs(n, seed=0):
+    """Sentences with two adjectives, one of which belongs to the noun at the end; swapped in the corrupted one."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for number in range(n):
+        a, b, c = rng.permutation(N_IDS)[:3]
+        fill = [str(w) for w in rng.choice(FILLERS, 4)]
+        clean = (fill[0], f"adj{a}", fill[1], f"adj{b}", fill[2], f"noun{a}")
+        corrupted = (fill[0], f"adj{c}", fill[1], f"adj{b}", fill[2], f"noun{a}")
+        both = [
+            Sentence(
+                words, (True,) * 6, f"g{number}", (Mark(5, "noun"),), (Link(1, 5, "amod"),),
+                tags=("X", "ADJ", "X", "ADJ", "X", "NOUN"),
+            )
+            for words in (clean, corrupted)
+        ]  # fmt: skip
+        made.append(Pair(*both, f"adj{a}", f"adj{b}"))
+    return Suite(
+        "p", "?", tuple(s for p in made for s in (p.clean, p.corrupted)), pairs=tuple(made)
+    )

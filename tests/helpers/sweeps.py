@@ -1,6 +1,6 @@
 """Ablations by hand: one plain run with one hook per row and cut, and every metric written out once more."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -165,3 +165,11 @@ def metrics_of(model):
     speech = how_it_speaks(model)
     spoken = ["logit difference", "log probability", "kl"] if speech else []
     return [*spoken, *(["loss"] if speech == "next" else []), "margin", "contrast", "shift"]
+
+
+def sentence_vector(model, sentence, changed=None):
+    """As sentence-transformers makes it: the mean of the final vectors of all tokens, at length 1."""
+    tokens = model.tokenizer(sentence.text, return_tensors="pt")["input_ids"]
+    with changed or nullcontext(), torch.no_grad():
+        found = model.forward(tokens)[0].double().mean(0)
+    return found / found.norm()

@@ -13,28 +13,9 @@ from headwise.probing._vectors import read_vectors
 from headwise.probing.classifiers import CentroidClassifier
 from headwise.probing.experiment import BAG_OF_WORDS, MAJORITY
 from headwise.probing.labelled_words import Examples
+from helpers.senses import ABOUT, LABELS, suite
 
-LABELS = {"unit": "", "animal": ""}
 N_BASELINES = 12  # of an encoder
-
-
-ABOUT = (
-    "hazy brackish estuaries", "seven crooked chimneys", "our late postmaster", "velvet theatre curtains",
-    "Gothic clock towers", "freshly painted dinghies", "unripe plum orchards", "diesel powered tractors",
-    "Sunday brass bands", "narrow alpine passes", "quarrelsome jackdaws", "boiled winter turnips",
-    "forgotten hymn books", "whistling kettle lids", "Moroccan spice markets", "empty football grounds",
-)  # fmt: skip
-
-
-def suite(n_groups=8, per_group=3):
-    """Two senses told apart by the neighbouring word, each group about something else."""
-    sentences = [
-        parse(f"{start} {ABOUT[8 * i + n]} {clue} [mole|{sense}] again", LABELS, f"{sense}{n}")
-        for i, (sense, clue) in enumerate((("unit", "one"), ("animal", "furry")))
-        for n in range(n_groups)
-        for start in ("So", "Then", "But")[:per_group]
-    ]
-    return Suite("s", "?", tuple(sentences), LABELS)
 
 
 @pytest.mark.parametrize("word", ["mole", "bank", "seal"])
@@ -134,34 +115,6 @@ def test_an_update_is_what_the_head_adds(which, request):
         made = CentroidClassifier() if classifier == "centroid" else LogisticRegression(C=1.0)
         expected = made.fit(updates, examples.codes).predict(updates)
         assert np.array_equal(kept.predict(updates), expected)
-
-
-def test_parts_of_speech(tiny_bert):
-    data = headwise.burrow_sentences("adjectives", 60)
-    asked = {"label": "part of speech", "sites": ("residual",), "layers": [0], "folds": 4}
-    asked |= {"classifiers": ("centroid",), "controls": False}
-    result = headwise.probe(tiny_bert, data, **asked, rare_labels="drop", max_examples=400)
-    n_words = sum(len(s.words) for s in data.sentences)
-    assert n_words > 400 >= len(result.truth)
-    assert {"NOUN", "VERB", "ADJ", "DET"} <= set(result.labels)
-    groups = {
-        tag: {s.group for s in data.sentences for t in s.tags if t == tag} for tag in result.dropped
-    }
-    assert all(len(g) < 60 for g in groups.values()) and not set(result.dropped) & set(
-        result.labels
-    )
-    # Before attention a tag is read off the word, even of a random model: most forms have one.
-    table = result.table.set_index("site")
-    assert table.loc["residual", "balanced_accuracy"] > 0.5
-    assert table.loc["majority", "balanced_accuracy"] < 0.2
-    two = headwise.probe(tiny_bert, data, **asked, labels=["NOUN", "ADJ"])
-    assert set(two.labels) == {"NOUN", "ADJ"}
-    with pytest.raises(HeadwiseError, match=r"no label 'NOUNS'; it has .*NOUN"):
-        headwise.probe(tiny_bert, data, **asked, labels=["NOUNS", "ADJ"])
-    with pytest.raises(HeadwiseError, match="has no parts of speech"):
-        headwise.probe(tiny_bert, suite(), label="part of speech")
-    with pytest.raises(HeadwiseError, match=r"Unknown label 'upos'; known are 'mark'"):
-        headwise.probe(tiny_bert, suite(), label="upos")
 
 
 def test_labels_in_too_few_groups(tiny_bert):
@@ -277,46 +230,6 @@ def test_groups_are_never_split(tiny_bert, monkeypatch):
     assert result.folds == 4
 
 
-def test_labels_are_read_at_other_words(minilm):
-    """The word before tells the sense, and so does the one that the marked word governs."""
-    before = headwise.probe(
-        minilm,
-        suite(),
-        position=-1,
-        sites=("residual",),
-        layers=[0],
-        classifiers=("centroid",),
-        controls=False,
-    )
-    assert before.table.set_index("site").loc["residual", "accuracy"] == 1
-    linked = [
-        parse(
-            f"[{clue}|by>1] old [mole|{sense}#1] {ABOUT[8 * i + n]}",
-            LABELS | {"by": ""},
-            f"{sense}{n}",
-        )
-        for i, (sense, clue) in enumerate((("unit", "one"), ("animal", "furry")))
-        for n in range(8)
-    ]
-    linked = [replace(s, marks=tuple(m for m in s.marks if m.label != "by")) for s in linked]
-    data = Suite("s", "?", (*linked, *suite().sentences), LABELS)
-    result = headwise.probe(
-        minilm,
-        data,
-        position="by",
-        sites=("residual",),
-        layers=[0],
-        classifiers=("centroid",),
-        controls=False,
-    )
-    assert result.missing == len(suite()) and len(result.truth) == 16
-    assert result.table.set_index("site").loc["residual", "accuracy"] == 1
-    with pytest.raises(HeadwiseError, match=r"position='sens' is no relation .* It has"):
-        headwise.probe(minilm, data, position="sens")
-    with pytest.raises(HeadwiseError, match="has a word at position=90"):
-        headwise.probe(minilm, suite(), position=90)
-
-
 def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
     """A run that is stopped half-way goes on with what is missing; a damaged fit is fitted again."""
     from headwise.probing import _fitting
@@ -383,12 +296,6 @@ def test_vectors_that_are_not_finite(byte_level):
     model.hf.transformer.h[1].attn.c_attn.weight.data[:, -8:] = np.nan  # values of head 1
     with pytest.raises(HeadwiseError, match=r"not finite at .*layer 1"):
         headwise.probe(model, suite(), sites=("z",))
-
-
-def test_centroid_ignores_length():
-    values = np.array([[1.0, 0.0], [3.0, 0.1], [0.0, 1.0], [0.1, 0.4]], dtype=np.float32)
-    fitted = CentroidClassifier().fit(values, np.array([4, 4, 7, 7]))
-    assert fitted.predict(100 * values).tolist() == [4, 4, 7, 7]
 
 
 def test_bad_requests_are_refused(tiny_bert):

@@ -1,76 +1,12 @@
 """Gains over the best baseline: heads no better than it are not found, better ones are, and who is best is no lottery."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from headwise import evidence, stats
-from headwise.probing._table import table_of
-from headwise.probing._text_baselines import BEST_BASELINE
-from headwise.probing.experiment import ProbeResult
 from headwise.probing.gains import best_baseline, choose, family, halvings
 from headwise.stats import Clusters
-
-BEST = (BEST_BASELINE, "chosen")
-
-
-def predictions(rng, truth, groups, accuracy):
-    """As right as asked for, more so in some groups than in others."""
-    p = np.clip(rng.beta(12 * accuracy, 12 * (1 - accuracy), groups.max() + 1), 0, 1)[groups]
-    wrong = (truth + rng.integers(1, 4, len(truth))) % 4
-    return np.where(rng.random(len(truth)) < p, truth, wrong)
-
-
-def simulated(seed, accuracies, baseline=0.6, n_groups=41, per_group=5, control_t=0.0):
-    rng = np.random.default_rng(seed)
-    groups = np.repeat(np.arange(n_groups), per_group)
-    truth = rng.permutation(np.arange(n_groups) % 4)[groups]
-    said = {BEST: predictions(rng, truth, groups, baseline)}
-    for i, accuracy in enumerate(accuracies):
-        said[("z", i // 12, i % 12), "logistic"] = predictions(rng, truth, groups, accuracy)
-    controls = pd.DataFrame(
-        {"site": ["z"], "classifier": ["logistic"], "gain": [0.0], "t": [control_t]}
-    )
-    clusters = Clusters.of(groups)
-    table = table_of(said, truth, groups, clusters, {}, {}, controls, seed)
-    result = object.__new__(ProbeResult)
-    parts = {"table": table, "truth": truth, "groups": groups, "clusters": clusters}
-    for name, value in {**parts, "predictions": said, "seed": seed, "controls": controls}.items():
-        object.__setattr__(result, name, value)
-    return result
-
-
-def test_heads_as_good_as_the_best_baseline_do_not_carry():
-    """72 heads no better than the baseline: at 5% for each alone, one or more would be found in half of all runs."""
-    runs = [evidence.carries(simulated(s, [0.6] * 72), "logistic") for s in range(20)]
-    assert sum((run["carries"] == "yes").any() for run in runs) <= 3  # 99.7% of binomial(20, 0.05)
-
-
-def test_a_better_head_carries_and_a_worse_one_does_not():
-    heads = evidence.carries(simulated(0, [0.95, *[0.6] * 4, 0.3]), "logistic")
-    assert heads["carries"].tolist()[0] == "yes" and heads["carries"].tolist()[-1] == "no"
-    assert (heads["carries_low"] <= heads["carries_effect"]).all()
-    assert heads["carries_p"].iloc[0] < 0.05 and heads["carries_effect"].iloc[0] > 0.2
-
-
-@pytest.mark.parametrize("control_t", [50.0, np.nan])
-def test_what_a_control_passes_is_no_yes(control_t):
-    heads = evidence.carries(simulated(0, [0.95], control_t=control_t), "logistic")
-    assert heads["carries"].tolist() == ["inconclusive"]
-
-
-@pytest.mark.parametrize("baseline", [0.97, 0.999])
-def test_a_right_head_beside_a_baseline_that_is_nearly_right_is_no_no(baseline):
-    """There is no room for a gain of five points, so that none was seen says nothing."""
-    heads = evidence.carries(
-        simulated(0, [0.999, 0.97], baseline=baseline, n_groups=80), "logistic"
-    )
-    assert set(heads["carries"]) == {"inconclusive"}
-
-
-def test_nine_groups_say_nothing():
-    heads = evidence.carries(simulated(0, [0.98, 0.2], n_groups=9, per_group=20), "logistic")
-    assert set(heads["carries"]) == {"inconclusive"}
+from helpers.gains import BEST, simulated
 
 
 def test_the_detectable_gain_is_found_as_often_as_it_says():

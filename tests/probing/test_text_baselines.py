@@ -15,7 +15,6 @@ from headwise.probing._text_baselines import (
     STATIC_MEAN,
     baseline_jobs,
 )
-from headwise.probing.classifiers import FormRule
 from headwise.probing.experiment import BEST
 from headwise.probing.labelled_words import Examples
 from headwise.probing.splits import grouped_folds
@@ -89,14 +88,6 @@ def test_where_every_deciding_word_is_held_out_the_static_mean_can_win():
     assert ratio["residual", 3] < 0.5 < ratio["residual", 1]
     assert result.table["selectivity"].isna().all()  # "the" and "a" are no ten kinds of words
     assert "No selectivity" in result.selectivity_note
-
-
-def test_a_rule_of_one_word():
-    forms = np.array(["the", "the", "old", "new", "the", "wet"])
-    codes, groups = np.array([0, 0, 1, 1, 0, 1]), np.arange(6)
-    rule = FormRule().fit(forms, codes, groups)
-    assert rule.predict(np.array(["the", "red", "old"])).tolist() == [0, 1, 1]
-    assert FormRule().fit(forms[:2], codes[:2], groups[:2]).predict(np.array(["red"])) == [0]
 
 
 def test_a_control_task_is_as_hard_as_the_task(minilm, shared):

@@ -1,7 +1,6 @@
 """Results in a notebook: the same components as on a page, offline."""
 
 import html
-import json
 import re
 
 import pandas as pd
@@ -9,9 +8,6 @@ import pytest
 
 import headwise
 from headwise import HeadwiseError
-from headwise.attention.atlas import atlas
-from headwise.interventions.prompts import that_fit
-from headwise.report.schema import Packed
 from headwise.report.sections.single_result import report_of
 from helpers import pages
 from helpers.architectures import make
@@ -71,76 +67,12 @@ def test_a_whole_report(visitor):
     assert visitor.open(report.view().html).text("h1") == "plain"
 
 
-def test_every_result_can_be_seen(visitor, tiny_gpt2, suite):
-    pairs = that_fit(tiny_gpt2, headwise.read_suite("probes/adjective_pairs.toml")).sample_groups(6)
-    mole = headwise.read_suite("probes/mole.toml")
-    results = [
-        headwise.ablate(tiny_gpt2, pairs),
-        headwise.read_circuits(tiny_gpt2, n_random=2),
-        atlas(tiny_gpt2, suite),
-        headwise.probe(tiny_gpt2, mole, folds=3, sites=["residual", "z"]),
-        headwise.logit_lens(tiny_gpt2, mole),
-    ]
-    for result in results:
-        report = report_of(result)
-        assert report.tables and report.tables[0].rows
-        visit = visitor.open(headwise.show(result).html)
-        assert visit.page.locator("table.data tbody tr").count() > 0
-    assert report_of(results[0]).heads.measures[0].kind == "matters"
-    assert len(report_of(results[2]).figures) == 6
-
-
 def test_all_numbers_of_a_table_are_there(looked):
     table = report_of(looked).tables[0].to_frame()
     assert list(table) == list(looked.table)
     assert table["hit_rate"].tolist() == pytest.approx(
         looked.table["hit_rate"].tolist(), nan_ok=True
     )
-
-
-def test_look(visitor, tiny_bert):
-    view = headwise.show_attention(
-        tiny_bert, ["A fluffy blue creature.", "Two moles."], ["L0H1", "L1H3"]
-    )
-    visit = visitor.open(view.html)
-    visit.page.get_by_role("radio", name="Tokens").check()
-    shown = visit.page.locator("[data-attention]").inner_text()
-    assert "fluffy" in visit.page.locator("[data-attention] select").first.inner_text()
-    assert "L0H1" in shown and "L1H3" in shown  # few heads are shown together
-    assert visit.page.locator("[data-card]").count() == 0
-    visit.page.locator("[data-panel] .stage").focus()
-    visit.page.keyboard.press("ArrowLeft")
-    assert "MB" in repr(view)
-
-
-def test_look_is_exact(tiny_gpt2):
-    report = _attention(headwise.show_attention(tiny_gpt2, "the fluffy blue creature"))
-    cache = headwise.capture(tiny_gpt2, ["the fluffy blue creature"], ["pattern"])
-    (example,) = report["examples"]
-    held = Packed(**example["pattern"]).array() / 255.0
-    wanted = cache.sentence(0)["pattern", 1][2].numpy()
-    assert abs(held[4 + 2] ** 2 - wanted).max() < 0.004
-    assert example["causal"]
-
-
-def _attention(view):
-    return json.loads(re.search(r'id="data">(.*?)</script>', view.html, re.DOTALL)[1])["attention"]
-
-
-def test_look_at_two_sides(visitor, tiny_t5):
-    view = headwise.show_attention(tiny_t5, "the fluffy creature", targets=["blue forest"])
-    shown = _attention(view)
-    assert shown["side"] == "cross" and not shown["examples"][0]["causal"]
-    assert shown["examples"][0]["keys"]["words"] == ["the", "fluffy", "creature"]
-    assert shown["examples"][0]["queries"]["words"] == ["blue", "forest"]
-    visit = visitor.open(view.html)
-    assert "cross attention" in visit.text("#look")
-    decoder = _attention(
-        headwise.show_attention(
-            tiny_t5, "the fluffy creature", targets=["blue forest"], side="decoder"
-        )
-    )
-    assert decoder["examples"][0]["causal"] and decoder["examples"][0]["keys"] is None
 
 
 def test_views_are_saved(tmp_path, looked):

@@ -2,22 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headwise.errors import HeadwiseError
-from headwise.evidence import rules
 from headwise.stats import (
     Clusters,
     balanced_mean,
     balanced_of,
-    combine,
     contrast_of,
-    detectable,
     difference_of,
-    is_within,
     mean_of,
-    sum_by_cluster,
 )
-from headwise.stats.deciding import SMALLEST, smallest_found
-from headwise.stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
 
 
 def hits(rng, n_sets, sizes, rate, alike):
@@ -32,38 +24,6 @@ def hits(rng, n_sets, sizes, rate, alike):
 
 def covers(found, truth):
     return ((found.low <= truth) & (truth <= found.high)).mean()
-
-
-def test_sums_by_hand():
-    sums = sum_by_cluster(np.array([[1.0, 2, 3], [10, 20, 30]]), np.array([2, 0, 2]), 4)
-    assert sums.tolist() == [[2, 0, 4, 0], [20, 0, 40, 0]]
-
-
-def test_a_factor_within_another_is_dropped():
-    template = np.array(["a", "a", "b", "b", "c", "c"])
-    sentence = [(0, "x"), (0, "y"), (1, "x"), (1, "y"), (2, "x"), (2, "y")]
-    nested = Clusters.of(sentence, template)
-    assert [f.tolist() for f in nested.factors] == [[0, 0, 1, 1, 2, 2]]
-    assert nested.n == 3
-    same = Clusters.of(template, ["z", "z", "y", "y", "x", "x"])
-    assert len(same.factors) == 1
-    crossed = Clusters.of(template, [0, 1, 0, 1, 0, 1])
-    assert crossed.counts == (3, 2) and crossed.n == 2
-
-
-def test_a_part_keeps_its_codes():
-    part = Clusters.of(["a", "b", "c", "c"]).where(np.array([False, True, True, True]))
-    assert part.factors[0].tolist() == [1, 2, 2] and part.n == 2 and len(part) == 3
-
-
-def test_clusters_that_cannot_be():
-    with pytest.raises(HeadwiseError, match="got factors of no items"):
-        Clusters.of()
-    with pytest.raises(HeadwiseError, match=r"got factors of \[2, 3\] items"):
-        Clusters.of([0, 1], [0, 1, 2])
-    a, b, c = np.indices((2, 2, 2)).reshape(3, -1)
-    with pytest.raises(HeadwiseError, match="got 3"):
-        Clusters.of(a, b, c)
 
 
 def test_clusters_of_equal_sizes_are_a_sample_of_means():
@@ -82,20 +42,6 @@ def test_items_of_one_cluster_add_nothing_by_being_many():
     once = mean_of(values, Clusters.of(cluster))
     copied = mean_of(np.tile(values, 4), Clusters.of(np.tile(cluster, 4)))
     assert copied.se == pytest.approx(once.se) and copied.low == pytest.approx(once.low)
-
-
-def test_two_crossed_factors_by_hand():
-    """A table of rows and columns: by rows, by columns, and less by cells (Cameron, Gelbach and Miller 2011)."""
-    table = np.random.default_rng(1).normal(size=(6, 9)) + np.arange(6)[:, None]
-    row, column = np.indices(table.shape).reshape(2, -1)
-    found = mean_of(table.ravel(), Clusters.of(row, column))
-    by_rows = table.mean(axis=1).var(ddof=1) / 6
-    by_columns = table.mean(axis=0).var(ddof=1) / 9
-    by_cells = table.var(ddof=1) / 54
-    two_way = by_rows + by_columns - by_cells
-    assert found.se**2 == pytest.approx(max(by_rows, by_columns, two_way))
-    assert found.df == pytest.approx(5) and found.n_clusters == 6
-    assert found.se >= mean_of(table.ravel(), Clusters.of(row)).se - 1e-12
 
 
 def test_hits_by_items_that_are_their_own_clusters():
@@ -229,49 +175,3 @@ def test_one_class_less_the_mean_of_the_others():
     two = contrast_of(values[:, :80], codes[:80], 1, Clusters.of(groups[:80]))
     same = difference_of(values[:, :80], codes[:80], Clusters.of(groups[:80]))
     np.testing.assert_allclose([two.low, two.high], [same.low, same.high])
-
-
-def test_within_the_smallest_effect():
-    value, se = np.array([0.01, -0.01, 0.03, np.nan]), np.array([0.01, 0.01, 0.01, 0.01])
-    assert is_within(value, se, 3.0, 0.05).tolist() == [True, True, False, False]
-    assert not is_within(value, se, float("nan"), 0.05).any()
-
-
-def test_nothing_seen_in_twenty_items_is_no_absence():
-    found = mean_of(np.zeros(20), Clusters.of(np.arange(20) // 2), "difference")
-    assert not is_within(found.value, found.se, 1.8, 0.05)
-
-
-def test_what_could_have_been_found():
-    """That effect is found in 80%, by the noncentral t."""
-    for df, critical in ((19, 1.73), (19, 3.5), (300, 4)):
-        least = float(detectable(np.array(2.0), critical, df))
-        assert stats.nct.sf(critical, df, least / 2) == pytest.approx(0.8, abs=0.015)
-
-
-def test_p_values_of_splits_are_combined():
-    p = np.array([[0.01, 0.4, np.nan, 0.9], [0.02, 0.6, np.nan, np.nan], [0.03, 0.8, np.nan, 0.01]])
-    np.testing.assert_allclose(combine(p), [0.04, 1, np.nan, 1])
-
-
-def test_enough_is_what_the_rule_of_evidence_asks():
-    assert (MIN_TESTED_ITEMS, MIN_TESTED_CLUSTERS) == (rules.MIN_CASES, rules.MIN_CLUSTERS)
-
-
-def test_nothing_can_be_found_where_nothing_can_be_a_yes():
-    """One bar after the other: p, controls, the smallest effect of interest, and none where a yes is out of reach."""
-    usual = {"se": np.array([0.02]), "bars": 3.0, "control_t": 2.0, "df": 30.0, "cases": 100, "clusters": 31}  # fmt: skip
-    found = float(smallest_found(**usual)[0])
-    assert found == pytest.approx(float(detectable(np.array(0.02), 3.0, 30.0)))
-    assert smallest_found(**usual | {"control_t": 6.0})[0] > 1.5 * found
-    tiny = smallest_found(**usual | {"se": np.array([1e-6])})[0]
-    assert tiny == pytest.approx(SMALLEST, rel=1e-3)
-    for change in (
-        {"control_t": np.nan},
-        {"control_t": -np.inf, "bars": np.nan},
-        {"cases": 19},
-        {"clusters": 9},
-        {"most": found - 0.01},
-    ):
-        assert np.isnan(smallest_found(**usual | change)).all(), change
-    assert np.isfinite(smallest_found(**usual | {"most": found + 0.01})).all()

@@ -1,10 +1,23 @@
 """Sets of words drawn at random, topics as close as the targets, and what is compared with them."""
 
 import numpy as np
+import pytest
 import torch
 from scipy import stats
 
-from headwise.weights.readout import compare, random_sets, random_topics, set_means
+import headwise
+from headwise.activations import hooks
+from headwise.weights.readout import (
+    Readout,
+    compare,
+    random_sets,
+    random_topics,
+    set_means,
+    tokens_of,
+    word_tokens,
+)
+from helpers.architectures import CONFIGS, MASK, TARGETS, TOKENS, TWO_STACKS, make
+from helpers.word_tokens import WORDS, one, suite, tiny
 
 
 def test_shuffles_keep_sizes_and_what_sets_share():
@@ -79,3 +92,56 @@ def test_p_values_by_hand():
     np.testing.assert_allclose(found.p, [0.25, 0.75, 1])
     np.testing.assert_allclose(found.p_fwer[[0, 2]], [0.5, 1])  # 9 is largest of both rows once
     np.testing.assert_allclose(found.q, stats.false_discovery_control(found.p))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_last_layer_reads_as_the_models_own_logits(name):
+    from headwise.model.loading import hold
+
+    hf = make(name)
+    if name == "Gemma2":
+        hf.config.final_logit_softcapping = 0.7  # far below what the logits are
+    model = hold(hf)
+    side = "decoder." if name in TWO_STACKS else ""
+    targets = TARGETS if side else None
+    with hooks.capture(model, [f"{side}residual"], layers=[2]) as seen:
+        expected = model.logits(TOKENS, MASK, targets)
+    stream = seen[f"{side}residual", 2]
+    found = Readout.of(model).logits(stream.flatten(0, 1)).unflatten(0, stream.shape[:2])
+    assert found.shape == expected.shape and (found - expected).abs().max() <= 1e-5
+    assert "forward" not in vars(model.hf.base_model)  # nothing stays behind
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Llama", "Bert"])
+def test_a_bridge_is_read_as_its_model(name, wordpiece):
+    from transformer_lens.model_bridge import TransformerBridge
+
+    bridge = TransformerBridge.boot_transformers(
+        name, hf_model=make(name, len(wordpiece)), tokenizer=wordpiece, device="cpu"
+    )
+    model = headwise.load(bridge)
+    with hooks.capture(model, ["residual"], layers=[2]) as seen:
+        expected = model.logits(TOKENS, MASK)
+    found = Readout.of(model).logits(seen["residual", 2].flatten(0, 1))
+    assert (found - expected.flatten(0, 1)).abs().max() <= 2e-5
+
+
+def test_words_are_tokenized_as_they_stand_within_a_sentence(
+    tiny_gpt2, byte_level, minilm, tokenizer
+):
+    assert list(tokens_of(tiny_gpt2, ["fluffy", "unseen", "the fluffy", ""])) == [
+        byte_level.convert_tokens_to_ids("Ġfluffy"), None, None, None,
+    ]  # fmt: skip
+    found = list(tokens_of(minilm, ["Mole", "freckles", "☃"]))
+    assert found == [minilm.tokenizer.convert_tokens_to_ids("mole"), None, None]
+    assert list(tokens_of(tiny(tokenizer), ["dig", "digging"])) == [WORDS.index("dig") + 1, None]
+    pool = word_tokens(Readout.of(minilm))
+    written = minilm.tokenizer.convert_ids_to_tokens(pool.tolist())
+    assert len(pool) > 20000 and all(word.isalpha() for word in written)
+
+
+def test_words_that_are_no_token_are_left_out(tokenizer):
+    given = {"animal": ["dig", "Photosynthesis", "the fur"], "unit": ["gram"]}
+    result = headwise.logit_lens(tiny(tokenizer), suite(), heads=[], targets=given, n_shuffles=20)
+    assert result.left_out == {"animal": ("Photosynthesis", "the fur"), "unit": ()}
+    assert one(result.targets, label="animal")["n_targets"].unique().tolist() == [1]

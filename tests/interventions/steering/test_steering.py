@@ -7,43 +7,17 @@ import pytest
 import torch
 
 import headwise
-from headwise import Direction, HeadwiseError, steer
+from headwise import HeadwiseError, steer
 from headwise.activations import hooks
 from headwise.data import unseen_words
-from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.data.suite import Pair, Suite
 from headwise.directions.constructors import from_classes
 from headwise.interventions.steering import doses, one_vs_rest, steering
 from helpers.architectures import load
+from helpers.steered import TOLD, asked_of, direction_of, told
 from helpers.sweeps import ByHand, metrics_of
 
 DOSES = (0.0, -1.0, 0.5)
-ENDS = {"positive": "known", "negative": "unknown"}
-TOLD = (
-    ("g", "the quixotic creature roamed", "a quixotic creature roamed", "forest", "verdant"),
-    ("h", "one creature roamed", "the creature roamed", "verdant blue", "forest"),
-    ("h", "blue zebras in the forest", "verdant zebras in the forest", "creature", "fluffy"),
-    ("i", "a forest", "the forest", "blue creature", "roamed"),
-    ("j", "fluffy creature in the", "blue creature in the", "forest", "creature"),
-)
-
-
-def told(text, group, label):
-    return replace(Sentence.of(text), group=group, marks=(Mark(1, label),))
-
-
-def asked_of(given=TOLD):
-    """Of every second pair it is the clean sentence that is of the other class."""
-    made = []
-    for i, (group, clean, corrupted, right, wrong) in enumerate(given):
-        labels = tuple(ENDS.values())[:: -1 if i % 2 else 1]
-        both = [told(t, group, label) for t, label in zip((clean, corrupted), labels, strict=True)]
-        made.append(Pair(*both, right, wrong))
-    return Suite("s", "?", tuple(s for p in made for s in (p.clean, p.corrupted)), pairs=tuple(made))  # fmt: skip
-
-
-def direction_of(model, layer, seed=0, length=10.0):
-    vector = np.random.default_rng(seed).standard_normal(model.d_model)
-    return Direction.of(model, length * vector / np.linalg.norm(vector), **ENDS, layer=layer)
 
 
 def by_hand_at(by_hand, layer, vector, dose, signed=True):
@@ -159,25 +133,6 @@ def test_damage_in_the_sentence_by_hand(name, byte_level, wordpiece):
     assert np.nanmean(each) > 1e-4
     assert found.beside[0, 0] == pytest.approx(np.nanmean(each), rel=1e-3)
     assert found.row(0.5)["beside"] == found.beside[0, 0] and not found.is_read_out
-
-
-def test_the_dose_is_chosen_on_other_groups(tiny_gpt2):
-    """Flips drawn at random: the best of many doses is no better than any on the half that it was not chosen on."""
-    found = steer(tiny_gpt2, asked_of(), direction_of(tiny_gpt2, 1), doses=[1.0], n_random=0)
-    rng, best, told = np.random.default_rng(0), [], []
-    for seed in range(60):
-        n, values = 40, rng.choice([-1.0, 1.0], size=(1, 20, 40))
-        lot = replace(
-            found, doses=tuple(range(20)), intact={"logit difference": np.ones(n)}, groups=np.arange(n),
-            values={"logit difference": values}, beside=np.zeros((1, 20)), elsewhere=np.zeros((1, 20)),
-        )  # fmt: skip
-        result = doses.reported([lot], seed)
-        told.append(result.flipped)
-        best.append(float((values[0] <= 0).mean(axis=1).max()))
-        assert result.low < result.flipped < result.high and result.clusters == n
-    assert abs(np.mean(told) - 0.5) < 0.04 < np.mean(best) - 0.55
-    always = replace(lot, values={"logit difference": -np.ones((1, 20, n))})
-    assert doses.reported([always]).low < 0.96  # an interval at the edge has width
 
 
 def test_burrow_is_steered_where_something_is_computed_after():

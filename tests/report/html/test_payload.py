@@ -1,26 +1,12 @@
 """Python and JavaScript agree: what the scripts read is what the schema holds, no more and no less."""
 
-import json
-import re
-
+import numpy as np
 import pytest
 
-from headwise.report import render_report
-from headwise.report.html.payload import Page
-from headwise.report.html.schema import MODELS, schema_of
+from headwise.report.html.payload import Page, nice_above, page_of
 from helpers import pages
-from helpers.paths import ROOT
+from helpers.planted_push import WRITTEN
 
-DOCS = ROOT / "docs"
-
-# What the page says once for all, or the template has written already.
-WRITTEN = {
-    ".heads.n_layers",
-    ".heads.n_heads",
-    ".heads.side",
-    ".attention.n_layers",
-    ".attention.side",
-}
 # Wraps the page's data so that every name that a script asks for is written down.
 RECORDER = """
 (() => {
@@ -91,15 +77,21 @@ def test_scripts_read_what_the_schema_holds(visitor):
     assert known - reads - WRITTEN == set()  # nothing is sent that nobody asks for
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_schemas_in_the_documentation_are_up_to_date(name):
-    path = DOCS / f"{name}.schema.json"
-    assert path.read_text(encoding="utf-8") == schema_of(name), (
-        "run: python -m headwise.report.html.schema docs"
-    )
+def test_what_the_scripts_get():
+    page = page_of(pages.whole())
+    assert (page.n_layers, page.n_heads) == (3, 4)
+    assert [panel.title for panel in page.panels[:4]] == ["Looks", "Carries", "Matters", "Moves"]
+    texts, rate, n = page.tables[0].columns
+    assert texts.numbers is None and texts.codes.array()[:4].tolist() == [0, 1, 2, -1]
+    assert rate.codes is None and rate.numbers.array()[0] == 0.123456
+    assert np.isnan(rate.numbers.array()[1]) and n.numbers.array()[0] == 1200
+    nothing = page_of(pages.whole(heads=None, attention=None, figures=[]))
+    assert (nothing.n_layers, nothing.n_heads) == (0, 0)
 
 
-def test_the_data_of_a_page_follow_its_schema():
-    html = render_report(pages.whole())
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
-    assert Page.model_validate(json.loads(data[1])).slug == "looks-tiny"
+@pytest.mark.parametrize(
+    ("value", "end"),
+    [(0.043, 0.05), (0.05, 0.05), (0.21, 0.5), (1.2, 2), (0.0, 0.1), (-1, 0.1), (7e-4, 1e-3)],
+)
+def test_scales_end_at_round_numbers(value, end):
+    assert nice_above(value) == pytest.approx(end)

@@ -6,6 +6,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from headwise._formatting import head_name
+from headwise.report import (
+    render_report,
+)
 from headwise.report.schema import Linked, Telling
 from helpers import pages
 
@@ -354,3 +357,7 @@ def test_telling_sentences_lead_to_their_picture(visitor):
     sentence.click()
     top = visit.page.locator("[data-attention]").evaluate("e => e.getBoundingClientRect().top")
     assert -5 <= top <= 450
+
+
+def test_rendering_twice_gives_the_same_bytes():
+    assert render_report(pages.whole()) == render_report(pages.whole())

@@ -1,0 +1,74 @@
+"""Paths are followed as by hand."""
+
+import numpy as np
+import pytest
+
+from headwise import path_patch
+from headwise.activations import hooks
+from headwise.model.heads import Head, every_head, order_met
+from helpers.architectures import load
+from helpers.patches import LD, PatchByHand, key_of
+
+
+@pytest.mark.parametrize(
+    ("name", "receiver", "through"),
+    [
+        ("GPT2", "L1H2", "q"),
+        ("GPTNeoX", "L1H0", "v"),
+        ("Llama", "L1H3", "k"),
+        ("Bert", "L1H1", "v"),
+        ("Bart", "cross.L1H1", "q"),
+        ("T5", "cross.L0H1", "v"),
+    ],
+)
+def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, wordpiece, asked):
+    model = load(name, byte_level, wordpiece)
+    result = path_patch(model, asked, receiver, through)
+    by_hand = PatchByHand(model, asked, "noising")
+    goal = next(head for head in every_head(model) if head.name == receiver)
+    place = key_of(through, goal.side)
+    shared = result.shared_by
+    assert shared == (2 if name == "Llama" else 1)
+    (moved,) = result.effects[LD]
+    for at in range(0, len(result.table), 3):
+        row = result.table.iloc[at]
+        sender = Head(int(row["layer"]), int(row["head"]), row["side"])
+
+        def arrived(i, sender=sender):
+            with hooks.capture(model, [place], [goal.layer]) as seen:
+                by_hand.edited(i, list(isolated(by_hand, i, sender, goal)))
+            return seen[place, goal.layer][0]
+
+        expected = by_hand.effect(place, goal.layer, [goal.head // shared], arrived)
+        np.testing.assert_allclose(moved[at], expected, atol=1e-4)
+
+
+def isolated(by_hand, i, sender, goal):
+    """The sender's output from the other sentence, all heads between as they were."""
+    key = key_of("z", sender.side)
+    own = by_hand.activations(by_hand.base, i, key, sender.layer).clone()
+    own[:, sender.head] = by_hand.activations(by_hand.other, i, key, sender.layer)[:, sender.head]
+    yield key, sender.layer, None, own
+    met = {order_met(h)[:3]: h for h in every_head(by_hand.model)}
+    for at, head in met.items():
+        if order_met(sender)[:3] < at and (goal is None or at < order_met(goal)[:3]):
+            between = key_of("z", head.side)
+            yield (
+                between,
+                head.layer,
+                None,
+                by_hand.activations(by_hand.base, i, between, head.layer),
+            )
+
+
+@pytest.mark.parametrize("name", ["GPT2", "GPTNeoX", "Bert"])
+def test_paths_to_the_output(name, byte_level, wordpiece, asked):
+    model = load(name, byte_level, wordpiece)
+    result = path_patch(model, asked, mode=["denoising"])
+    by_hand = PatchByHand(model, asked, "denoising")
+    (moved,) = result.effects[LD]
+    for at in range(len(result.table)):
+        row = result.table.iloc[at]
+        sender = Head(int(row["layer"]), int(row["head"]))
+        expected = by_hand.moved(lambda row, s=sender: list(isolated(by_hand, row, s, None)))
+        np.testing.assert_allclose(moved[at], expected, atol=1e-4)

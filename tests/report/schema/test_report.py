@@ -1,0 +1,49 @@
+"""Reports as data: typed, frozen, and read again."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from headwise import HeadwiseError
+from headwise.report import (
+    render_report,
+    write_report,
+)
+from headwise.report.schema import Report, load_report
+from helpers import pages
+
+
+def test_files_that_are_no_report(tmp_path):
+    page = write_report(pages.whole(), tmp_path)
+    path = page.parent / "results.json"
+    whole = path.read_text()
+    path.write_text(whole[: len(whole) // 2])
+    with pytest.raises(HeadwiseError, match="cannot be read as a report"):
+        load_report(path)
+    path.write_text(json.dumps(json.loads(whole) | {"schema_version": 0}))
+    with pytest.raises(HeadwiseError, match="schema version 0; this headwise reads 1 to 2"):
+        load_report(path)
+    path.write_text(json.dumps(json.loads(whole) | {"tables": [3]}))
+    with pytest.raises(HeadwiseError, match=r"not a complete report: tables\.0"):
+        load_report(path)
+
+
+def test_an_older_report_is_read_and_one_from_the_future_is_not(tmp_path):
+    page = write_report(pages.whole(), tmp_path)
+    path = page.parent / "results.json"
+    new = json.loads(path.read_text())
+    old = {name: value for name, value in new.items() if name not in ("heads", "attention")}
+    path.write_text(json.dumps(old | {"schema_version": 1}))
+    assert load_report(path) == pages.whole(heads=None, attention=None)
+    assert render_report(load_report(path))
+    path.write_text(json.dumps(new | {"schema_version": 99}))
+    with pytest.raises(HeadwiseError, match="A newer headwise made it"):
+        load_report(path)
+
+
+def test_reports_are_typed_and_frozen():
+    with pytest.raises(ValidationError):
+        pages.whole().model_copy().question = "another"
+    with pytest.raises(ValidationError):
+        Report.model_validate(pages.whole().model_dump() | {"extra": 1})
