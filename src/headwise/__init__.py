@@ -1,6 +1,6 @@
 """Tests of what attention heads do: hypotheses, controls and an honest answer.
 
-Names are loaded on first use, so that `import headwise` and `headwise --help` cost no torch.
+Names are loaded on first use, so that `import headwise` and `headwise --help` do not import torch.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""Progress on anything slow: shown after two seconds, on a terminal or in a notebook, gone when done."""
+"""Progress bars for slow work: shown after two seconds, on a terminal or in a notebook, and removed at the end."""
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator

@@ -1,11 +1,10 @@
-"""The one family of errors that a user of Headwise is meant to see."""
+"""Errors for users: one family, `HeadwiseError`."""
 
 
 class HeadwiseError(Exception):
-    """Something the user gave cannot be used.
+    """An input that cannot be used.
 
-    The message names the rule, what was expected, what was got and what to do next; it is printed
-    as it is, without a traceback, by the command line.
+    The message names the rule, the expected and the actual value, and the next step; the command line prints it without a traceback.
     """
 
     def __str__(self) -> str:
@@ -14,7 +13,7 @@ class HeadwiseError(Exception):
 
 
 class UnknownName(HeadwiseError, KeyError):
-    """A site, layer, head, metric, method, label, relation, suite or model that is not there."""
+    """A site, layer, head, metric, method, label, relation, suite or model that does not exist."""
 
 
 class BadSuite(HeadwiseError, ValueError):
@@ -22,7 +21,7 @@ class BadSuite(HeadwiseError, ValueError):
 
 
 class UnsupportedModel(HeadwiseError):
-    """A model whose heads cannot be told apart, or that lacks what is asked of it."""
+    """A model whose heads cannot be separated, or that lacks what a function needs."""
 
 
 class OverBudget(HeadwiseError, MemoryError):

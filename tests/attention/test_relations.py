@@ -258,7 +258,7 @@ def test_what_is_too_little_is_said(tiny_bert):
 def test_a_direction_in_which_a_decoder_cannot_look(tiny_gpt2):
     lines = ["a [blue|amod>1] [creature|noun#1]", "the [verdant|amod>1] [forest|noun#1]"]
     with pytest.raises(
-        HeadwiseError, match=r"cannot be asked of .*all 2 cases the answer stands behind"
+        HeadwiseError, match=r"cannot be tested on .*all 2 cases the answer comes after"
     ):
         headwise.relation_test(tiny_gpt2, suite(*lines), "amod: dependent->governor")
     result = headwise.relation_test(tiny_gpt2, suite(*lines), "amod", controls=0)

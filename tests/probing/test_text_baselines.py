@@ -30,7 +30,7 @@ def test_a_label_that_the_word_before_gives_away(tiny_bert):
     assert rows.loc[("previous word", "rule"), "balanced_accuracy"] > 0.95
     (said,) = [w for w in result.warnings if "word before" in w]
     score = rows.loc[("previous word", "rule"), "balanced_accuracy"]
-    assert f"reads it in {100 * score:.0f}%" in said
+    assert f"predicts it in {100 * score:.0f}%" in said
     assert (
         result.rate(*BEST).value >= 0.95 > rows.loc[("bag of words", "logistic"), "balanced_high"]
     )

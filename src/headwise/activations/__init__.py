@@ -1,4 +1,4 @@
-"""What is captured: hooks on every head, aligned with words and within a memory budget."""
+"""Activations: hooks on every head, aligned with words and within a memory budget."""
 
 import lazy_loader
 

@@ -1,6 +1,6 @@
-"""The last block only where it is read.
+"""The last block at the positions that are read only.
 
-What a decoder says at some positions needs the keys and values of its last block everywhere, but queries, the output
+The output of a decoder at some positions needs the keys and values of its last block everywhere, but queries, the output
 matrix and the MLP only at these positions: three quarters of a block can be left out. The block is entered twice: once with
 the whole stream, as far as its keys and values, and once with the end of it, whose queries meet these.
 

@@ -1,9 +1,9 @@
-"""Going on from the middle of a model: what is below an intervention is computed once.
+"""Resuming a forward pass at a layer: the layers below an intervention are computed once.
 
 A sweep runs the same sentences many times, each time with something changed at one layer. Everything
 before that layer is the same every time, so it is computed once and kept as the residual stream before the
-layer; then the blocks below are passed over. Embeddings, masks and position codes are made anew, which
-costs little, so no architecture needs to be told how to begin in the middle.
+layer; then the blocks below are passed over. Embeddings, masks and position codes are recomputed, which takes little time and needs no knowledge of
+the architecture.
 
     with resume.keeping(model, [2, 3]) as kept:
         model.logits(tokens, mask)
@@ -27,7 +27,7 @@ from . import hooks
 
 @dataclass(frozen=True, eq=False)
 class Below:
-    """What the blocks below a layer came to.
+    """The output of the blocks below a layer.
 
     Attributes:
         residual: The stream before block `layer`.

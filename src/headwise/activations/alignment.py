@@ -1,7 +1,7 @@
-"""Words, tokens and batches: what stands between a sentence and a model.
+"""Alignment: sentences as words, tokens and batches.
 
-A tokenizer that does not see spaces (WordPiece) is fed the words one by one and tells which word
-each piece came from; any other is fed the sentence as it is written and its character offsets are
+A tokenizer that does not see spaces (WordPiece) is given the words one by one and returns the word of each piece; any other is given the sentence as
+it is written and its character offsets are
 matched to the words. A piece that straddles words belongs to the one it covers most.
 
 Attention *to* a word sums over its pieces and attention *from* a word averages over them; a word's
@@ -93,7 +93,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How well the words of a data set could be told apart in a model's tokens.
+    """How well the words of a data set could be separated in a model's tokens.
 
     Attributes:
         words: All words.
@@ -206,7 +206,7 @@ def _truncate(words: Sequence[int | None], limit: int) -> list[int]:
 
 
 def coverage(alignments: Sequence[Alignment]) -> Coverage:
-    """Counts words that are split, unaligned or cut off."""
+    """Counts words that are split, unaligned or truncated."""
     return Coverage(
         words=sum(alignment.n_words for alignment in alignments),
         split=sum(alignment.split_words for alignment in alignments),
@@ -219,7 +219,7 @@ def require(sentence: Sentence, alignment: Alignment, word: int) -> bool:
     """Whether a word that a test is about has a vector.
 
     Raises:
-        HeadwiseError: The tokenizer made nothing of the word, so nothing can be said about it.
+        HeadwiseError: The tokenizer drops the word.
     """
     if word in alignment.dropped:
         raise HeadwiseError(

@@ -2,8 +2,8 @@
 
 `capture` computes what it needs from lengths and shapes before the first forward pass. Within the
 budget the tensors stay where the model is; over it they go to a folder, shard by shard, or the
-capture is refused with the figure. Each tensor is held once. `update` and `norms` are computed when
-they are looked at, from `z`, or from the pattern and `v`, and the output matrices.
+capture is refused with the figure. Each tensor is held once. `update` and `norms` are computed on access, from `z`, or from the pattern and `v`, and
+the output matrices.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ class Shard:
 
     Attributes:
         indices: Which sentences these are.
-        tensors: Padded tensors by site and layer; read from disk when they are looked at, if spilled.
+        tensors: Padded tensors by site and layer; read from disk on access, if offloaded.
     """
 
     indices: tuple[int, ...]
@@ -61,7 +61,7 @@ class HeadCache:
 
     @staticmethod
     def open(folder: str | Path) -> "HeadCache":
-        """Opens a spilled cache; tensors are read when they are looked at.
+        """Opens an offloaded cache; tensors are read on access.
 
         Raises:
             HeadwiseError: The folder holds no cache, or one that is not complete.
@@ -81,7 +81,7 @@ class HeadCache:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """Sites that can be asked for."""
+        """Sites that were captured or can be derived."""
         return tuple(self.index.sites)
 
     @property
@@ -109,7 +109,7 @@ class HeadCache:
         )
 
     def keys(self) -> list[Key]:
-        """Every site and layer that can be asked for."""
+        """Every site and layer that was captured or can be derived."""
         return [(site, layer) for site in self.sites for layer in self.layers[site]]
 
     def __contains__(self, key: object) -> bool:
@@ -186,7 +186,7 @@ class HeadCache:
 
 
 class _Rows:
-    """Looks sites up in a shard, stored or derived."""
+    """Finds sites in a shard, stored or derived."""
 
     def __init__(self, cache: HeadCache, shard: Shard) -> None:
         self.cache, self.shard = cache, shard
@@ -310,17 +310,16 @@ def capture(
         model: The model.
         sentences: A suite, or sentences as text or as `Sentence`.
         sites: As in `hooks.capture`, and `update` (what each head adds to the residual stream) or `norms`
-            (`||pattern * v W_O||`), which are derived when looked at and cost what they are derived from.
+            (`||pattern * v W_O||`), which are derived on access and take the memory of their sources.
         layers: Blocks to keep; all by default.
         heads: Query heads to keep: numbers, or names as `"L1H2"`, which say the layer, too; `k` and `v` are kept whole. All by default.
         budget: Most memory for the tensors, e.g. `"500MB"`, `"4GiB"` or a number of bytes.
-        offload_dir: Folder for what does not fit. A run that was killed goes on where it stopped.
+        offload_dir: Folder for what does not fit. An interrupted run resumes.
         batch_tokens: Most tokens in a batch; by default what suits the device.
         targets: For an encoder-decoder model what the decoder reads, one for each sentence; its start
             token alone by default.
-        expand_kv: Under grouped-query attention, repeats `k` and `v` for every query head when they
-            are looked at; they are stored once.
-        truncate: Cuts sentences that are longer than the context instead of refusing them.
+        expand_kv: Under grouped-query attention, repeats `k` and `v` for every query head on access; they are stored once.
+        truncate: Whether sentences longer than the context are truncated instead of refused.
 
     Raises:
         HeadwiseError: As in `hooks.capture`; no sentence; one that is longer than the context; a budget

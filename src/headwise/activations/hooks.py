@@ -6,10 +6,10 @@
         model.forward(tokens, mask)
         seen["pattern", 0]      # [batch, head, query, key]
 
-Three verbs, each a context manager around forward passes of the caller's own: `capture` keeps
-tensors, `fold` reduces each of them to a statistic as it passes, `edit` changes them. They nest:
-whoever enters later sees what those before it made. What is seen is the model's own tensor. The
-same verbs over a list of sentences, word-aligned and within a memory budget, are `headwise.capture`
+Three functions, each a context manager around forward passes of the caller's own: `capture` keeps
+tensors, `reduce` reduces each of them to a statistic as it passes, `edit` changes them. They nest: an inner block sees the changes of outer ones. What
+is seen is the model's own tensor. The same functions over a list of sentences, word-aligned
+and within a memory budget, are `headwise.capture`
 and `headwise.reduce`.
 
 They take a `Model`, or a Hugging Face model or TransformerBridge that the caller holds, and whichever
@@ -61,7 +61,7 @@ class Captured(Mapping[tuple[str, int], Tensor]):
         return key in self._tensors
 
     def store(self, site: Site, tensor: Tensor) -> None:
-        """Keeps a tensor; a view into a larger one is copied, so that no more is held than was asked for."""
+        """Keeps a tensor; a view into a larger one is copied, so that no more is held than was requested."""
         tensor = tensor.detach()
         if tensor.untyped_storage().nbytes() > tensor.nbytes:
             tensor = tensor.clone()
@@ -165,7 +165,7 @@ def edit(
 ) -> Generator[None]:
     """Changes a site while the body runs the model; everything downstream follows.
 
-    A head is cut by setting its `z` to zero, before the output matrix:
+    A head is ablated by setting its `z` to zero, before the output matrix:
 
         with hooks.edit(model, "z", lambda z, site: 0 * z, layers=[1], heads=[2]):
             model.logits(tokens)
@@ -245,7 +245,7 @@ def _same_shape(changed: Tensor, tensor: Tensor, site: Site) -> Tensor:
 
 @contextmanager
 def _on(model: Model, taps: list[Tap]) -> Generator[None]:
-    """Puts taps on the model and tells, at the end, which of them never fired."""
+    """Puts taps on the model; taps that never fired are an error at the end."""
     with model.engine.tapped(taps):
         yield
     silent = [tap for tap in taps if not tap.fired]

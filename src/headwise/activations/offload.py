@@ -1,8 +1,8 @@
 """Captures on disk: one safetensors file per batch, and an index that says what they hold.
 
 Every file appears by rename, so that a run that is killed leaves only whole files; the next run of
-the same capture writes those that are missing. The index carries a fingerprint of the model, the
-sentences and what was asked for, and a folder of another capture is refused.
+the same capture writes those that are missing. The index carries a fingerprint of the model, the sentences and the requested sites, and a folder of
+another capture is refused.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ class Index(BaseModel):
 
 
 def fingerprint(model: Model, plan: Plan) -> str:
-    """Tells captures apart: weights, tokens, sites, layers, heads and batches."""
+    """Hash that identifies a capture: weights, tokens, sites, layers, heads and batches."""
     weights = hashlib.sha256()
     for name, parameter in model.hf.named_parameters():
         weights.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}".encode())
@@ -120,12 +120,12 @@ def write_shard(folder: Path, number: int, tensors: Mapping[Key, Tensor]) -> Non
         _write_tensors(shard_path(folder, number), tensors)
     except OSError as error:
         raise HeadwiseError(
-            f"Cannot write to {str(folder)!r}: {error.strerror}. The same call goes on from here."
+            f"Cannot write to {str(folder)!r}: {error.strerror}. The same call resumes from here."
         ) from error
 
 
 class DiskTensors(Mapping[Key, Tensor]):
-    """Tensors of a safetensors file, each read when it is looked at and not kept."""
+    """Tensors of a safetensors file, each read on access and not kept."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -158,7 +158,7 @@ def shards(folder: Path, index: Index) -> list[DiskTensors]:
     if missing:
         raise HeadwiseError(
             f"{folder}: {len(missing)} of {len(paths)} shards are missing, {missing[0]} among them. Run the same "
-            "capture with offload_dir= on this folder; it goes on where it stopped."
+            "capture with offload_dir= on this folder; it resumes where it stopped."
         )
     return [DiskTensors(path) for path in paths]
 

@@ -1,4 +1,4 @@
-"""How much memory a capture takes, known before the first forward pass, and how it is cut into batches."""
+"""Memory and batches of a capture, computed before the first forward pass."""
 
 import re
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def parse(budget: str | int) -> int:
 
 
 def readable(n_bytes: float) -> str:
-    """Bytes for people, e.g. `1.5 GiB`."""
+    """Bytes with a readable unit, e.g. `1.5 GiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if n_bytes < 1024:
             return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
@@ -58,9 +58,9 @@ class Plan:
 
     Attributes:
         aligned: The sentences.
-        sites: Sites that were asked for.
+        sites: The requested sites.
         stored: Sites that are kept for them.
-        layers: Layers that were asked for; None for all.
+        layers: The requested layers; None for all.
         layers_of: Layers of every site in `sites`.
         heads: Query heads to keep; None for all.
         batches: Which sentences go together.
@@ -231,7 +231,7 @@ def _smaller(
     batch: list[int],
     budget: int,
 ) -> list[list[int]]:
-    """Cuts a batch into parts that each fit, or into single sentences."""
+    """Divides a batch into parts that each fit, or into single sentences."""
     parts: list[list[int]] = []
     for i in batch:
         joined = [*parts[-1], i] if parts else [i]

@@ -42,7 +42,7 @@ class Site:
 
     @property
     def key(self) -> str:
-        """The name with its side, as it is asked for: `pattern` or `cross.pattern`."""
+        """The name with its side: `pattern` or `cross.pattern`."""
         return f"{self.side}.{self.name}" if self.side else self.name
 
     @property

@@ -1,6 +1,6 @@
-"""Running a model over batches of sentences, and over nothing more than is wanted.
+"""Streaming: a model over batches of sentences, computing no more than is needed.
 
-A forward pass ends at the last site that is asked for: no layer above it, no output head. When
+A forward pass ends at the last requested site: no layer above it, no output head. When
 the memory of the device runs out, the batch is halved and the run goes on.
 """
 
@@ -220,7 +220,7 @@ def _rows_at_once(model: Model, batch: Batch) -> int:
 
 
 def row_starts(model: Model, batch: Batch) -> tuple[int, ...]:
-    """Positions at which rows of a pattern are to begin: few at a time, and no word cut in two."""
+    """Positions at which rows of a pattern are to begin: few at a time, and no word divided."""
     n_pos = batch.tokens.shape[1]
     at_once = _rows_at_once(model, batch)
     if at_once >= n_pos:
@@ -238,7 +238,7 @@ def row_starts(model: Model, batch: Batch) -> tuple[int, ...]:
 
 
 def _check_finite(model: Model, captured: Captured, wanted: Sequence[Site]) -> None:
-    """Looks at what was computed last, where every earlier NaN ends up, and only then for its origin."""
+    """Checks what was computed last, which every earlier NaN reaches, and only then searches its origin."""
     if _is_finite(wanted[-1], captured):
         return
     origin = next(site for site in wanted if not _is_finite(site, captured))
@@ -265,8 +265,7 @@ def align_whole(
     """Aligns sentences in any of the forms in which they may be given.
 
     Raises:
-        HeadwiseError: There are none, one has no words, or one has more tokens than the model's
-            context and cutting was not asked for.
+        HeadwiseError: There are none, one has no words, or one has more tokens than the model's context without `truncate`.
     """
     given = sentences.sentences if isinstance(sentences, Suite) else sentences
     if isinstance(given, str):
@@ -294,6 +293,6 @@ def _check(
     if alignment.cut and not truncate:
         raise HeadwiseError(
             f"Sentence {i} ({sentence.text[:40]!r}...) is longer than the context of {model.name}, "
-            f"{model.n_context} tokens: {len(alignment.cut)} of its words would be cut. Split it, or pass "
+            f"{model.n_context} tokens: {len(alignment.cut)} of its words would be truncated. Split it, or pass "
             "truncate=True."
         )

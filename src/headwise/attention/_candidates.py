@@ -1,4 +1,4 @@
-"""The words among which a question is answered, one row for each, so that rules are arithmetic on columns."""
+"""Candidate answers: one row for each visible word of each question, so that baselines are arithmetic on columns."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,14 +15,14 @@ MOST_ROWS = 400_000
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """Every visible word of every question but the one that looks, question by question, in their order.
+    """Every visible word of every question but the query itself, question by question, in text order.
 
     Attributes:
         questions: The questions.
         question: Which question a row belongs to.
         place: The word, as its position in its sentence.
         word: The word, as its position in the corpus.
-        looker: The word that looks, as its position in the corpus.
+        looker: The query word, as its position in the corpus.
         starts: First row of each question, and the number of rows at the end.
     """
 
@@ -62,7 +62,7 @@ class Options:
 
     @cached_property
     def offset(self) -> Int[ndarray, " row"]:
-        """Distance from the word that looks; below zero before it."""
+        """Distance from the query word; below zero before it."""
         return self.word - self.looker
 
     @cached_property

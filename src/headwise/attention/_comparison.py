@@ -1,15 +1,15 @@
-"""Heads against baselines: what each head is compared with, and by how much it hits more often.
+"""Heads against baselines: what each head is compared with, and the difference of hit rates.
 
 Three comparisons, each with a baseline of its own:
 
-- `chance`: does it attend there at all? Against uniform attention and permuted links (any visible word
+- `chance`: does the head attend there at all? Against uniform attention and permuted links (any visible word
   as likely to be the right one);
-- `plain`: more than position and plain text tell? Against rules that read the text alone, a learned
-  ranking, words that were answers before, and the head's own usual distance;
-- `tags`: more than parts of speech tell? The same, and rules and a ranking that read gold parts of
+- `plain`: more than position and plain text predict? Against rules that read the text alone, a learned
+  ranking, words that were answers before, and the head's own most frequent distance;
+- `tags`: more than parts of speech predict? The same, and rules and a ranking that read gold parts of
   speech, which no model is given. A head that does no better may still attend there.
 
-on all pairs, on those with words between (`non_adjacent`) and, to describe, on those with a distractor, a
+on all pairs, on `non_adjacent` ones and, descriptively, on those with a distractor, a
 wrong word of the right part of speech that is as near. Baselines are chosen on one half of the groups
 and counted on the other, both halves in turn, over many splits (`headwise.attention._crossfit`).
 """
@@ -65,7 +65,7 @@ class Evidence:
         splits: Which groups lie in which half.
         scopes: Which questions belong to each scope.
         chosen: For every comparison and scope the best common baseline.
-        positions: Whether each head's own usual distance is right, fitted on the other half and on the same.
+        positions: Whether each head's own most frequent distance is right, fitted on the other half and on the same.
     """
 
     case: Case
@@ -98,7 +98,7 @@ class Evidence:
     def uses_positions(
         self, comparison: Comparison, scope: Scope
     ) -> Bool[ndarray, "head split half"]:
-        """Where a head's own usual distance was a better baseline than the common one, on the half where it is chosen."""
+        """Where a head's own most frequent distance was a better baseline than the common one, on the half where it is chosen."""
         inside = self.scopes[scope]
         if comparison == "chance" or not inside.any():
             return np.zeros((len(self.hits), len(self.splits), 2), dtype=bool)
@@ -127,7 +127,7 @@ class Evidence:
         return self.hits[:, inside].astype(np.float32) - self.baseline(comparison, scope)
 
     def baseline_names(self, comparison: Comparison, scope: Scope) -> list[str]:
-        """For each head the baseline that it was held against most often."""
+        """For each head the baseline that it was compared with most often."""
         own = self.uses_positions(comparison, scope).mean(axis=(1, 2)) > 0.5
         return np.where(own, "own usual distance", self.chosen[comparison, scope].name).tolist()
 
@@ -148,7 +148,7 @@ def weigh(
         count: What the heads did.
         uniform: What a uniform head did.
         corpus: Words and their parts of speech.
-        traits: What text tells of the words.
+        traits: Properties of the words in plain text.
         groups: Group of each sentence.
         splits: Which groups lie in which half.
     """
@@ -248,7 +248,7 @@ def _tables(
 def _most_right(
     places: list[Int[ndarray, " question"]], right: Bool[ndarray, "rule question"]
 ) -> list[Int[ndarray, " question"]]:
-    """The rules that are right most often: those worth telling the learned ranking of."""
+    """The rules that are right most often, which become features of the learned ranking."""
     best = np.argsort(-right.sum(axis=1), kind="stable")[:N_TOLD]
     return [places[i] for i in best]
 
@@ -273,7 +273,7 @@ def clusters_of(
     group: Int[ndarray, " question"],
     n_groups: int,
 ) -> Clusters:
-    """Clusters by source, and crossed with it by the word that decides: the dependent's form.
+    """Clusters by source, crossed with the deciding word: the dependent's form.
 
     Words are a sample, too (Clark 1973), and too few of them are too few clusters. Only where a few words of a closed class (*the* among
     determiners, by their tags) make most cases are they all there is of their kind, and no sample of it; then source is the only

@@ -3,8 +3,8 @@
 A `Counter` is shown attention between words, rows of one layer at a time, and answers every case (a
 relation in one direction) at once. Of each row and column the most attended word is kept, and of each
 question and head three numbers more. No pattern outlives its rows, so memory does not grow with the
-square of a document's length. Whether the word is a right one, and how often a rule would have been,
-is asked of what is kept here (`headwise.attention._comparison`).
+square of a document's length. Whether the word is a right one, and how often a baseline is, is computed from these numbers
+(`headwise.attention._comparison`).
 
 Attention to a word is summed over its pieces, so a head that attends to all tokens alike attends most
 to the word with most pieces: `headwise.attention._uniform` counts what such a head would do, by the same code.
@@ -36,12 +36,12 @@ SINKS, SPECIAL = -2, -1  # columns after the words: first and special tokens; sp
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One relation in one direction: every question it asks.
+    """One relation in one direction, as questions.
 
     Attributes:
         relation: The relation.
-        direction: Who looks.
-        questions: Who looks and what would be right; `sentence` is the index in what was aligned.
+        direction: Which word of a pair is the query.
+        questions: The query words and the right words; `sentence` is the index in what was aligned.
         impossible: Questions left out because a decoder cannot see the answer.
     """
 
@@ -61,7 +61,7 @@ class Count:
         outweighs: Whether that word got more attention than the word itself and than all special tokens
             together (in a column: attends more than the word does to itself).
         mass: Attention on right words, 0 to 1.
-        sink: Attention of the word that looks on the first token and special tokens, 0 to 1.
+        sink: Attention of the query word on the first token and special tokens, 0 to 1.
         norm_found: As `found`, attention weighted by the length of what it moves, `||pattern * v W_O||`;
             None if that was not counted.
     """
@@ -83,7 +83,7 @@ class Counter:
 
     Args:
         model: The model.
-        cases: What is asked.
+        cases: The questions.
         norms: Whether to weigh attention by what it moves, too.
         shape: Layers and heads that will be shown; those of the model by default.
     """
@@ -242,13 +242,13 @@ class _Asked:
 
     @property
     def who_looks(self) -> Int[ndarray, " question"]:
-        """The word whose attention is meant: in a column it is the right answer."""
+        """The query word: in a column it is the right answer."""
         last_target = self.targets[np.cumsum(self.n_targets) - 1]
         return np.where(self.column, last_target, self.looker)
 
     @cached_property
     def cells(self) -> Int[ndarray, "4 target"]:
-        """Of each right word its question, and where its attention stands: row, word that looks, word that is seen."""
+        """Of each right word its question, and where its attention stands: row, query word, key word."""
         question = np.repeat(np.arange(len(self.case)), self.n_targets)
         column, own = self.column[question], self.looker[question]
         looker, seen = np.where(column, self.targets, own), np.where(column, own, self.targets)
@@ -265,7 +265,7 @@ def _ranges(low: Int[ndarray, " range"], high: Int[ndarray, " range"]) -> Int[nd
 class _Best:
     """The most attended word of every row, and the word that attends most to every column, so far.
 
-    No attention at all is nobody's.
+    A word without any attention has none.
     """
 
     row_value: Float[Tensor, "batch word head"]
@@ -362,7 +362,7 @@ class _Page:
         return values.cpu().numpy()[asked.row, asked.looker]
 
     def sinks(self, asked: _Asked) -> Float[ndarray, "question head"]:
-        """What the word that looks gives to the first token and special tokens."""
+        """Attention of the query word on the first token and special tokens."""
         return self.sink.cpu().numpy()[asked.row, asked.who_looks]
 
 

@@ -1,7 +1,7 @@
 """Choosing a baseline on one half of the groups and counting on the other, both halves in turn, over many splits.
 
-One split is a lottery: which rule is best, and by how much a head beats it, hangs on the groups that
-happen to lie in each half. So rules are chosen on either half and counted on the other (every question
+A single split is arbitrary: which rule is best, and by how much a head exceeds it, depends on the groups in each half. So rules are chosen on either
+half and counted on the other (every question
 is counted once in every split), and this is repeated over splits (Chernozhukov, Chetverikov, Demirer,
 Duflo, Hansen, Newey and Robins 2018; Meinshausen, Meier and Buehlmann 2009). A rule that is itself
 fitted would be flattered on the half that it was fitted on; to be compared with plain rules there, it

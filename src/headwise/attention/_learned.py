@@ -1,10 +1,10 @@
 """Baselines that are fitted: a learned ranking of words, and words that were answers before.
 
 The learned one says of every visible word how much it looks like an answer, from a linear model of what
-it is without its meaning: where it stands, how rare and how long it is, which rules point at it, and, if
-it may know them, parts of speech. It never sees a form, so that it cannot learn words by heart. Fitted
+it is without its meaning: where it stands, how rare and how long it is, which rules point at it, and, if they are given, parts of speech. It never
+sees a form, so that it cannot learn words by heart. Fitted
 by ridge regression of "is a right word" within each question, which needs for each part of the data its
-sums of squares only: forty fits cost little more than one.
+sums of squares only: forty fits take little longer than one.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,9 +36,9 @@ def features(
 
     Args:
         options: The words.
-        traits: What text tells of them.
+        traits: Their properties in plain text.
         rules: Where rules point: whether each points at a word is a feature of it.
-        corpus: Parts of speech, if they may be known.
+        corpus: Parts of speech, if they may be used.
     """
     word, offset = options.word, options.offset
     everything = np.ones(len(word), dtype=bool)

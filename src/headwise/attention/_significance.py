@@ -1,4 +1,4 @@
-"""The table of a relation test: effects with intervals, p values over everything asked, controls and verdicts."""
+"""The table of a relation test: effects with intervals, p values over everything tested, controls and verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,8 +38,8 @@ class Asked:
     Attributes:
         columns: Of the table.
         passes: Whether each row is above its baseline in each split: large enough, and p below 5%.
-        is_yes: Whether it passes over all splits, and beats the controls.
-        is_small: Whether no effect worth the name can be there.
+        is_yes: Whether it passes over all splits, and exceeds the controls.
+        is_small: Whether an effect of interest is excluded.
     """
 
     columns: dict[str, Any]
@@ -54,8 +54,8 @@ def table(
     """One row per case, layer and head, with error rates kept over all of them.
 
     Args:
-        evidence: Every case that was asked.
-        controls: What models with random weights did.
+        evidence: Every case that was tested.
+        controls: Results of models with random weights.
         seed: Fixes flips.
         n_flips: Sign flips for p values.
     """
@@ -183,7 +183,7 @@ FAR = 0.5
 def _is_small(
     means: Sequence[Float[ndarray, "head _"]], kept: Sequence[Clusters], whole: Tests
 ) -> ndarray:
-    """Whether the effect lies below the smallest one of interest, simultaneously over everything asked.
+    """Whether the effect lies below the smallest one of interest, simultaneously over everything tested.
 
     The claim is that a head does not attend there more than chance; to attend there less is no
     evidence against it, so one bound is enough. Its interval is that of bounded values, which has width
@@ -260,7 +260,7 @@ def smallest_supported(rows: pd.DataFrame) -> pd.Series:
 
 
 def too_little(evidence: Sequence[Evidence]) -> list[str]:
-    """What cannot be judged because too little of it could be counted, and why, in sentences."""
+    """What cannot be tested because there are too few cases, and why, in sentences."""
     few: list[str] = []
     alike: list[str] = []
     for e in evidence:
@@ -268,7 +268,7 @@ def too_little(evidence: Sequence[Evidence]) -> list[str]:
         name = text if ":" in text or "->" in text else f"{text} ({e.case.direction})"
         if e.case.impossible and not len(e.case.questions):
             continue
-        for which, scope in zip(("", " with words between"), SCOPES[:2], strict=True):
+        for which, scope in zip(("", " non-adjacent"), SCOPES[:2], strict=True):
             clusters = e.clusters.where(e.scopes[scope])
             n, n_clusters = len(clusters), clusters.n if len(clusters) else 0
             if n < MIN_CASES:

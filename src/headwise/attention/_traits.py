@@ -1,4 +1,4 @@
-"""What plain text tells of a word without its meaning or its part of speech: form, pieces, how rare it is."""
+"""Properties of words in plain text, without meaning or part of speech: form, pieces, rarity."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""What a head would do that attends alike to every token it can see.
+"""Uniform attention: a head that attends equally to every visible token.
 
-It hits more often than one would think: attention to a word is summed over its pieces, so such a head
+It hits more often than one might expect: attention to a word is summed over its pieces, so such a head
 attends most to the word with most pieces. No model is run; rows of equal numbers are shown to the same
 counter as any pattern, so that among words with equally much attention the first counts here as there.
 A model that sees only a window of its text is taken to see all of it.
@@ -25,8 +25,8 @@ def count_uniform(
     """Counts of one layer of one head that is uniform.
 
     Args:
-        model: Says whether a word sees what stands after it.
-        cases: What is asked.
+        model: Whether it is causal.
+        cases: The questions.
         batches: The sentences, as the model would be given them.
     """
     counter = Counter(model, cases, norms=False, shape=(1, 1))

@@ -1,4 +1,4 @@
-"""Annotated sentences in columns: one row per word and one per link, so that much is asked at once."""
+"""Annotated sentences in columns: one row per word and one per link."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -68,7 +68,6 @@ class Corpus:
 def classes_of(sentence: Sentence) -> tuple[str, ...]:
     """Part of speech of every word; empty where none is known.
 
-    Marks are no parts of speech, for what is marked is often what is asked for: a rule that reads them
-    reads the key.
+    Marks are not used as parts of speech, because marked words often are the answers.
     """
     return sentence.tags or ("",) * len(sentence.words)

@@ -1,8 +1,8 @@
-"""An atlas of heads: where each looks, whatever the words mean.
+"""An atlas of heads: what each attends to, whatever the words mean.
 
 For orientation before a hypothesis is made, not as evidence for one. On ordinary sentences, per
-head and averaged over every token that sees at least two: how spread its attention is, how far it
-looks, how much goes to the previous, the next and the same token, to the first token and to special
+head and averaged over every token that sees at least two: the entropy and the mean distance of its attention, how much goes to the previous, the next
+and the same token, to the first token and to special
 tokens, and the most that any single token gets. On random tokens written twice: how much goes from
 the second occurrence to the first (duplicate), and to the token after it (induction).
 
@@ -38,17 +38,17 @@ MEASURES = ("entropy", "distance", *SHARES, "sink")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Atlas(Result):
-    """Where every head looks.
+    """What every head attends to.
 
     Attributes:
         model: Name of the model.
         suite: What was read.
-        n_tokens: Tokens that looked.
+        n_tokens: Query tokens.
         sink_share: Share of heads that give one token more than 0.3 of their attention on average.
         seed: Seed of the random tokens.
         table: One row per `layer` and `head`: `entropy` (nats; 0 is one token), `distance` (tokens, mean of
             the absolute), `previous`, `next`, `same`, `first`, `special` (mean attention, 0 to 1), `sink`
-            (the most that one token of a sentence gets, averaged over those that look), `duplicate` and
+            (the most that one token of a sentence gets, averaged over query tokens), `duplicate` and
             `induction` (mean attention on repeated random tokens).
     """
 
@@ -61,11 +61,11 @@ class Atlas(Result):
 
 
 def atlas(model: Model, sentences: Suite | Sequence[str | Sentence], seed: int = 0) -> Atlas:
-    """Measures where every head of a model looks.
+    """Measures what every head of a model attends to.
 
     Args:
         model: The model.
-        sentences: A suite, or sentences; longer ones than the context are cut.
+        sentences: A suite, or sentences; longer ones than the context are truncated.
         seed: Fixes the random tokens.
 
     Raises:
@@ -81,7 +81,7 @@ def atlas(model: Model, sentences: Suite | Sequence[str | Sentence], seed: int =
     ):
         pass
     if not looks.n_tokens:
-        raise HeadwiseError("No sentence has two tokens, so nobody can look at another.")
+        raise HeadwiseError("No sentence has two tokens, so no token can attend to another one.")
     shape = (model.n_layers, model.n_heads)
     columns = {
         name: looks.sums[name] / (looks.n_sentences if name == "sink" else looks.n_tokens)
@@ -107,7 +107,7 @@ def atlas(model: Model, sentences: Suite | Sequence[str | Sentence], seed: int =
 
 
 class _Looks:
-    """Adds up where heads look. A `streaming.Watcher`."""
+    """Accumulates what heads attend to. A `streaming.Watcher`."""
 
     def __init__(self, model: Model):
         self.model = model
@@ -120,13 +120,13 @@ class _Looks:
         return {name: torch.zeros(size, dtype=torch.float64) for name in MEASURES}
 
     def begin(self, batch: alignment.Batch) -> None:
-        """Finds out which tokens look, and which are special."""
+        """Finds the query tokens and the special tokens."""
         self._batch, self._found = batch, self._nothing()
         self._special = ((batch.pieces.sum(1) == 0) & (batch.mask > 0)).float()
         self._looks = _lookers(batch.mask, self.model.is_causal)
 
     def values(self, layer: int, values: Float[Tensor, "batch pos kv_head d_head"]) -> None:
-        """What is written is not looked at."""
+        """Values are not used."""
 
     def rows(self, layer: int, pattern: Float[Tensor, "batch head row key"], start: int) -> None:
         """Adds the attention of some tokens."""
@@ -173,10 +173,10 @@ def measure(
 ) -> tuple[
     dict[str, Float[Tensor, " head"]], Float[Tensor, "batch head key"], Int[Tensor, "batch key"]
 ]:
-    """Where some tokens look, from position `start` on.
+    """Attention of some tokens, from position `start` on.
 
     Returns:
-        Sums over those that look; what each key gets from elsewhere, and from how many.
+        Sums over query tokens; what each key receives from other tokens, and from how many.
     """
     pattern = pattern * looks[:, None, :, None]
     n_rows, n_keys = pattern.shape[2:]

@@ -1,14 +1,14 @@
-"""Model-free baselines: what a sceptic would hold against an attention head.
+"""Model-free baselines: rules that predict a word from the text alone.
 
-A head that attends to the word before, to the next noun, or to the rarest word scores high without
-knowing anything of the relation. Each rule here points at one word for each question:
+A head that attends to the previous word, to the next noun, or to the rarest word scores high without attending to the relation. Each rule here points
+at one word for each question:
 
 - from plain text (`plain_rules`): a fixed distance up to 20 words; the first, last or k-th word; the
   word with most pieces, the rarest or the longest one; the same word again, and the words beside its
   first mention; names and numbers; punctuation marks and the words beside them;
 - from parts of speech (`tagged_rules`): the nearest, first, last or k-th word of the answers' part of
-  speech, runs of such words (*the next noun run* finds the head of a compound), one beside the first
-  mention of the word that looks, the nearest that is another word.
+  speech, runs of such words (*the next noun run* finds the head of a compound), one beside the first mention of the query word, the nearest that is
+  another word.
 
 Which rule is best is chosen on one half of the data and counted on the other (`headwise.attention._crossfit`),
 together with rules that are fitted themselves (`headwise.attention._learned`). Parts of speech are read from
@@ -163,7 +163,7 @@ def _of(options: Options, title: str, fits: Bool[ndarray, " row"], *, sides: boo
 
 
 def _nth(options: Options, title: str, fits: Bool[ndarray, " row"]) -> Rules:
-    """The k-th word of a kind, from the word that looks and from the beginning of the text."""
+    """The k-th word of a kind, from the query word and from the beginning of the text."""
     sides = {"before": fits & (options.offset < 0), "after": fits & (options.offset > 0)}
     from_start = options.count_before(fits)
     for k, name in ORDINALS.items():
@@ -199,7 +199,7 @@ def _runs(options: Options, title: str, fits: Bool[ndarray, " row"]) -> Rules:
 def _beside_first_mention(
     options: Options, same: Bool[ndarray, " row"], fits: Bool[ndarray, " row"] | None = None
 ) -> Rules:
-    """Words beside the first mention of the word that looks; of those that fit, the nearest to it."""
+    """Words beside the first mention of the query word; of those that fit, the nearest to it."""
     first = options.pick(same, -options.place)[options.question]
     away = options.place - first
     is_mentioned = first != NOBODY

@@ -1,7 +1,7 @@
-"""Never-trained models: what heads hit whose weights mean nothing.
+"""Never-trained models: hit rates of heads with random weights.
 
-Every head of every control is compared as a head is, on the same questions. Where there is much text a
-part of the sentences serves: the controls' largest t is held against the t of each head on that part, so
+Every head of every control is compared with the same baselines, on the same questions. On long data a part of the sentences is used: the controls'
+largest t is compared with the t of each head on that part, so
 that both grow with the same number of cases.
 """
 
@@ -31,10 +31,10 @@ ENOUGH = 40  # cases of each kind, where there are so many
 
 @dataclass(frozen=True, eq=False)
 class Controls:
-    """What models with random weights hit.
+    """Hits of models with random weights.
 
     Attributes:
-        hits: For each case, whether each head of each model hits, on the questions that were asked of them.
+        hits: For each case, whether each head of each model hits, on the questions of the control.
         asked: For each case, which questions those are.
         why_none: Why there is no such model, if there is none.
     """
@@ -54,7 +54,7 @@ class Controls:
         """Heads and controls on the same questions.
 
         Returns:
-            t of each head, the controls' largest t, and their largest effect; NaN where nothing was asked.
+            t of each head, the controls' largest t, and their largest effect; NaN where nothing was tested.
         """
         nothing = np.full(len(evidence.hits), np.nan), float("nan"), float("nan")
         if not self.n:
@@ -85,11 +85,11 @@ def count_controls(
     n: int,
     seed: int,
 ) -> Controls:
-    """Draws models of the same shape and counts what their heads hit.
+    """Draws models of the same shape and counts the hits of their heads.
 
     Args:
         model: The model that they are like.
-        cases: What is asked.
+        cases: The questions.
         alignments: The sentences.
         n: How many models.
         seed: Fixes their weights, and which part of the text they read.
@@ -103,7 +103,7 @@ def count_controls(
     read = [a if s else alignment.Alignment((), (), a.n_words) for a, s in zip(alignments, sentences, strict=True)]  # fmt: skip
     batches = list(alignment.batches(model, read))
     hits: list[list[Bool[ndarray, "head _"]]] = []
-    why_none = "" if n else "No model with random weights was asked for."
+    why_none = "" if n else "No model with random weights was requested."
     for i in range(n):
         try:
             drawn = random_like(model, seed + i)

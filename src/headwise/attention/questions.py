@@ -1,4 +1,4 @@
-"""Questions to heads: who looks, what can be seen, and which words would be right."""
+"""Questions to heads: the query word, the visible words, and the right ones."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -15,11 +15,11 @@ NOBODY = -1
 
 @dataclass(frozen=True, eq=False)
 class Questions:
-    """Words that look and the words that would be right.
+    """Query words and the words that would be right.
 
     Attributes:
         sentence: Index of the sentence.
-        looker: Position of the word that looks (for a column: that is looked at).
+        looker: Position of the query word (for a column: of the key word).
         first: First position that counts.
         end: End of what counts, exclusive.
         targets: Positions that are right; -1 where a question has fewer than others.
@@ -61,7 +61,7 @@ def ask(
     """Turns pairs of words into questions.
 
     Args:
-        direction: Who looks.
+        direction: Which word of a pair is the query.
         pairs: Sentence, dependent and governor of each pair, in this order.
         lengths: Words in each sentence.
         is_causal: Whether a word sees only what stands before it.

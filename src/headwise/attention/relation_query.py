@@ -1,14 +1,14 @@
-"""What is asked of heads: a small notation for relations between words.
+"""A notation for the relations between words that heads are tested on.
 
     amod                              adjectives and their nouns, in every direction
-    amod: governor->dependent         the noun looks at its adjective
+    amod: governor->dependent         the noun attends to its adjective
     amod, pred: governor->dependent   links of two labels, counted together
-    NOUN -> ADJ (amod)                who looks -> who should be seen (through which links)
+    NOUN -> ADJ (amod)                query -> expected key (through which links)
     'mole' -> * (sense)               a word by its form, and whatever it is linked to
     @animal -> *                      a word by its mark, through links of any label
     every>=100                        each label of the suite with at least 100 links, one by one
 
-Who looks and who is seen may be a part of speech in capitals, a 'word' in quotes, a mark after @, or *
+Query and key may be a part of speech in capitals, a 'word' in quotes, a mark after @, or *
 for any word.
 """
 
@@ -35,14 +35,14 @@ EVERY = re.compile(r"every(?:\s*>=\s*(?P<least>\d+))?(?:\s*:\s+(?P<direction>\S+
 LABELS = re.compile(rf"(?P<labels>{NAME}(?:\s*,\s*{NAME})*)(?:\s*:\s+(?P<direction>\S+))?")
 
 FORMS = (
-    "Write a label ('amod'), a label with a direction ('amod: governor->dependent'), who looks at whom "
+    "Write a label ('amod'), a label with a direction ('amod: governor->dependent'), query and key "
     "('NOUN -> ADJ (amod)', \"'mole' -> * (sense)\"), or 'every>=100'."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Who:
-    """Which words may look, or be looked at; nothing set is any word.
+    """Which words may be query or key; nothing set is any word.
 
     Attributes:
         tag: A universal part of speech.
@@ -80,12 +80,12 @@ ANY = Who()
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """Pairs of words, and which of the two looks.
+    """Pairs of words, and which of the two is the query.
 
     Attributes:
         text: The relation as it was written.
         labels: Labels of the links that make pairs; empty for any label.
-        directions: What is asked.
+        directions: The tested directions.
         governor: Which governors count.
         dependent: Which dependents count.
     """
@@ -116,11 +116,11 @@ def parse(texts: str | Relation | Iterable[str | Relation], suite: Suite) -> lis
 
     Args:
         texts: One relation or several in the notation of this module.
-        suite: What they are to be asked of; labels must occur in it.
+        suite: The suite; labels must occur in it.
 
     Raises:
         HeadwiseError: The notation is not understood, the suite links nothing or lacks a label (the
-            nearest are named), nobody fits, or it is open who of a pair should look.
+            nearest are named), no words fit, or the query of a pair is not determined.
     """
     if not suite.relations:
         raise HeadwiseError(
@@ -191,14 +191,14 @@ def _who(text: str, name: str) -> Who:
     match = WHO.fullmatch(name.strip())
     if match is None:
         raise HeadwiseError(
-            f"{text!r}: {name.strip()!r} says of no word whether it is meant; expected a part of speech in capitals "
+            f"{text!r}: {name.strip()!r} describes no words; expected a part of speech in capitals "
             "(NOUN), a word in quotes ('mole'), a mark (@animal) or *."
         )
     return Who(tag=match["tag"] or "", word=match["word"] or "", mark=match["mark"] or "")
 
 
 def _arrow(text: str, looker: Who, seen: Who, labels: tuple[str, ...], suite: Suite) -> Relation:
-    """Finds out whether the governor or the dependent is the one that looks."""
+    """Finds whether the governor or the dependent is the query."""
     as_governor = Relation(text, labels, ("governor->dependent",), looker, seen)
     as_dependent = Relation(text, labels, ("dependent->governor",), seen, looker)
     corpus = Corpus.of(suite.sentences)
@@ -210,8 +210,8 @@ def _arrow(text: str, looker: Who, seen: Who, labels: tuple[str, ...], suite: Su
     if all(counts):
         name = ", ".join(labels) or next(iter(suite.relations))
         raise HeadwiseError(
-            f"{text!r} leaves open who looks: it fits {counts[0]} governors of what they should see and {counts[1]} "
-            f"dependents of it. Say it by the label: '{name}: governor->dependent' or '{name}: "
+            f"{text!r} does not determine the query: it fits {counts[0]} governors and {counts[1]} dependents. "
+            f"Name the label and its direction: '{name}: governor->dependent' or '{name}: "
             "dependent->governor'."
         )
     return as_governor if counts[0] else as_dependent

@@ -1,4 +1,4 @@
-"""Looks: does a head attend from one word of a pair to the other, more than chance and any simple rule?
+"""Looks (attention): tests whether heads attend from one word of a pair to the other, more than chance and model-free baselines.
 
 A relation is a set of word pairs, each a dependent (the adjective) and its governor (the noun); see
 `headwise.attention.relation_query`. For every head a pair is a hit in one of three directions:
@@ -12,8 +12,8 @@ Attention is between words (summed over a key's pieces, averaged over a query's)
 left out and a word's attention to itself does not count; how much of all attention is meant stands
 beside (`mass`). Each head is compared with chance, with baselines that read plain text, and with
 baselines that read parts of speech (`headwise.attention._comparison`), chosen and counted on different groups over
-many splits (`headwise.attention._crossfit`). All that is asked at once shares one error rate (`headwise.attention._significance`), and
-heads of never-trained models of the same shape are asked the same (`headwise.attention.controls`).
+many splits (`headwise.attention._crossfit`). All relations of one call share one error rate (`headwise.attention._significance`), and heads of
+never-trained models of the same shape are tested on the same questions (`headwise.attention.controls`).
 
 One forward pass, and for each random model one over as many sentences as a comparison with it needs; no
 pattern outlives its batch; time is linear in tokens. Methods and their criticism: Clark, Khandelwal, Levy
@@ -55,7 +55,7 @@ N_FLIPS = 2000
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RelationTestResult(Result):
-    """What every head does with the relations that were asked.
+    """The results of every head on the tested relations.
 
     Attributes:
         model: Name of the model.
@@ -63,10 +63,10 @@ class RelationTestResult(Result):
         relations: The relations, in the order of the table.
         evidence: Hits and baselines of every relation and direction that could be counted.
         impossible: Per relation and direction, questions whose answer a decoder cannot see; not counted.
-        missing: Pairs left out because a word of theirs is cut off or shares its only token.
+        missing: Pairs left out because one of their words is truncated or shares its only token.
         coverage: How words were split and aligned.
         seed: The seed of the splits, the flips and the random models.
-        controls: What models with random weights hit.
+        controls: Hits of models with random weights.
         has_tags: Whether the suite has parts of speech.
         table: One row per relation, layer, head and direction.
 
@@ -80,19 +80,19 @@ class RelationTestResult(Result):
 
             Against plain baselines: `baseline`, the one chosen most often, `baseline_hit_rate`, `effect` (the
             difference of hit rates, mean over splits), its 95% interval `effect_low`, `effect_high`; `p` of
-            the head alone, `q_fdr` (Benjamini-Hochberg), both of the mean over splits; `p_fwer` over
-            everything asked, combined over splits; `t`; `control` and `control_t`, the largest effect and t of any
-            head with random weights or uniform attention (`t` and `control_t` are of the questions that
-            random models were asked); `detectable`, the smallest effect that would be found in 80% of data
+            the head alone, `q_fdr` (Benjamini-Hochberg), both of the mean over splits; `p_fwer` over everything tested, combined over
+            splits; `t`; `control` and `control_t`, the largest effect and t of any
+            head with random weights or uniform attention (`t` and `control_t` are of the questions of the random models); `detectable`,
+            the smallest effect that would be found in 80% of data
             sets like this. The same with `_chance` (against uniform attention and permuted links) and
-            `_tags` (with baselines that read parts of speech), and each with `_non_adjacent` (words
-            between); `hit_rate`, `baseline` and `effect` also with `_distractor` (a wrong word of the right
+            `_tags` (with baselines that read parts of speech), and each with `_non_adjacent`; `hit_rate`, `baseline` and `effect` also
+            with `_distractor` (a wrong word of the right
             part of speech is as near). See `comparison.column`.
 
             `share`, the share of splits in which the head passes against chance and plain baselines on all
             and on non-adjacent pairs; and `verdict`. Supported: the same over all splits, the effect each time
-            at least 5 points, `p_fwer` below 5% and `t` above `control_t`; and `mass_low` above zero. Not
-            supported: the effect against chance is below 5 points, over everything asked. Inconclusive:
+            at least 5 points, `p_fwer` below 5% and `t` above `control_t`; and `mass_low` above zero. Not supported: the effect against
+            chance is below 5 points, over everything tested. Inconclusive:
             otherwise, and with fewer than 20 cases or 10 clusters.
     """
 
@@ -145,7 +145,7 @@ class RelationTestResult(Result):
     def best(self, direction: AttentionOrder, relation: str | None = None) -> "pd.Series | None":
         """The row of the head whose effect is largest where it is smaller, on all pairs or on non-adjacent ones.
 
-        The best of many heads is flattered by its effect; its `p_fwer` knows how many there were.
+        The effect of the best of many heads is biased upwards; its `p_fwer` accounts for their number.
         None where nothing could be counted.
         """
         rows = self._rows(direction, relation or self.relations[0].text)
@@ -164,13 +164,13 @@ class RelationTestResult(Result):
             )
         if self.controls.why_none:
             lines.append(
-                f"No head can be supported, for want of models with random weights to compare with. {self.controls.why_none}"
+                f"No head can be supported without models with random weights as controls. {self.controls.why_none}"
             )
         return lines
 
     @property
     def too_little(self) -> list[str]:
-        """What cannot be judged because too little of it could be counted, and why, in sentences."""
+        """What cannot be tested because there are too few cases, and why, in sentences."""
         return _significance.too_little(self.evidence)
 
     @property
@@ -182,12 +182,12 @@ class RelationTestResult(Result):
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is asked of a model: sentences aligned, relations read, cases made.
+    """The questions to a model: sentences aligned, relations parsed, cases made.
 
     Attributes:
         model: The model.
         suite: The suite.
-        relations: The relations that were asked.
+        relations: The tested relations.
         corpus: The sentences that have pairs.
         alignments: How these are tokenized.
         groups: Group of each, as an index.
@@ -208,7 +208,7 @@ class Plan:
     def of(
         cls, model: Model, suite: Suite, relation: str | Relation | Sequence[str | Relation]
     ) -> "Plan":
-        """Reads relations and finds what they ask.
+        """Parses relations and makes their questions.
 
         Raises:
             HeadwiseError: As in `relation_test`.
@@ -238,18 +238,18 @@ def relation_test(
     Args:
         model: The model.
         suite: Sentences with links.
-        relation: What is asked, in the notation of `headwise.attention.relation_query` (`"amod"`, `"amod: column"`,
+        relation: The relations, in the notation of `headwise.attention.relation_query` (`"amod"`, `"amod: column"`,
             `"NOUN -> ADJ (amod)"`, `"every>=100"`), or several; error rates are kept over all of them.
         seed: Fixes every figure.
-        controls: How many models of the same shape with random weights are asked the same; without any
+        controls: How many models of the same shape with random weights are tested; without any
             nothing is supported.
         norms: Whether attention weighted by what it moves is counted, too.
         n_splits: How often the groups are divided into halves.
         n_flips: Sign flips behind the p values of each split; the smallest p is about 2 / n_flips.
 
     Raises:
-        HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a
-            decoder cannot look, too few groups to divide, or a word of a pair that the tokenizer drops.
+        HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a decoder cannot attend, too few groups
+            to divide, or a word of a pair that the tokenizer drops.
     """
     if controls < 0:
         raise HeadwiseError(f"controls={controls} is not a number of models; expected 0 or more.")
@@ -263,7 +263,7 @@ def count_heads(plan: Plan, *, norms: bool = True) -> list[Count]:
     """What every head attends to, for each case.
 
     Args:
-        plan: What is asked.
+        plan: The questions.
         norms: Whether attention weighted by what it moves is counted, too.
     """
     counter = Counter(plan.model, plan.cases, norms=norms)
@@ -282,12 +282,12 @@ def judge(
     n_splits: int = N_SPLITS,
     n_flips: int = N_FLIPS,
 ) -> RelationTestResult:
-    """What follows from what heads did, whoever counted it; see `relation_test`.
+    """The result from the counts of heads; see `relation_test`.
 
     Args:
-        plan: What was asked.
+        plan: The questions.
         counts: For each case what every head attends to.
-        controls: What models with random weights hit.
+        controls: Hits of models with random weights.
         seed: Fixes splits and flips.
         n_splits: As in `relation_test`.
         n_flips: As in `relation_test`.
@@ -331,7 +331,7 @@ def _cases(
     corpus: Corpus,
     alignments: Sequence[words.Alignment],
 ) -> tuple[list[Case], int]:
-    """Every relation in every direction asked, and how many pairs have a word without a vector."""
+    """Every relation in every tested direction, and how many pairs have a word without a vector."""
     cases: list[Case] = []
     missing = 0
     has_vector = np.ones(len(corpus.classes), dtype=bool)
@@ -356,13 +356,13 @@ def _cases(
 
 def _cannot_look(model: Model, case: Case) -> str:
     ahead = (
-        "who looks stands before it"
+        "the query comes before the key"
         if case.direction == "column"
-        else "the answer stands behind it"
+        else "the answer comes after the query"
     )
     return (
-        f"{case.relation.text!r} cannot be asked of {model.name}: in a decoder a word sees only what stands before it, "
-        f"and in all {case.impossible:,} cases {ahead}. Ask for another direction, or of an encoder."
+        f"{case.relation.text!r} cannot be tested on {model.name}: a decoder attends to earlier words only, "
+        f"and in all {case.impossible:,} cases {ahead}. Choose another direction or an encoder."
     )
 
 

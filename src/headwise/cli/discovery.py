@@ -1,4 +1,4 @@
-"""Analyses: found by name or path, and what burrow is asked instead of a suite."""
+"""Analyses: found by name or path, with the suite that each uses and what replaces it for burrow."""
 
 import importlib.util
 import inspect
@@ -24,12 +24,11 @@ class Analysis:
     Attributes:
         name: Its file name without ending.
         path: The file.
-        suite: Name of the suite that it asks by default; empty if it asks no sentences (`SUITE = None`).
-        generated: What it asks of burrow by default: a phenomenon of `headwise.burrow_sentences`; empty for
-            the same suite as of others.
-        pairs: Name of a suite of minimal pairs that it asks besides; empty for none.
-        generated_pairs: What it asks of burrow in place of pairs: a phenomenon of `headwise.burrow_pairs`.
-        options: What else `analyse` can be told by the command line: `relations`, `label`, `position`, `pairs`, `shape`.
+        suite: Name of its suite; empty if it uses no sentences (`SUITE = None`).
+        generated: What replaces the suite for burrow: a phenomenon of `headwise.burrow_sentences`; empty for the same suite.
+        pairs: Name of its suite of minimal pairs; empty for none.
+        generated_pairs: What replaces the pairs for burrow: a phenomenon of `headwise.burrow_pairs`.
+        options: Parameters of `analyse` that the command line sets: `relations`, `label`, `position`, `pairs`, `shape`.
         analyse: Called as `analyse(model, suite, seed=..., smoke=...)`; returns a `Report`.
     """
 
@@ -94,11 +93,11 @@ def load_analysis(path: Path) -> Analysis:
 
 
 def other_pairs(model: "Model", name: str, *, smoke: bool) -> "Suite":
-    """Minimal pairs of another question than a suite's, to see whether what is done to a model changes this behaviour alone.
+    """Minimal pairs of another question than a suite's, to measure off-target effects.
 
     Args:
-        model: The model; burrow is asked in its own English.
-        name: The suite whose question it should not be.
+        model: The model; burrow is tested in its own English.
+        name: The suite whose question is excluded.
         smoke: Whether to take a few only.
     """
     from headwise.burrow.grammar.pairs import burrow_pairs

@@ -70,40 +70,49 @@ def run(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="A .toml suite, .conllu file or CoarseWSD-20 folder to ask instead."),
+        typer.Option(
+            help="A .toml suite, .conllu file or CoarseWSD-20 folder that replaces the analysis's own suite."
+        ),
     ] = None,
     pairs: Annotated[
         Path | None,
-        typer.Option(help="A .toml suite of minimal pairs by which heads are judged to matter."),
+        typer.Option(help="A .toml suite of minimal pairs for the ablation of heads."),
     ] = None,
     relation: Annotated[
         list[str] | None,
-        typer.Option(help="What to ask, as 'amod: governor->dependent'; may be repeated."),
+        typer.Option(
+            help="A relation to test, such as 'amod: governor->dependent'; may be repeated."
+        ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option(help="What mole reads: mark (any mark) or 'part of speech'.")
+        str | None,
+        typer.Option(help="The label that mole probes for: mark (any mark) or 'part of speech'."),
     ] = None,
     position: Annotated[
         str | None,
-        typer.Option(help="Where mole reads it: words from the marked one, as -1, or a relation."),
+        typer.Option(
+            help="Where mole probes: a distance from the marked word, such as -1, or a relation."
+        ),
     ] = None,
     shape: Annotated[
         str | None,
         typer.Option(
-            help="What parameters counts instead of a model: gpt3, ... or d_model=768,n_layers=12,n_heads=12."
+            help="The shape that parameters counts instead of a model: gpt3, ... or d_model=768,n_layers=12,n_heads=12."
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
         "reports"
     ),
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Let a report take the place of another one.")
+        bool,
+        typer.Option("--overwrite", help="Replace a report on other data or with other options."),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
-    seed: Annotated[int, typer.Option(min=0, help="Fixes every figure.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of every figure.")] = 0,
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="A few sentences only; figures mean nothing.")
+        bool,
+        typer.Option("--smoke", help="Use a few sentences only, to check that everything runs."),
     ] = False,
 ) -> None:
     """Run analyses and write one offline HTML report for each."""
@@ -159,7 +168,7 @@ def render(
         typer.Argument(help="results.json files, folders of reports, or a folder of such folders."),
     ],
 ) -> None:
-    """Draw the pages of reports anew, from their results.json alone."""
+    """Render the pages of reports again from their results.json."""
     from headwise.report import render_again, write_index
 
     for path in reports:
@@ -185,7 +194,7 @@ def check(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
 ) -> None:
-    """Measure whether the hooked model is the model; exit code 1 if an identity fails."""
+    """Check that a model gives the same results with hooks; exit code 1 if an identity fails."""
     from headwise._progress import waiting
 
     with waiting(f"loading {model}"):
@@ -213,25 +222,32 @@ def check(
 def sentences(
     phenomenon: Annotated[
         str,
-        typer.Argument(help="adjectives, senses, mysteries, ... or an ambiguous word, as mole."),
+        typer.Argument(
+            help="adjectives, senses, mysteries, ... or an ambiguous word such as mole."
+        ),
     ],
     n: Annotated[int, typer.Option("-n", help="Number of passages.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes the sentences.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the sentences.")] = 0,
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="Only combinations that training never showed.")
+        bool,
+        typer.Option(
+            "--held-out", help="Only combinations of words that are held out of training."
+        ),
     ] = False,
     relation: Annotated[
         list[str] | None,
         typer.Option(
-            help="Links to write into a .toml suite; by default amod if it marks no word."
+            help="Relation whose links are written into a .toml suite; amod by default if no word is marked."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="A .toml or .conllu file; else they are shown."),
+        typer.Option(
+            "--out", "-o", help="A .toml or .conllu file; without it the sentences are printed."
+        ),
     ] = None,
 ) -> None:
-    """Write annotated sentences of burrow's English."""
+    """Generate annotated sentences of burrow's English."""
     from headwise.burrow.grammar.annotation import write_suite
     from headwise.burrow.grammar.sentences import burrow_sentences
 
@@ -247,7 +263,7 @@ def sentences(
 
 @app.command()
 def models() -> None:
-    """List the models that need no download here."""
+    """List the models that are available without a download."""
     from headwise.model import registry
 
     table = Table(box=None, pad_edge=False)

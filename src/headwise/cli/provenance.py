@@ -1,4 +1,4 @@
-"""Where a result came from: code, versions, weights, data, machine, command and time."""
+"""Provenance of a result: code, versions, weights, data, machine, command and time."""
 
 import platform
 import shutil

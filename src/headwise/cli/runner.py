@@ -1,4 +1,4 @@
-"""The main job: every analysis asked for, on every model, each into its own folder."""
+"""Runs the requested analyses on every model and writes each report into its own folder."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,16 +31,16 @@ EXAMPLES = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the user asked for.
+    """A request of the user.
 
     Attributes:
         analyses: Names or paths; all known analyses if empty.
         models: Names; the models of this machine if empty, and none where a shape stands in their place.
         data: A suite that replaces the analysis's own.
         pairs: A suite of minimal pairs that replaces the analysis's own.
-        options: What analyses that can be told are told besides: `relations`, `label`, `position`, `shape`.
+        options: Parameters of analyses that have them: `relations`, `label`, `position`, `shape`.
         out: Folder for reports.
-        overwrite: Whether another report may lose its place there.
+        overwrite: Whether another report there may be replaced.
         device: Torch device or `auto`.
         dtype: Type of the weights.
         seed: Fixes every figure.
@@ -63,13 +63,13 @@ class Request:
 
 
 def run(request: Request) -> Iterator[tuple[Report, Path]]:
-    """Runs a request; everything that can be wrong is looked at before the first model is loaded.
+    """Runs a request; all inputs are checked before the first model is loaded.
 
     Yields:
         Each report with the path of its page, as soon as it is written.
 
     Raises:
-        HeadwiseError: Something asked for does not exist or cannot be used.
+        HeadwiseError: An analysis, a model or data do not exist or cannot be used.
     """
     paths = [discovery.find_analysis(name) for name in request.analyses or _all_analyses()]
     if request.data is not None and len(paths) != 1:
@@ -88,19 +88,19 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
         deaf := [a.name for a in analyses if "pairs" not in a.options]
     ):
         raise HeadwiseError(
-            f"{deaf[0]} asks no pairs besides its sentences. Name an analysis that does, as in: headwise run mole "
+            f"{deaf[0]} takes no pairs. Name an analysis that does, as in: headwise run mole "
             f"--pairs {request.pairs}"
         )
     for option, value in request.options.items():
         if deaf := [analysis.name for analysis in analyses if option not in analysis.options]:
             flag, example = EXAMPLES[option]
             raise HeadwiseError(
-                f"{deaf[0]} asks a question of its own and takes no {flag}. Name an analysis that does, as in: "
+                f"{deaf[0]} takes no {flag}. Name an analysis that does, as in: "
                 f"headwise run {example} {flag} {str(value if isinstance(value, str | int) else value[0])!r}"
             )
     if given is not None and not analyses[0].suite:
         raise HeadwiseError(
-            f"{analyses[0].name} asks no sentences, so --data {request.data} has nothing to replace. Leave it out."
+            f"{analyses[0].name} uses no sentences, so --data {request.data} has nothing to replace. Leave it out."
         )
     suites = {
         (analysis.name, name): given or suite_of(analysis, name, request.seed)
@@ -141,7 +141,7 @@ def _check_place(
 
 
 def _told(request: Request) -> dict[str, str]:
-    """What an analysis was told besides, for the record."""
+    """The options of an analysis, for its provenance."""
     pairs = {"pairs": request.pairs.name} if request.pairs else {}
     return pairs | {
         name: "; ".join(value) if isinstance(value, list) else str(value)
@@ -150,20 +150,20 @@ def _told(request: Request) -> dict[str, str]:
 
 
 def _model_names(request: Request) -> list[str]:
-    """The models to run on; none if a shape, which has no weights, is asked about instead."""
+    """The models to run on; none for a shape, which has no weights."""
     if "shape" not in request.options:
         return list(request.models) or registry.default_names()
     shape = str(request.options["shape"])
     shape_of(shape)
     if request.models:
         raise HeadwiseError(
-            f"--shape {shape} stands in place of a model, and --model {request.models[0]} names one. Leave one of them out."
+            f"--shape {shape} replaces a model, and --model {request.models[0]} names one. Leave one of them out."
         )
     return []
 
 
 def suite_of(analysis: discovery.Analysis, model_name: str, seed: int) -> Suite:
-    """What an analysis asks of a model: burrow knows only the English of its own grammar."""
+    """The suite of an analysis for a model: burrow is tested in the English of its own grammar."""
     if model_name == "burrow" and analysis.generated:
         from headwise.burrow.grammar.sentences import burrow_sentences
 
@@ -176,7 +176,7 @@ def suite_of(analysis: discovery.Analysis, model_name: str, seed: int) -> Suite:
 def pairs_of(
     analysis: discovery.Analysis, model_name: str, given: Suite | None, seed: int
 ) -> Suite | None:
-    """Minimal pairs that an analysis asks besides: those of the data, or its own if the data are its own."""
+    """Minimal pairs of an analysis: those of the data, or its own if the data are its own."""
     if given is not None:
         return given if given.pairs else None
     if model_name == "burrow":

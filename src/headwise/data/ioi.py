@@ -1,4 +1,4 @@
-"""The indirect-object task: who was given the drink? The field's standard check of a circuit.
+"""The indirect-object identification task, a standard benchmark for circuits.
 
 *When Mary and John went to the store, John gave a drink to* should go on with *Mary*: the name that did not
 come twice. In the corrupted sentence the other of the two gives, so the other name is right.

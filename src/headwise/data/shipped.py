@@ -1,4 +1,4 @@
-"""What comes with Headwise by name: suites and analyses, in the current folder, the checkout or the installed package."""
+"""Suites and analyses by name: in the current folder, the checkout or the installed package."""
 
 from difflib import get_close_matches
 from pathlib import Path

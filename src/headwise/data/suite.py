@@ -1,6 +1,6 @@
 """Sentences with annotations, and the suites they come in.
 
-A `Suite` is what every test is asked about: sentences cut into words, with marks on single words
+A `Suite` is the data of every test: sentences split into words, with marks on single words
 (a sense, a part of speech, any label), links between words (a dependency relation or a link of the
 suite's own) and a group that says which sentences belong together (one source, document or
 template) and so may never be split between fitting and scoring.
@@ -32,7 +32,7 @@ class Mark:
 
     Attributes:
         word: 0-based position in `Sentence.words`.
-        label: What the word is said to be, e.g. `animal`.
+        label: The label of the word, e.g. `animal`.
     """
 
     word: int
@@ -80,7 +80,7 @@ class Sentence:
 
     @classmethod
     def of(cls, text: str) -> "Sentence":
-        """Cuts plain text into words and punctuation marks; the sentence is its own group."""
+        """Splits plain text into words and punctuation marks; the sentence is its own group."""
         words, spaces = split_words(text)
         return cls(tuple(words), tuple(spaces), group=text, source=repr(text[:40]))
 
@@ -104,13 +104,13 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two sentences that differ in little, after which different things should come.
+    """Two sentences that differ in little and have different correct continuations.
 
     Attributes:
-        clean: The sentence that is asked about.
+        clean: The sentence that is tested.
         corrupted: The same with something changed.
-        right: The word that fits after `clean` and not after `corrupted`; empty if it is not said.
-        wrong: The word that fits after `corrupted` and not after `clean`; empty if it is not said.
+        right: The word that fits after `clean` and not after `corrupted`; empty if unknown.
+        wrong: The word that fits after `corrupted` and not after `clean`; empty if unknown.
     """
 
     clean: Sentence
@@ -137,7 +137,7 @@ Item = TypeVar("Item", Sentence, Pair)
 
 @dataclass(frozen=True)
 class Suite:
-    """Sentences that one question is asked of.
+    """Sentences for one question.
 
     Attributes:
         name: Short name, used in file names.
@@ -168,7 +168,7 @@ class Suite:
         Args:
             texts: The sentences.
             name: What the suite is called.
-            question: What is asked of it.
+            question: The question in plain words.
 
         Raises:
             BadSuite: None was given, or one without a word.
@@ -290,7 +290,7 @@ class Suite:
         return self._of(lambda s: s.group in fitting), self._of(lambda s: s.group not in fitting)
 
     def _of(self, chosen: Callable[[Sentence], bool]) -> "Suite":
-        """The sentences, and pairs, of which something is so."""
+        """The sentences, and pairs, that satisfy a condition."""
         sentences = tuple(filter(chosen, self.sentences))
         return replace(
             self, sentences=sentences, pairs=tuple(p for p in self.pairs if chosen(p.clean))

@@ -21,9 +21,9 @@ A sentence may bring the universal part of speech of each of its words, punctuat
 
 A group may also hold minimal pairs, of equal length or with the same marks:
 
-    pairs = [{clean = "the [king|person] said that", corrupted = "the [queen|person] said that", right = "he", wrong = "she"}]
+    pairs = [{clean = "the [king|person] wrote that", corrupted = "the [queen|person] wrote that", right = "he", wrong = "she"}]
 
-`tags` of a pair are those of both its sentences; where the corrupted one has others, `corrupted_tags` says so.
+`tags` of a pair are those of both its sentences; where the corrupted one has others, they are in `corrupted_tags`.
 """
 
 import re
@@ -276,7 +276,7 @@ def parse(line: str, labels: dict[str, str], group: str, source: str = "") -> Se
 
 
 def _segments(line: str, fail: Callable[[str], HeadwiseError]) -> list[tuple[str, bool]]:
-    """Cuts a line into plain text and the insides of its marks."""
+    """Splits a line into plain text and the insides of its marks."""
     segments: list[tuple[str, bool]] = []
     plain, inside = "", False
     position = 0

@@ -1,4 +1,4 @@
-"""Suites made of suites: who decides what a word means."""
+"""Suites derived from suites: links to deciding words."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from .suite import Link, Sentence, Suite
 
 
 def cues(suite: Suite) -> Suite:
-    """Both sentences of every pair, with links of the relation `cue`: from what decides (dependent) to what needs it (governor).
+    """Both sentences of every pair, with links of the relation `cue` from the deciding word (dependent) to the marked word (governor).
 
     The pairs' own links, or if they have none those from each swapped word to the one that is read (see `metrics`).
     """
@@ -23,10 +23,9 @@ def cues(suite: Suite) -> Suite:
 
 
 def deciding_words(suite: Suite, relation: str = "") -> frozenset[str]:
-    """Words, in small letters, that decide in a suite: dependents of links, and what is swapped in pairs without links.
+    """Deciding words of a suite, in lower case: dependents of links, and swapped words of pairs without links.
 
-    What is fitted on sentences that others decide was never told these words: `burrow_sentences("mole", n,
-    without=deciding_words(pairs))`.
+    Use it to fit on other words: `burrow_sentences("mole", n, without=deciding_words(pairs))`.
 
     Args:
         suite: Pairs, or sentences with links.

@@ -1,11 +1,11 @@
-"""Which words decide what a marked word means, so that none of them decides both in fitting and in testing.
+"""Deciding words: which words determine the label of a marked word, so that none of them is in both fitting and testing.
 
-A direction that was fitted on sentences about *gardener* says of a test sentence about *gardener* what it was told, in whatever
-suite or group either stands. So what is kept apart are words:
+A direction fitted on sentences about *gardener* may only repeat their label for a test sentence about *gardener*, whatever suite or group either is
+in. Fitting and testing therefore share none of these words:
 
 - those that the marked word needs, by links of a relation beyond syntax (burrow's `sense`, a suite's own `cue`);
 - in a minimal pair, those in which its sentences differ;
-- where neither is given, every word that stands with one label only, as any of these may decide.
+- where neither is given, every word that occurs with one label only, as any of these may be deciding.
 """
 
 from collections import Counter
@@ -61,7 +61,7 @@ LEAST_OF_CLASS = 5  # of each label
 
 
 def deciding_words(suite: Suite) -> list[frozenset[str] | None]:
-    """Of every sentence the words that decide, in lower case; None where the suite does not say."""
+    """The deciding words of every sentence, in lower case; None where the suite does not give them."""
     of_pair: dict[int, frozenset[str]] = {}
     for pair in suite.pairs:
         for sentence in (pair.clean, pair.corrupted):
@@ -88,11 +88,11 @@ def _linked(sentence: Sentence) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What some sentences tell by.
+    """Deciding words of some sentences.
 
     Attributes:
-        decide: Words that decide, or may: of sentences that do not say which, all that stand with one label only.
-        stand: All words of sentences that do not say which of them decide.
+        decide: Deciding words; of sentences that do not give them, all words that occur with one label only.
+        stand: All words of sentences that do not give their deciding words.
     """
 
     decide: frozenset[str]
@@ -110,7 +110,7 @@ class Told:
         return Told(frozenset().union(*own), frozenset().union(*said))
 
     def has_told(self, suite: Suite) -> list[bool]:
-        """Of every sentence of another suite, whether these were told by one of the words that decide in it."""
+        """For every sentence of another suite, whether it shares a deciding word with these."""
         known = self.decide | self.stand
         return [
             bool((words or may) & (known if words else self.decide))
@@ -119,7 +119,7 @@ class Told:
 
 
 def _may_decide(suite: Suite) -> list[frozenset[str]]:
-    """As `deciding_words`; of a sentence that does not say, its words that stand with no other label."""
+    """As `deciding_words`; for a sentence that does not give them, its words that occur with no other label."""
     labels: dict[str, set[str]] = {}
     for sentence in suite.sentences:
         for word in sentence.words:
@@ -133,7 +133,7 @@ def _may_decide(suite: Suite) -> list[frozenset[str]]:
 
 
 def apart(fitted: Suite, asked: Suite) -> tuple[Suite, int]:
-    """The sentences to fit on in which no word decides that decides in those that are asked, and how many were left out."""
+    """The sentences to fit on that share no deciding word with the tested ones, and how many were left out."""
     there = list(zip(deciding_words(asked), _may_decide(asked), strict=True))
     known = frozenset[str]().union(*(words for words, _ in there if words))
     may = frozenset[str]().union(*(own for words, own in there if not words))
@@ -164,7 +164,7 @@ def enough(fitted: Suite, labels: Sequence[str]) -> bool:
 
 
 def blocks_of(suite: Suite) -> list[int]:
-    """Of every sentence the block that it is of: sentences of one group, or with a deciding word in common, are of one block."""
+    """The block of every sentence: sentences of one group, or with a common deciding word, form one block."""
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:

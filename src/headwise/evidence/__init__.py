@@ -1,8 +1,8 @@
-"""Looks, carries, matters, moves: what is known of each head, side by side.
+"""Four kinds of evidence on each head: looks (attention), carries (probing), matters (ablation), moves (direct contribution).
 
-Each kind says `yes`, `no` or `inconclusive` of every head by a rule of its own, stated at the function and, for readers of a report, in the
-texts above it. Beside it stand `<kind>_effect`, its 95% interval `<kind>_low` and `<kind>_high`, and `<kind>_p`, corrected as the
-rule uses it. A head that looks and does not matter is a finding; a head of which nothing is said was not asked.
+Each kind is `yes`, `no` or `inconclusive` for every head by a rule of its own, stated at the function and in the report. `<kind>_effect` is the
+effect, `<kind>_low` and `<kind>_high` its 95% interval, and `<kind>_p` its p, corrected as the rule uses it. A missing value means that the head was
+not tested.
 """
 
 from .carries import CARRIES, carries, carries_by_layer, verdict

@@ -1,4 +1,4 @@
-"""Carries: whether a label can be read from what each head hands over."""
+"""Carries (probing): whether a label can be decoded from each head's output."""
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,11 @@ NUMBERS = (
 
 
 def carries(result: ProbeResult, classifier: str, *, site: str = "z") -> pd.DataFrame:
-    """Whether a label can be read from what each head hands over, better than from any baseline.
+    """Whether a label can be decoded from each head's output better than from any baseline.
 
     `yes` if the gain over the best baseline is at least `rules.SMALLEST`, its family-wise p over heads is below 5%, and its t exceeds that of every
-    head of every control; `no` if a gain of that size is ruled out simultaneously over heads. That is one-sided: a head that tells less than
-    the baseline carries nothing beyond it, however much less.
+    head of every control; `no` if a gain of that size is ruled out simultaneously over heads. That is one-sided: a head below the baseline
+    carries nothing beyond it, by whatever margin.
 
     Returns:
         One row per head: `layer`, `head`, `carries`; `carries_effect`, its gain, with `carries_low`, `carries_high`, `carries_p` (family-wise),
@@ -40,7 +40,7 @@ def carries(result: ProbeResult, classifier: str, *, site: str = "z") -> pd.Data
 
 
 def carries_by_layer(result: ProbeResult, classifier: str) -> pd.DataFrame:
-    """The same of every layer of the residual stream: its own family, as a layer holds what all heads before it gave."""
+    """The same for every layer of the residual stream, as a family of its own, because a layer sums all earlier heads."""
     return _said(result, classifier, "residual").drop(columns="head")
 
 
@@ -81,7 +81,7 @@ def _said(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
 
 
 def verdict(choice: Choice) -> Verdict:
-    """What follows from the best place of a site, by the rule of `carries` with p combined over halvings."""
+    """The verdict on the best place of a site, by the rule of `carries` with p combined over halvings."""
     one = np.array([choice.gain.value])
     (said,) = decide(
         effect=one,

@@ -1,4 +1,4 @@
-"""Looks: whether each head attends to the right word."""
+"""Looks (attention): whether each head attends to the expected word."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ LOOKS = Texts(
     rule=f"Yes: the head hits at least {POINTS} more often than uniform attention and permuted links, and than the best baseline of position and plain text, each on all pairs and on non-adjacent ones; each "
     "time p is below 5% and t is larger than that of every head of the models with random weights and of uniform attention; and the right words get more attention than a uniform head gives them. No: it hits less "
     f"than {POINTS} more often than uniform attention and permuted links, by its interval over all heads. Inconclusive: otherwise, and with fewer than {MIN_CASES} cases or {MIN_CLUSTERS} clusters.",
-    p_over="all heads, directions and relations tested, combined over splits; the largest of the four that the rule asks for",
+    p_over="all heads, directions and relations tested, combined over splits; the largest of the four that the rule uses",
 )
 LOOKS_ALONG = replace(
     LOOKS,
@@ -32,11 +32,11 @@ LOOKS_ALONG = replace(
 
 
 def looks(result: RelationTestResult, direction: AttentionOrder) -> pd.DataFrame:
-    """Whether each head looks, by the verdict of the relation test.
+    """Whether each head attends to the expected word, by the verdict of the relation test.
 
     Returns:
         One row per head: `layer`, `head`, `looks`; `looks_effect`, over the best baseline of plain text on all pairs, with
-        `looks_low` and `looks_high`; `looks_p`, the largest of the four that the rule asks for; `looks_control`, the largest
+        `looks_low` and `looks_high`; `looks_p`, the largest of the four that the rule uses; `looks_control`, the largest
         effect of a head with random weights or uniform attention; `looks_detectable`, the smallest effect that would be found, the larger of that on
         all and on non-adjacent pairs; `looks_share`, the share of splits in which the head passes; `looks_chance` and `looks_tags`, the effects over
         chance and over baselines that read parts of speech; and `looks_mass`, mean attention on the right words.
@@ -46,7 +46,7 @@ def looks(result: RelationTestResult, direction: AttentionOrder) -> pd.DataFrame
 
 
 def looks_along(result: RelationTestResult) -> pd.DataFrame:
-    """Whether each head looks along any relation in any direction that was tested.
+    """Whether each head attends along any tested relation and direction.
 
     `yes` if along one, `no` if along none of those that could be counted, and of each the verdict is `not supported`.
 

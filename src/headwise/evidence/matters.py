@@ -1,4 +1,4 @@
-"""Matters: whether the model needs each head."""
+"""Matters (ablation): whether the model needs each head."""
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ MATTERS = Texts(
 
 
 def matters(result: AblationResult, metric: str | None = None, side: str = "") -> pd.DataFrame:
-    """Whether the model needs each head, by all ways of ablating it together; the rule is that of `judged`.
+    """Whether the model needs each head, by all methods of ablation; the rule is that of `judged`.
 
     Returns:
         One row per head: `layer`, `head`, and the columns of `judged`.

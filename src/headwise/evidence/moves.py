@@ -1,4 +1,4 @@
-"""Moves: whether each head's update moves words towards what they mean."""
+"""Moves (direct contribution): whether each head's update moves words towards their class."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,12 +17,12 @@ from headwise.stats.deciding import smallest_found
 from .rules import INCONCLUSIVE, LEVEL, NO, SMALLEST, YES, Texts, decide
 
 MOVES = Texts(
-    what="Share of the distance between the classes that the head's update adds along the direction, the largest of the directions asked.",
+    what="Share of the distance between the classes that the head's update adds along the direction, the largest over the tested directions.",
     unit="rate",
-    rule=f"Yes: along a direction it adds {100 * SMALLEST:.0f}% of the distance or more, and as much more than the same head would under uniform attention; p against shuffled labels, against "
+    rule=f"Yes: along a direction it adds {100 * SMALLEST:.0f}% of the distance or more, and as much more than the same head would under uniform attention; p against permuted labels, against "
     "random directions and of the excess over uniform attention are below 5%; and t exceeds that of every head of models with random weights. No: along every direction its share lies within "
     f"{100 * SMALLEST:.0f}% of the distance to either side, simultaneously over heads. Inconclusive: otherwise, and with fewer than 20 cases or 10 clusters.",
-    p_over="all heads and MLPs, times the number of directions; the largest of p against shuffled labels, against random directions, and of the excess over uniform attention",
+    p_over="all heads and MLPs, times the number of directions; the largest of p against permuted labels, against random directions, and of the excess over uniform attention",
 )
 SHARES = (
     "effect",
@@ -39,7 +39,7 @@ SHARES = (
 
 
 def moves(results: Sequence[DirectionTestResult]) -> pd.DataFrame:
-    """Whether each head's update pushes words towards what they mean, along one direction or several.
+    """Whether each head's update moves words towards their class, along one direction or several.
 
     Along one direction the effect is the share of the classes' distance that the head adds. It must be at least the smallest effect of
     interest, and as much above that of the same head under uniform attention; be seen in every test of `DirectionTestResult` (an
@@ -51,7 +51,7 @@ def moves(results: Sequence[DirectionTestResult]) -> pd.DataFrame:
         One row per head: `layer`, `head`, `moves`; `moves_effect`, its largest share of a distance (of those that make it a yes, if any), with its
         interval `moves_low` and `moves_high`; `moves_p`, `moves_t` and `moves_control_t`, which the t must exceed; `moves_control`, the largest share of a head of a
         random-weight model; `moves_uniform`, the share under uniform attention; `moves_detectable`, the smallest share that is found with 80% power;
-        `moves_negative`, whether it pushes words of some class away from it; `moves_towards`, of which class.
+        `moves_negative`, whether it moves words of some class away from it; `moves_towards`, the class.
     """
     frames = [_along(result, len(results)) for result in results]
     heads = [c for c in results[0].components if c.kind == "head"]
@@ -87,7 +87,7 @@ def moves(results: Sequence[DirectionTestResult]) -> pd.DataFrame:
 
 
 def _along(result: DirectionTestResult, n_directions: int) -> pd.DataFrame:
-    """What is said of each head along one direction, in shares of the distance."""
+    """The evidence on each head along one direction, in shares of the distance."""
     heads = result.table["kind"].to_numpy() == "head"
     t: pd.DataFrame = result.table.loc[heads].reset_index(drop=True)
     # Classes that do not lie apart have no distance of which anything could be a share.
@@ -119,10 +119,7 @@ def _along(result: DirectionTestResult, n_directions: int) -> pd.DataFrame:
 def _smallest_share(
     result: DirectionTestResult, t: pd.DataFrame, share: dict[str, Float[ndarray, " head"]]
 ) -> Float[ndarray, " head"]:
-    """The smallest share that would be a yes with 80% power.
-
-    By itself, in excess of what uniform attention gives, and against random directions it must pass the bar of each.
-    """
+    """The smallest share that would be a yes with 80% power. It must pass the thresholds of the effect, of the excess over uniform attention, and of random directions."""
 
     def needed(se: Float[ndarray, " head"]) -> Float[ndarray, " head"]:
         return smallest_found(
@@ -146,10 +143,10 @@ def joint_p(table: pd.DataFrame, n_directions: int) -> Float[ndarray, " head"]:
 
 
 def whole_moves(results: Sequence[DirectionTestResult]) -> list[str]:
-    """Whether the words themselves lie apart along each of some directions, by the rule for heads.
+    """Whether the classes of words are separated along each of some directions, by the rule for heads.
 
     The effect is the distance of the classes in steps of the direction, or its excess over that in the model with uniform attention where that is
-    smaller. `no` also where its interval ends below zero: what goes the other way does not go this way.
+    smaller. `no` also where its interval ends below zero.
     """
     said: list[str] = []
     for result in results:
@@ -172,7 +169,7 @@ def whole_moves(results: Sequence[DirectionTestResult]) -> list[str]:
 
 
 COLLECTS = Texts(
-    what="Mean cosine of the head's update at the word with the images of the words that it is linked to, less that with the images of the others of its group; and of that, what is left beyond the same "
+    what="Mean cosine of the head's update at the word with the OV images of its linked words, minus that with the OV images of the other words of its group, and minus the same "
     "under uniform attention, under the attention of the other heads of the layer, and through the values of the other heads of the layer: the smallest of the three.",
     unit="number",
     rule=f"Yes: the effect is {SMALLEST:g} or more, p of each of the three is below 5%, and t exceeds that of every head of models with random weights and of every pair of one head's attention with another's values. "
@@ -182,13 +179,13 @@ COLLECTS = Texts(
 
 
 def collects(result: OVAlignmentTestResult) -> pd.DataFrame:
-    """Whether each head's update moves a word along the images of the words that it is linked to, by what is its own.
+    """Whether each head's update moves a word along the OV images of its linked words, beyond other attention and other values.
 
     By `rules.decide`, of the smallest excess of `OVAlignmentTestResult`, in units of cosine.
 
     Returns:
         One row per head: `layer`, `head`, `moves`; `moves_effect`, the smallest excess, with its interval, p, t and controls as in `moves`; and `moves_own` and `moves_others`,
-        cosines with own and others' images.
+        cosines with the OV images of linked words and of those of other sentences.
     """
     t = result.table
     columns = {

@@ -1,4 +1,4 @@
-"""The kinds of evidence, and what each says in the words of a report; when it says yes or no is in `headwise.stats.deciding`."""
+"""The kinds of evidence and their texts in a report; the rule for yes and no is in `headwise.stats.deciding`."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ KINDS = ("looks", "carries", "matters", "moves")
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """What a kind of evidence says, in the words of a report.
+    """Texts of a kind of evidence in a report.
 
     Attributes:
         what: What the effect is.
         unit: How it is written.
-        rule: When it says yes, and when no.
+        rule: When it is a yes, and when a no.
         p_over: What p is corrected over.
     """
 
@@ -38,7 +38,7 @@ class Texts:
 
 
 def verdict_over(said: Iterable[str]) -> Verdict:
-    """What many heads amount to: supported if one is a yes, not supported if every one is a no, else inconclusive."""
+    """Verdict over many heads: supported if one is a yes, not supported if every one is a no, else inconclusive."""
     found = set(said)
     if YES in found:
         return "supported"

@@ -18,7 +18,7 @@ from .rules import KINDS, Texts
 
 
 def texts_of(kind: str, heads: pd.DataFrame) -> Texts:
-    """What a kind of evidence of a frame says; two kinds can be asked in two ways."""
+    """Texts of a kind of evidence in a frame; two kinds have two versions."""
     if kind == "looks":
         return LOOKS_ALONG if "looks_relation" in heads else LOOKS
     if kind == "moves":
@@ -27,7 +27,7 @@ def texts_of(kind: str, heads: pd.DataFrame) -> Texts:
 
 
 def controls_line(heads: pd.DataFrame) -> str:
-    """What the strongest head of the controls reaches, kind by kind, in a sentence; empty where no control was run.
+    """The largest effect of any head of the controls, kind by kind, in a sentence; empty where no control was run.
 
     Args:
         heads: What `side_by_side` gives; `<kind>_control` is the largest effect of any head of any control, `<kind>_control_t` the largest t.
@@ -61,7 +61,7 @@ def written(value: float, unit: Unit) -> str:
 
 
 def side_by_side(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """What is known of each head in one row; kinds that were not asked are left out.
+    """The evidence on each head in one row; kinds that were not tested are left out.
 
     Returns:
         Columns `name` (`L2H8`), `layer`, `head`, and those of the frames.
@@ -73,7 +73,7 @@ def side_by_side(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def where(heads: pd.DataFrame, **asked: str) -> list[str]:
-    """Names of the heads of which all that is asked is so, as `where(heads, looks='yes', matters='no')`."""
+    """Names of the heads that satisfy all conditions, such as `where(heads, looks='yes', matters='no')`."""
     chosen: Bool[ndarray, " head"] = np.ones(len(heads), dtype=bool)
     for kind, said in asked.items():
         chosen &= (heads[kind] == said).to_numpy() if kind in heads else False

@@ -1,15 +1,15 @@
-"""What the kinds of evidence amount to, for one head: a verdict by stated rules.
+"""The verdict on one head from all kinds of evidence, by stated rules.
 
-A head that does X should look at the right word, carry the fact, matter to what the model does, and move the word. No kind is
-evidence for another: attention is not use, what can be read is not used, what can be spared may still be done. So the
-verdict comes from all that were tested, in the order of the table, and says what is missing.
+A head that implements a hypothesis should attend to the expected word, carry the label, matter to the behaviour of the model, and move the word. No
+kind is evidence for another: attention is not use, a label that can be decoded need not be used, and a head that can be ablated may be redundant. The
+verdict therefore combines all kinds that were tested, in the order of the table, and names those that are missing.
 
 | looks | matters | carries, moves | verdict |
 |---|---|---|---|
-| yes | yes | neither says no | supported |
+| yes | yes | neither is no | supported |
 | yes | no | any | attends without mattering |
 | no | yes | any | matters without attending |
-| no | no | neither says yes | refuted |
+| no | no | neither is yes | refuted |
 | otherwise | | | inconclusive |
 """
 
@@ -88,9 +88,9 @@ def judge_all(heads: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary(judged: pd.DataFrame) -> str:
-    """What the verdicts on all heads amount to, in a sentence or two; empty where one kind alone was tested.
+    """The verdicts on all heads in a sentence or two; empty where one kind alone was tested.
 
-    Made from the verdicts and from nothing else, so that it cannot say more than they do.
+    Derived from the verdicts alone, so that it cannot claim more than they do.
 
     Args:
         judged: What `judge_all` gives.

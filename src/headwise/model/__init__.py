@@ -1,4 +1,4 @@
-"""What is run: models of many architectures behind one interface, how they are loaded, and whether their hooks hold."""
+"""Models of many architectures behind one interface: loading, structure, and checks of their hooks."""
 
 import lazy_loader
 

@@ -1,8 +1,8 @@
 """The machinery under `hooks`: the model's own attention, with taps on everything it passes through.
 
 transformers lets every model's attention be computed by a registered function. Ours hands queries,
-keys and values to the taps, then calls the model's own eager attention where someone looks at
-scores or patterns, and the fused kernel (SDPA) where nobody does, and hands the heads' outputs to
+keys and values to the taps, then calls the model's own eager attention where scores or patterns are tapped, and the fused kernel (SDPA) elsewhere,
+and hands the heads' outputs to
 the taps. Nothing is computed twice and nothing is stored here. Scores and edited patterns are met
 inside the model's own eager function, at its softmax.
 

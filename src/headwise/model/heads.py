@@ -1,4 +1,4 @@
-"""Which heads: how they are named and asked for."""
+"""Heads: how they are named and chosen."""
 
 import re
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def order_met(head: Head) -> tuple[bool, int, bool, int]:
 
 
 def chosen(model: Model, given: AnyHeads | None) -> list[Head]:
-    """Heads that were asked for, one or several, each once, as a forward pass meets them; all by default.
+    """The requested heads, one or several, each once, in the order of a forward pass; all by default.
 
     Raises:
         HeadwiseError: None named, a name that cannot be read, or a layer, head or side that the model has not.
@@ -168,7 +168,7 @@ def by_number(
     for head in dict.fromkeys(_head(model, cast(AnyHead, one)) for one in given):
         if head.side:
             raise HeadwiseError(
-                f"{head.name} names a side, as the site does. Ask for the site '{head.side}.z' or its like, with layers={head.layer} and heads={head.head}."
+                f"{head.name} names a side, as the site does. Use the site '{head.side}.z' or its like, with layers={head.layer} and heads={head.head}."
             )
         places.setdefault(head.layer, []).append(head.head)
     first = next(iter(places.values()))

@@ -1,8 +1,7 @@
-"""Is the hooked model the model? Identities that must hold, measured.
+"""Checks of a hooked model: identities that must hold, measured.
 
-`cheap` looks at a few tokens in one forward pass and is run whenever a model is loaded; `headwise
-check MODEL` measures all of them. An architecture in which one fails is refused by its name: its
-hooks would mean something else than they say.
+`cheap` uses a few tokens in one forward pass and is run whenever a model is loaded; `headwise
+check MODEL` measures all of them. An architecture in which one fails is refused by its name: its hooks would not mean what their names state.
 """
 
 from collections import Counter

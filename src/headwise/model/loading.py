@@ -1,4 +1,4 @@
-"""One way in for every model: a name, a folder, a hub id, or a model already in memory.
+"""Loading a model: by name, from a folder or a hub, or from memory.
 
 Weights are read from safetensors only and remote code is never run. A TransformerLens bridge is
 taken as it is; TransformerLens, which takes seconds to import, is needed for nothing else.
@@ -45,7 +45,7 @@ def load(
     tokenizer: PreTrainedTokenizerBase | None = None,
     verify: bool = True,
 ) -> Model:
-    """Loads a model whose heads can be looked at.
+    """Loads a model with access to its heads.
 
     Args:
         name_or_model: `"burrow"` (inside this package), `"minilm"` (from its installed package), a folder with `config.json`

@@ -1,4 +1,4 @@
-"""A Hugging Face model with its anatomy and the few facts that tests need beside it."""
+"""A Hugging Face model with its stacks, tokenizer and licence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A transformer whose heads can be looked at.
+    """A transformer with access to its heads.
 
     Attributes:
         name: What the user called it.
@@ -268,7 +268,7 @@ class Model:
         """Positions beyond the context were never learned, or do not exist."""
         if tokens.shape[1] > self.n_context and not self._has_relative_positions:
             raise HeadwiseError(
-                f"{self.name} takes at most {self.n_context} tokens at a time and got {tokens.shape[1]}. Cut the text, "
+                f"{self.name} takes at most {self.n_context} tokens at a time and got {tokens.shape[1]}. Shorten the text, "
                 "or divide it into several."
             )
 

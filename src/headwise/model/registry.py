@@ -1,4 +1,4 @@
-"""Which models can be had by name on this machine, found without importing torch."""
+"""Models that are available by name on this machine, found without importing torch."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""Carries: what can be read from the vectors that heads hand over."""
+"""Carries (probing): labels decoded from the vectors of the model."""
 
 import lazy_loader
 

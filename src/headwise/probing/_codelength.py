@@ -1,10 +1,10 @@
-"""Online codelength: how many bits it takes to send all labels to somebody who has the vectors and learns on the way.
+"""Online code length: the bits to transmit all labels, given the vectors, with a classifier that is refitted on what was transmitted.
 
 The first portion is sent as it is, `log2(n_labels)` bits each; what follows with the probabilities of a classifier fitted on everything
 before, in portions that double (Voita and Titov 2020, Information-theoretic probing with minimum description length). Three things make
-the number fair: portions are whole groups; every label is in the first portion, since a label that was never seen costs as much as the
-probabilities are smoothed; and the length is the mean over several orders. No penalty is chosen on labels that are still to be sent: the
-classifiers of all penalties share in each message, by how well they foretold those before (a Bayesian mixture).
+the number fair: portions are whole groups; every label is in the first portion, since the code length of an unseen label depends on the smoothing of
+the probabilities alone; and the length is the mean over several orders. No penalty is chosen on labels that are still to be sent: the classifiers of
+all penalties are mixed in each message, by how well they predicted the previous ones (a Bayesian mixture).
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def orders_of(
     seed: int,
     n_orders: int = N_ORDERS,
 ) -> tuple[Order, ...]:
-    """Orders by chance that keep groups whole and have every label in the first portion."""
+    """Random orders that keep groups whole and have every label in the first portion."""
     rng = np.random.default_rng(seed)
     return tuple(_order(codes, groups, rng) for _ in range(n_orders))
 
@@ -79,7 +79,7 @@ def codelength(
     """Bits for all labels, on average over orders.
 
     Args:
-        values: Vectors, standardised if they are to be: whoever learns has all of them from the beginning.
+        values: Vectors, standardised if they are to be: the receiver has all of them from the beginning.
         codes: Labels.
         orders: As `orders_of` made them.
         C: Inverse strengths of the penalties that are mixed.

@@ -1,8 +1,8 @@
-"""What a model does after the vectors of some words were moved at one layer.
+"""The model's behaviour after the vectors of some words were moved at one layer.
 
-Measured are: where the last layer ends, by how much a word is nearer to the mean of its own label than to
-any other (cosine); of a decoder, whether words that follow under this label are likelier than those
-that follow under others, and how far its predictions are from those of the intact model.
+Measures: at the last layer, by how much a word is nearer to the mean of its own label than to any other (cosine); in a decoder, whether words that
+follow under this label are more probable than those that follow under others, and the KL divergence of the next-token distribution from the clean
+model.
 """
 
 from collections.abc import Generator, Mapping
@@ -43,12 +43,12 @@ def after_moving(
         model: The model.
         examples: The words.
         divided: What was fitted and what is scored.
-        ends: The words' vectors where the intact model's last layer ends.
+        ends: The words' final vectors in the clean model.
         shifts: By layer, what is added there to the vectors of the words, in several ways.
 
     Returns:
         By layer and measure (`margin`, `continuation`, `kl`, as far as layer and model have them) the value of
-        every example, of the intact model first and then for every way; NaN where an example is not scored.
+        every example, of the clean model first and then for every way; NaN where an example is not scored.
     """
     n_kinds = 1 + next(iter(shifts.values())).shape[0]
     speaks = model.is_causal and model.has_output_head
@@ -164,7 +164,7 @@ def _divergence(
 
 @dataclass(frozen=True, eq=False)
 class _Readers:
-    """Class means at the end of the intact model, of what each fold fits.
+    """Class means at the end of the clean model, of what each fold fits.
 
     Attributes:
         fold: In which fold an example is scored; -1 if in none.
@@ -217,7 +217,7 @@ class _Following:
     def right(
         self, log_p: Float[Tensor, "some_examples entry"], rows: Int[ndarray, " some_examples"]
     ) -> Float[ndarray, " some_examples"]:
-        """Whether the tokens of the own label are together the likeliest; NaN where they do not follow."""
+        """Whether the tokens of the own label are together the most probable; NaN where they do not follow."""
         mass = torch.stack([log_p[:, own].logsumexp(-1) for own in self.tokens], dim=1)
         hits = (mass.argmax(1).cpu().numpy() == self.codes[rows]).astype(float)
         return np.where(self.usable[rows], hits, np.nan)

@@ -1,4 +1,4 @@
-"""Many fits of one task, side by side, and each kept where that is asked for.
+"""Many fits of one task, in parallel, each stored on request.
 
 A fit is named by the hash of everything that decides it, so a run that was stopped goes on with the fits
 that are missing, and a run with anything changed fits what that concerns.
@@ -42,11 +42,11 @@ WORTH_A_PROCESS = 1e8  # numbers times fits; below, starting processes takes lon
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is to be read of every example, and from which others.
+    """Labels to decode, and the splits to fit and score them on.
 
     Attributes:
         codes: Labels.
-        groups: Groups, which rules of one word look at.
+        groups: Groups, which rules of one word use.
         splits: Fitted and scored examples of each fold.
         control: Labels of the control task, if there is one.
         orders: In which orders the codelength sends labels; empty to leave it out.
@@ -65,11 +65,11 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What came of one classifier on one set of vectors.
+    """The result of one classifier on one set of vectors.
 
     Attributes:
         predicted: Label of each example when it was not fitted; -1 where it never was scored.
-        inner: For each fold the balanced accuracy on inner folds of what it fits; NaN where there are none, or it was not asked for.
+        inner: For each fold the balanced accuracy on inner folds of what it fits; NaN where there are none, or they were not requested.
         control: As `predicted`, for the control task; empty without one.
         bits: Online codelength of all labels, in bits; NaN without one.
     """
@@ -192,7 +192,7 @@ def _simple(
     train: Int[ndarray, " _"],
     test: Int[ndarray, " _"],
 ) -> Int[ndarray, " _"]:
-    """What has no penalty to choose: fitted on some examples, said of others."""
+    """Classifiers without a penalty: fitted on some examples, applied to others."""
     values = job.values
     if job.way == "rule":
         return FormRule().fit(values[train], codes[train], groups[train]).predict(values[test])
@@ -301,7 +301,7 @@ def _file(checkpoint_dir: Path | None, job: Job, task: Task, logistic: Logistic)
 
 
 def _kept(file: Path) -> Fit | None:
-    """A fit that was kept, unless it was cut short."""
+    """A stored fit, unless it is incomplete."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             return Fit(arrays["predicted"], arrays["inner"], arrays["control"], float(arrays["bits"]))  # fmt: skip

@@ -1,8 +1,8 @@
-"""A task beside the real one that says nothing of language (Hewitt and Liang 2019).
+"""The control task of selectivity: random labels of word kinds (Hewitt and Liang 2019).
 
-Every kind of word at a place beside the read one gets a label by chance. A probe that learns this as well as the real task shows what it can
-memorise. The comparison means something only on the same examples, those whose kind was seen in fitting, and only if the
-control is no easier than the task: if one frequent word has one label, always saying that is right most of the time.
+Every kind of word at a position beside the probed one gets a random label. A probe that learns this as well as the real task memorises. The
+comparison means something only on the same examples, those whose kind was seen in fitting, and only if the
+control is no easier than the task: if one frequent word has one label, predicting that is right most of the time.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ BEFORE, AFTER = (-1, -2), (-1, 1, -2, 2)  # places that are tried, the nearest f
 
 @dataclass(frozen=True, eq=False)
 class Control:
-    """A label for each kind of word beside the read one, dealt out by chance.
+    """A random label for each kind of word beside the probed one.
 
     Attributes:
         codes: Label of each example.

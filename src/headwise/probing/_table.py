@@ -35,11 +35,11 @@ def table_of(
           and standard error (`gain_se`, with `t` beside it); `p_fwer` and `q_fdr` over all places of the same site and
           classifier; `critical`, what t must exceed; `detectable`, the smallest gain that would be a yes with a power of 80%;
         - `control` and `control_t`, the largest gain and t of any place of any control at that site; NaN where none was run;
-        - `p_reading`, `p_reading_fwer` and `q_reading_fdr`, of reading the label at all, against shuffled labels (`stats.label_permutation`):
-          that something can be read is the rule, so this describes and decides nothing;
+        - `p_reading`, `p_reading_fwer` and `q_reading_fdr`, of decoding the label at all, against permuted labels
+        (`stats.label_permutation`): most labels can be decoded somewhere, so this describes and decides nothing;
         - `control_accuracy`, of the same classifier on the control task, and `selectivity`, the accuracy less that, both where the control
           can be known (see `selectivity`); NaN where no control task was possible;
-        - `codelength`, the online code of all labels in bits (see `codelength`).
+        - `codelength`, the online code length of all labels in bits (see `codelength`).
 
         Baselines have neither gains nor p.
     """

@@ -1,9 +1,9 @@
-"""What reads a label without a layer or a head: the baselines that a probe must beat.
+"""Model-free baselines of a probe: labels predicted from the text and the input embeddings.
 
 - `majority`: the most frequent label.
-- `bag of words`: the words of the sentence, TF-IDF and logistic regression; it knows no likeness between words, so where every deciding word is
-  held out it cannot win.
-- `static mean`: the mean of the model's own input embeddings of the same words; it can.
+- `bag of words`: the words of the sentence, TF-IDF and logistic regression; it has no similarity between words, so where every deciding word is held
+out it is at chance.
+- `static mean`: the mean of the model's own input embeddings of the same words; it has.
 - `word itself`, `previous word`, `next word`: the input embedding of one word, and its bare form as a rule (`classifiers.FormRule`).
 - `place`: where in the sentence the word stands, and how long the sentence is.
 

@@ -1,4 +1,4 @@
-"""The vectors of some words, at every site, layer and head that is asked for.
+"""The vectors of some words, at every requested site, layer and head.
 
 All are held at once: `4 * n_words * d_model` bytes per layer and site (keys and values that heads share
 take less).

@@ -1,4 +1,4 @@
-"""What reads a label from vectors or from words: thin over scikit-learn, imported when used."""
+"""Classifiers of vectors and of words: thin wrappers over scikit-learn, imported when used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ class CentroidClassifier:
 
 
 class FormRule:
-    """A rule of one word: each form stands for the label that it speaks for most.
+    """A rule of one word: each form predicts the label that it occurs with most.
 
     Forms that were fitted in one group only count as one form, and so do forms that were not fitted: a word that is seldom there is
     itself a sign, as an adjective is where an article could be.

@@ -1,6 +1,7 @@
-"""Probes of models that know nothing: random weights, and attention that is alike to all.
+"""Controls of a probe: models with random weights, and the model with uniform attention.
 
-What these can read the tool would find in any model. They are fitted and scored as the model is, against the same baselines, and the largest t
+What can be decoded from these can be decoded from any model. They are fitted and scored as the model is, against the same baselines, and the largest
+t
 of any of their places is what a place of the model must exceed. To keep them cheap every place is first fitted with one
 penalty, and only the few best of each model and site with all.
 """
@@ -38,7 +39,7 @@ UNIFORM = "uniform attention"
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What the controls are compared by.
+    """Data that the controls are compared on.
 
     Attributes:
         order: Scored examples, as indices of all.
@@ -54,7 +55,7 @@ class Scored:
 
 
 def uniform(pattern: Tensor, site: Site) -> Tensor:
-    """The pattern of a head that attends alike to all that it can see."""
+    """The pattern of a head that attends equally to every visible token."""
     seen = (pattern > 0).to(pattern.dtype)
     return seen / seen.sum(-1, keepdim=True).clamp(min=1)
 
@@ -94,7 +95,7 @@ def probe_controls(
         # Half a family of controls decides nothing.
         found, why = (
             [],
-            f"{error} So no model with random weights could be asked, and nothing is said to be carried.",
+            f"{error} So no model with random weights could be tested, and no head can be a yes.",
         )
     empty = pd.DataFrame(columns=["control", *PLACE, "balanced_accuracy", "gain", "t"])
     return pd.concat(found, ignore_index=True) if found else empty, why

@@ -1,14 +1,12 @@
-"""Takes a label out of the model and looks at what changes.
+"""Concept erasure: removes a label from the model and measures what changes.
 
-At one layer of the residual stream the vector of each marked word is moved so that no linear classifier
-can read the label from it any more, and moved as little as that allows (LEACE: Belrose, Schneider-Joseph,
-Ravfogel, Cotterell, Raff and Biderman 2023; fitted by the `concept-erasure` library, extra `erasure`). Then the model goes on.
-Does a probe that is fitted anew find the label? And does the model behave otherwise: a decoder in what it
-says next, any model in how well the label can be read where its last layer ends?
+At one layer of the residual stream the vector of each marked word is moved, as little as possible, so that no linear classifier can decode the label
+from it (LEACE: Belrose, Schneider-Joseph,
+Ravfogel, Cotterell, Raff and Biderman 2023; fitted by the `concept-erasure` library, extra `erasure`). Then the forward pass continues. Measured are
+the accuracy of a probe that is refitted, the next-token distribution of a decoder, and how well the label can be decoded at the last layer.
 
-Beside it stands a random subspace of equal rank: the same done for as many random variables as it takes to
-tell the labels apart, several times. It moves a vector less than a label that fills it, so behaviour is also
-compared with a move of the same length in that subspace. What these do as well is not about the label.
+The control is a random subspace of equal rank: the same for as many random variables as distinguish the labels, several times. It moves a vector less
+than a label that fills it, so behaviour is also compared with a move of the same length in that subspace.
 Erasers are fitted where probes are fitted and applied to sentences that were not.
 
 That nothing changes does not show that the label is not used: it may be held in other ways than linearly,
@@ -42,24 +40,24 @@ from .labelled_words import Examples, divide
 from .splits import Folds, RareLabels
 
 MEASURES = {
-    "accuracy": "share of unseen sentences whose label a probe reads that is fitted anew, after erasing",
+    "accuracy": "accuracy on unseen sentences of a probe that is refitted after erasure",
     "moved": "how far the vector moves, as a share of its distance from the mean",
-    "margin": "where the last layer ends: cosine to the mean of the own label less the best other one",
-    "continuation": "share of sentences in which words that follow under this label are likelier than others",
-    "kl": "nats between what is predicted with and without, mean over the tokens from the word on",
+    "margin": "at the last layer: cosine with the mean of the own label minus the largest with another",
+    "continuation": "share of sentences in which words that follow under this label are more probable than others",
+    "kl": "KL divergence of the next-token distribution (nats), mean over the tokens from the word on",
 }
 SHARES = ("accuracy", "continuation")  # right or wrong in every sentence
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ErasureResult(Result):
-    """What erasing a label did, beside what erasing anything does.
+    """The effect of erasing a label, compared with random subspaces.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
         labels: The classes.
-        rank: Directions erased: one less than there are labels, unless some cannot be told apart.
+        rank: Directions erased: one less than there are labels, unless some coincide.
         n_random: Random subspaces that the label's was compared with.
         folds: Number of folds, or 0 where the data's own split was used.
         table: One row per `layer` and `measure` (see `MEASURES`; those that this model or layer has), with
@@ -116,7 +114,7 @@ def erase(
     require_library()
     if n_random < 1:
         raise HeadwiseError(
-            f"n_random={n_random}: what erasing does is only known beside at least one random subspace."
+            f"n_random={n_random}: erasure is compared with at least one random subspace."
         )
     examples = Examples.of(model, suite, label, position, labels, seed=seed)
     examples, divided = divide(examples, suite, folds, seed, rare_labels)
@@ -175,7 +173,7 @@ def require_library() -> None:
 
 @dataclass(frozen=True, eq=False)
 class _AtLayer:
-    """What became of the vectors of one layer.
+    """The vectors of one layer after erasure.
 
     Attributes:
         correct: Whether a probe fitted anew reads the label; first intact, then erased, then random.
@@ -248,7 +246,7 @@ def erasers(
     n_random: int,
     rng: np.random.Generator,
 ) -> list[Any]:
-    """LEACE of the label, and of as many random variables as it takes to tell the labels apart."""
+    """LEACE of the label, and of as many random variables as distinguish the labels."""
     with warnings.catch_warnings():  # torch's own, of something in the library that is not used
         warnings.simplefilter("ignore", FutureWarning)
         from concept_erasure import LeaceEraser  # pyright: ignore[reportMissingImports]

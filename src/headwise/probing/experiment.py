@@ -1,13 +1,13 @@
-"""Carries: can a fact be read, linearly, from what the model holds at a word?
+"""Carries (probing): whether a label can be decoded linearly from the vectors of a word.
 
 For every layer of the residual stream, and for every head's key, value, output `z` and update `z W_O`, the
 vector of the marked word is classified by its label: by the nearest class mean (cosine) and by logistic
 regression. Scores are of sentences that were not fitted: the data's own test part, or folds that keep
 every group whole. Beside them stand baselines that need no layer and no head (see `plain`): the majority class, a bag of words, the mean of the
-same words' input embeddings, the words beside, the place in the sentence. What counts is the gain over the best of them, chosen on what each fold
-fits, tested jointly over heads, and held against models with random weights and with uniform attention.
+same words' input embeddings, the words beside, the place in the sentence. The effect is the gain over the best of them, chosen on what each fold
+fits, tested jointly over heads, and compared with models with random weights and with uniform attention.
 
-A high score says that the fact is there, not that the model uses it (Hewitt and Liang 2019;
+A high score shows that the label is present, not that the model uses it (Hewitt and Liang 2019;
 Ravichander, Belinkov and Hovy 2021).
 """
 
@@ -82,7 +82,7 @@ WITH_CODELENGTH = ("residual", "z")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ProbeResult(Result):
-    """How well a label can be read at every place that was probed, and how much better than without the model.
+    """How well a label can be decoded at every probed place, and how much better than by model-free baselines.
 
     Attributes:
         model: Name of the model.
@@ -102,11 +102,10 @@ class ProbeResult(Result):
             in the other part of the data's own split; see `headwise.probing.splits`.
         n_fitted: Examples that were fitted at a time (on average over folds).
         dropped: Labels left out because too few groups have them.
-        missing: Examples left out because their word is cut off, shares its only token, or there is no word
-            at the position asked for.
+        missing: Examples left out because their word is truncated, shares its only token, or there is no word at the requested position.
         coverage: How words were split and aligned.
         seed: The seed of folds, controls and tests.
-        warnings: What a reader must know before believing a score: a sign that gives the label away, controls that could not be run.
+        warnings: Limits of a score: a cue that predicts the label, controls that could not be run.
         selectivity_note: How selectivity was found, or why there is none.
         table: One row per `site` (`residual`, `z`, ..., and the baselines), `layer`, `head` (empty for the residual stream and the baselines) and
             `classifier`, with what `probe_table.table_of` says.
@@ -141,8 +140,8 @@ class ProbeResult(Result):
     def chosen(self, site: ProbeSite, classifier: Classifier) -> Choice:
         """The best place at a site, each example scored at the place that was chosen on the other half of the groups.
 
-        The best of many scores is too good to be true on the examples it was chosen by, and which half it was chosen on is a lottery: so
-        both halves choose in turn, over 20 halvings.
+        The best of many scores is biased upwards on the examples it was chosen by, and a single halving is arbitrary: so both halves choose
+        in turn, over 20 halvings.
         """
         keys = [key for key, fitted in self.predictions if key[0] == site and fitted == classifier]
         own: pd.DataFrame = self.controls.loc[(self.controls["site"] == site) & (self.controls["classifier"] == classifier)]  # fmt: skip
@@ -189,7 +188,7 @@ class ProbeResult(Result):
         )
 
     def baseline_sentence(self) -> str:
-        """Which baseline was the one to beat, how well it reads the label, and whether a bag of words could have won."""
+        """The best baseline, its accuracy, and whether a bag of words could have exceeded chance."""
         counts = Counter(_text_baselines.name_of(place) for place in self.best_baselines)
         folds = len(self.best_baselines)
         which = ", ".join(f"{name} ({n} of {folds} folds)" for name, n in counts.most_common())
@@ -229,7 +228,7 @@ def probe(
     checkpoint_dir: str | Path | None = None,
     n_random: int = N_RANDOM_PROBED,
 ) -> ProbeResult:
-    """Reads a label from the vectors of marked words, everywhere in the model.
+    """Decodes a label from the vectors of marked words, everywhere in the model.
 
     Args:
         model: The model.
@@ -254,13 +253,13 @@ def probe(
         logistic: How logistic regression is fitted; by default on standardised vectors, with the penalty
             chosen on inner folds.
         controls: Whether the probe is also fitted to a control task, for its codelength, and in models with random weights and
-            uniform attention. Without these nothing is shown to be more than any model would give: `control_t` is NaN.
+            uniform attention. Without these no place can be a yes: `control_t` is NaN.
         n_jobs: Processes that fit; by default what suits the machine and the work.
         checkpoint_dir: Folder in which each fit is kept, so that a run that was stopped goes on with those missing.
         rare_labels: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
             the label.
-        n_random: Models with random weights among the controls; 0 leaves out uniform attention, too. They are asked at the sites `residual` and
-            `z`, of which evidence is given.
+        n_random: Models with random weights among the controls; 0 leaves out uniform attention, too. They are probed at `residual` and `z`,
+            the sites of evidence.
 
     Raises:
         HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
@@ -281,7 +280,7 @@ def probe(
         for classifier in classifiers:
             places.append((key, classifier))
             jobs.append(Job(values, classifier, has_codelength=key[0] in WITH_CODELENGTH))
-    control, note = None, "Selectivity was not asked for."
+    control, note = None, "Selectivity was not requested."
     if controls:
         control, note = control_task(examples, suite, splits, seed, is_causal=model.is_causal)
     inner = tuple(inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits)
@@ -382,8 +381,8 @@ def _given_away(
         score = float(balanced_mean((predictions[key, "rule"] == truth).astype(float), truth))
         if score >= usual + GIVEN_AWAY * (1 - usual):
             found.append(
-                f"The label is given away by {what}: a rule that knows nothing else reads it in {100 * score:.0f}% of unseen "
-                f"sentences (balanced; chance is {100 * usual:.0f}%). What a model reads beyond that is the gain."
+                f"The label is predictable from {what}: a rule of that cue alone predicts it in {100 * score:.0f}% of unseen "
+                f"sentences (balanced; chance is {100 * usual:.0f}%). The gain is measured beyond that."
             )
     return found
 

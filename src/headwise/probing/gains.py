@@ -1,8 +1,8 @@
-"""Does a place say more of a label than any baseline does, though many places were tried?
+"""Gains over the best baseline: whether a place predicts a label better, corrected for the number of places.
 
-The baseline is chosen anew for each fold, on what that fold fits, so that no baseline wins by luck on what is scored. The gain is paired by
+The baseline is chosen for each fold, on what that fold fits, so that the choice does not depend on what is scored. The gain is paired by
 example: 1 where only the place is right, -1 where only the baseline is. All heads of a site (or all layers of the residual stream) are
-one family: the signs of whole clusters are flipped for all at once and each gain is held against the largest of any (`stats.max_t`).
+one family: a sign-flip test over clusters compares each gain with the largest of all (`stats.max_t`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class Best:
 
     Attributes:
         places: Which it is, by fold.
-        predicted: What it says of each scored example.
+        predicted: Its prediction for each scored example.
     """
 
     places: tuple[Place, ...]
@@ -45,7 +45,7 @@ def best_baseline(
     """Chooses a baseline for each fold by its balanced accuracy on inner folds of what is fitted.
 
     Args:
-        predictions: What each baseline says of every scored example.
+        predictions: The prediction of each baseline for every scored example.
         inner: Its balanced accuracy on inner folds, by fold; NaN where a label is in one group only and there are none. The best on what is
             scored is then taken, which is harder to beat.
         truth: True labels.
@@ -128,8 +128,8 @@ def is_small(
 ) -> Bool[ndarray, " test"]:
     """Whether a gain of the smallest size of interest is ruled out, simultaneously over the family.
 
-    One-sided, unlike effects that can be opposite: a place that says less than the baseline carries nothing beyond it, however much less. Where
-    the baseline is so good that twice such a gain would be more than everything, that none was seen says nothing.
+    One-sided, unlike effects that can be opposite: a place below the baseline carries nothing beyond it, by whatever margin. Where
+    the baseline is so good that twice such a gain would be more than everything, that none was found is no evidence.
     """
     return np.asarray((gain + critical * se < smallest) & (1 - baseline >= 2 * smallest))
 
@@ -152,7 +152,7 @@ class Estimate:
 class Choice:
     """The best of several places, each example scored at the place chosen on the other half of the groups, over many halvings.
 
-    `evidence.verdict` says what follows.
+    `evidence.verdict` states the conclusion.
 
     Attributes:
         key: The place that was chosen most often.
@@ -190,7 +190,7 @@ class Choice:
 def halvings(
     truth: Int[ndarray, " example"], groups: Int[ndarray, " example"], n: int, seed: int
 ) -> Bool[ndarray, "split example"]:
-    """Halves of the groups, as many times as asked for, with the groups of each label (its most frequent one) dealt alike."""
+    """`n` halvings of the groups, with the groups of each label (its most frequent one) divided equally."""
     rng = np.random.default_rng(seed)
     names, group = np.unique(groups, return_inverse=True)
     group = group.ravel()
@@ -212,7 +212,7 @@ def cross_fitted(
     truth: Int[ndarray, " example"],
     halves: Bool[ndarray, "split example"],
 ) -> tuple[Float[ndarray, "split example"], Int[ndarray, "split half"]]:
-    """What the place chosen on one half says of the other, both ways; and which places were chosen."""
+    """The scores on one half of the place chosen on the other, both ways; and the chosen places."""
     said = np.zeros(halves.shape)
     chosen = np.zeros((len(halves), 2), dtype=int)
     for i, half in enumerate(halves):

@@ -1,4 +1,4 @@
-"""What a probe reads: which words, and which labels."""
+"""The examples of a probe: words and their labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class Examples:
         max_examples: int | None = None,
         seed: int = 0,
     ) -> "Examples":
-        """Finds the words to probe and what tokenizing makes of them.
+        """Finds the words to probe and their tokens.
 
         Args:
             model: The model.

@@ -1,7 +1,6 @@
-"""A linear probe that stays: fitted once at one place of a model, saved, and used again as it was.
+"""A saved linear probe: fitted once at one place of a model and used again unchanged.
 
-What ablation and directions need is not a score but the probe itself, frozen, so that everything
-that is said afterwards is said with the same weights.
+Ablation and directions need the probe itself and not its score, so that all later measurements use the same weights.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ FORMAT = "headwise-probe-1"
 
 
 class _Header(BaseModel):
-    """What a saved probe says of itself."""
+    """Header of a saved probe."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -71,7 +70,7 @@ class Probe:
         return f"{self.site}, layer {self.layer}{head}"
 
     def scores(self, vectors: Float[ndarray, "example dim"]) -> Float[ndarray, "example label"]:
-        """How much each vector speaks for each class: log odds up to a constant, or cosines.
+        """Score of each vector for each class: log odds up to a constant, or cosines.
 
         Raises:
             HeadwiseError: Vectors of another width, or not finite.
@@ -95,7 +94,7 @@ class Probe:
     def margin(
         self, vectors: Float[ndarray, "example dim"], labels: Int[ndarray, " example"]
     ) -> Float[ndarray, " example"]:
-        """How much more each vector speaks for its own class than for the best other one."""
+        """Score of each vector for its own class minus that for the best other one."""
         scores = self.scores(vectors)
         rows = np.arange(len(scores))
         own = scores[rows, labels]

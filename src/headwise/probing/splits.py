@@ -1,6 +1,6 @@
-"""What may be fitted together and what must be scored apart.
+"""Splits: folds of whole groups, with near-duplicates joined.
 
-A probe that has seen a sentence's twin scores memory. So a group (a document, a template, a scene) is
+A probe that was fitted on a near-duplicate of a sentence scores memory. So a group (a document, a template, a scene) is
 never on both sides of a split, and groups that hold nearly the same sentence count as one. Sentences
 are nearly the same if the cosine of their character n-grams (TF-IDF, 3 to 5 letters within words) is
 0.8 or more: one other word in a sentence of ten is, another sentence on the same matter is not.
@@ -99,7 +99,7 @@ def grouped_folds(
     alike = _joined(groups, joined, texts)
     if max(n_groups.values()) == 1:
         raise HeadwiseError(
-            f"{alike}Every label occurs in one group only, so whatever tells groups apart tells labels apart, and no honest split "
+            f"{alike}Every label occurs in one group only, so any feature of a group predicts its label, and no honest split "
             "is possible. Give each label several groups."
         )
     if least < n_folds and (rare_labels != "reduce" or least < 2):

@@ -1,6 +1,6 @@
 """Intervals and tests for clustered data.
 
-Several pairs come from one sentence and several sentences from one source, so what varies, or is flipped, is the cluster, never the pair.
+Several pairs come from one sentence and several sentences from one source, so the unit of every interval and test is the cluster and never the pair.
 """
 
 from .clusters import MIN_CLUSTERS, Clusters, sum_by_cluster

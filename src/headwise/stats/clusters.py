@@ -1,4 +1,4 @@
-"""Which items belong together: by one factor, or by two that cross."""
+"""Clusters of items: by one factor, or by two that cross."""
 
 from dataclasses import dataclass
 from typing import Any

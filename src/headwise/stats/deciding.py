@@ -1,4 +1,4 @@
-"""When a kind of evidence says yes and when it says no: one rule for all kinds.
+"""The rule for yes, no and inconclusive: one for all kinds of evidence.
 
 An effect is written in a unit in which one smallest effect of interest serves for yes and for no: points of hit rate or of balanced
 accuracy, a share of the clean metric, a share of a distance.
@@ -65,7 +65,7 @@ def smallest_found(
     clusters: int | Int[ndarray, "*rest"],
     most: float | Float[ndarray, "*rest"] = np.inf,
 ) -> Float[ndarray, "*rest"]:
-    """Smallest effect that would be a yes in 80% of such data: it must pass every bar that `decide` sets.
+    """Smallest effect that would be a yes in 80% of such data: it must pass every threshold of `decide`.
 
     Args:
         se: Standard error of the effect.

@@ -1,17 +1,17 @@
-"""Is any of many effects above zero? Sign flips of whole clusters, with the maximum over all tests.
+"""Whether any of many effects is above zero: sign-flip test over clusters, with the maximum over all tests.
 
-Under the null hypothesis a cluster's contribution could as well have had the other sign. The signs are flipped for all tests at once, so that
-what tests have in common stays; each is compared with its own flips (`p`) and with the largest of all at every flip (`p_fwer`; Westfall and
+Under the null hypothesis the sign of a cluster's sum is arbitrary. All tests share the same random signs, which keeps their correlation; each is
+compared with its own flips (`p`) and with the largest of all at every flip (`p_fwer`; Westfall and
 Young 1993; Romano and Wolf 2005), in units of its own spread (blocks of exchangeable items: Winkler, Ridgway, Webster, Smith and Nichols
 2014).
 
-Flipped sums are symmetric and those of hits and costs need not be: many small gains and few large losses look like a gain. The observed t is
+Flipped sums are symmetric and those of hits and degradations need not be: many small gains and few large losses look like a gain. The observed t is
 therefore corrected for skewness (Hall 1992) wherever that makes it smaller. Losses too rare to have been seen cannot be corrected for: where 1
 cluster in 10 loses 9 and the others gain 1, the mean is 0 and a third of all samples of 10 clusters hold gains only.
 
-Where two factors cross, the signs of both are flipped in turn, the observed t has the two-way standard error, and the larger p counts.
+Where two factors cross, each is flipped in turn, the observed t has the two-way standard error, and the larger p counts.
 
-Cost: `tests * clusters * n_flips / 2` multiplications for each factor.
+Time: `tests * clusters * n_flips / 2` multiplications for each factor.
 """
 
 from collections.abc import Iterator, Sequence
@@ -147,7 +147,7 @@ def p_against(block: Block, family: Tests) -> Float[ndarray, " test"]:
     """Family-wise p of further tests, against the largest of a family that they are no part of.
 
     For tests that differ little from some of the family (the same in another split of the data), so that their null distribution is the
-    same: nothing is flipped anew. They may be no sparser over clusters than the family and no less alike among themselves.
+    same: no new flips are drawn. They may be no sparser over clusters than the family and no less alike among themselves.
 
     Args:
         block: The tests; clusters by the factors of the family.

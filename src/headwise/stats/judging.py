@@ -1,4 +1,4 @@
-"""What follows from an estimate: is it small, what could have been found, and what do several splits say together?"""
+"""Conclusions from an estimate: equivalence, the smallest detectable effect, and one p from several splits."""
 
 import numpy as np
 from jaxtyping import Bool, Float

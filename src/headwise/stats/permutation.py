@@ -1,4 +1,4 @@
-"""Labels dealt out anew: do classifiers say more of the labels than they would of shuffled ones?"""
+"""Permuted labels: whether classifiers predict labels better than permuted ones."""
 
 from dataclasses import dataclass
 
@@ -34,10 +34,10 @@ def label_permutation(
     seed: int,
     n_permutations: int = 2000,
 ) -> PValues:
-    """Does each of many classifiers say more of the labels than it would of shuffled ones?
+    """Tests whether each of many classifiers predicts labels better than permuted ones.
 
-    Predictions of unseen examples are held against labels that were dealt out anew: within groups that
-    have several labels, and among whole groups that have one. Balanced accuracy is compared with its own
+    Predictions of unseen examples are compared with permuted labels: within groups that have several labels, and among whole groups that have
+    one. Balanced accuracy is compared with its own
     shuffles (`p`) and, in units of their spread, with the largest of all at every shuffle (`p_fwer`).
 
     Args:
@@ -69,7 +69,7 @@ def label_permutation(
 def shuffled_labels(
     codes: Int[ndarray, " example"], groups: Int[ndarray, " example"], n: int, seed: int
 ) -> Int[ndarray, "shuffle example"]:
-    """Labels as they are, and `n` times dealt out anew, as `label_permutation` says."""
+    """The labels, and `n` permutations of them as in `label_permutation`."""
     rng = np.random.default_rng(seed)
     names, group = np.unique(groups, return_inverse=True)
     group = group.ravel()

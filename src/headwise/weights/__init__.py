@@ -1,4 +1,4 @@
-"""What follows from weights alone: circuits, norms and counts."""
+"""Weights alone: QK and OV circuits, the logit readout, and parameter counts."""
 
 import lazy_loader
 

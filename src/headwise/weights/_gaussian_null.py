@@ -1,9 +1,9 @@
-"""What a product of Gaussian matrices gives, and how far numbers of real ones are from it.
+"""Products of Gaussian matrices: the null distribution of circuits.
 
-A circuit of weights that were drawn and never trained is such a product, so this says what the shape alone
-brings. Singular values and eigenvalues of Gaussian factors depend on the factors' triangles only, and
+A circuit of weights that were drawn and never trained is such a product, so this gives the effect of the shape alone. Singular values and eigenvalues
+of Gaussian factors depend on the factors' triangles only, and
 those can be drawn by themselves (Bartlett 1933: independent normal numbers above a diagonal of chi
-distributed ones), so that a draw costs `d_head^3` whatever `d_model` is.
+distributed ones), so that a draw takes `d_head^3` operations whatever `d_model` is.
 """
 
 from collections.abc import Mapping

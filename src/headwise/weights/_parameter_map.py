@@ -1,8 +1,8 @@
 """What each parameter of a model is: found by walking its modules, each parameter once.
 
 Attention's own are known by structure (`headwise.weights.projections`). Inside a block a matrix from the residual
-stream is the MLP's way up and one back to it the way down, whatever they are called; only a gate is told from
-the way up by its name. What fits nowhere is `other`: token types, poolers, transforms before an output head.
+stream is the MLP's way up and one back to it the way down, whatever they are called; only a gate is distinguished from the way up by its name. What
+fits nowhere is `other`: token types, poolers, transforms before an output head.
 """
 
 from collections import defaultdict

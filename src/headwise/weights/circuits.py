@@ -1,13 +1,13 @@
-"""Weights alone: what each head could look for and what it could hand on, read from its matrices.
+"""QK and OV circuits of every head, from its matrices alone.
 
-A head's QK circuit `W_Q W_K^T` says which directions of the residual stream, at the token that looks and at
-the one that is looked at, raise its score; its OV circuit `W_V W_O` (value-down, then value-up) says what it
-writes if it looks. Both are held as factors (`headwise.weights.low_rank`); no d_model x d_model matrix is made.
+A head's QK circuit `W_Q W_K^T` says which directions of the residual stream, at the query and at the key, raise its score; its OV circuit `W_V W_O`
+(value-down, then value-up) says what it writes for what it attends to. Both are held as factors (`headwise.weights.low_rank`); no d_model x d_model
+matrix is made.
 
 What is left out: biases; the gains of the norms before the layer; norms of queries and keys (Qwen 3); the
 scale of the scores; and rotary embeddings, so that with those `W_Q W_K^T` holds between equal positions only.
 In cross-attention queries come from one stack and keys and values from the other, so an OV circuit leads
-from one space to another and whether it copies cannot be asked.
+from one space to another and has no copying score.
 
 Time for a model: `n_heads d_model d_head^2` for each layer, and `n_heads d_head^3` for each random model.
 Elhage, Nanda, Olsson et al. 2021, A mathematical framework for transformer circuits.
@@ -37,7 +37,7 @@ ENDS = {"QK": ("query", "key"), "OV": ("reads", "writes")}
 
 @dataclass(frozen=True, eq=False, repr=False)
 class CircuitResult(Result):
-    """What the weights of every head say.
+    """Numbers of every head's circuits.
 
     Attributes:
         model: Name of the model.
@@ -77,7 +77,7 @@ def factored(model: Model, circuit: str, layer: int, side: str = "") -> Factored
 
     Args:
         model: The model.
-        circuit: `QK` (rows: the token that looks; columns: the one that is looked at) or `OV` (rows: what is
+        circuit: `QK` (rows: query; columns: key) or `OV` (rows: what is
             read; columns: what is written).
         layer: 0-based block.
         side: `encoder`, `decoder` or `cross` in an encoder-decoder model.
@@ -108,7 +108,7 @@ def factored(model: Model, circuit: str, layer: int, side: str = "") -> Factored
 
 
 def read_circuits(model: Model, n_random: int = 40, seed: int = 0) -> CircuitResult:
-    """Reads both circuits of every head from the weights, and sets them beside random ones.
+    """Computes both circuits of every head from the weights, and compares them with random ones.
 
     Args:
         model: The model.
@@ -169,8 +169,8 @@ def top_tokens(
 ) -> pd.DataFrame:
     """The tokens nearest to both ends of a head's strongest directions.
 
-    A direction has two ends: what raises it where the head looks from and where it looks at (`query`, `key`),
-    or what the head reads and what it then writes (`reads`, `writes`). Ends of one sign belong together:
+    A direction has two ends: the query and the key that raise the score (`query`, `key`), or what the head reads and what it then writes
+    (`reads`, `writes`). Ends of one sign belong together:
     reading along `+` writes along `+`. Nearness is the dot product with a token's embedding, less that of
     the mean token; for what the last stack writes, with its unembedding where the weights bring one. Beyond
     the first layer the residual stream holds more than embeddings, so that a list without sense says little.

@@ -1,11 +1,11 @@
-"""Where a model's numbers are: every parameter in one line, and what a context costs.
+"""Parameter counts by kind, and what a context costs.
 
     headwise.count_parameters("gpt3").table        # a shape, no weights
     headwise.count_parameters(model).table         # a model, by walking its parameters
 
 Two totals, which differ by convention. `matrices` counts what a diagram of a transformer shows: embedding,
-queries, keys, value-down, value-up, MLP and unembedding, the last counted apart even where it is the
-embedding used again; positions, biases and norms are left out. `total` counts every stored number once.
+queries, keys, value-down, value-up, MLP and unembedding, the last counted separately even where it is tied to the embedding; positions, biases and
+norms are left out. `total` counts every stored number once.
 
 Attention compares every token with every token: T^2 scores in each head. That grows with the square of
 the text, whatever the parameters.
@@ -65,7 +65,7 @@ class ParameterCount:
 
     @property
     def matrices(self) -> int:
-        """All matrices, the unembedding counted apart; positions, biases and norms left out."""
+        """All matrices, the unembedding counted separately; positions, biases and norms left out."""
         return self.count(*MATRICES)
 
     def count(self, *parts: str) -> int:

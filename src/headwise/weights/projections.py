@@ -1,8 +1,8 @@
 """The query, key and value matrices of each head, whichever way a model stores them.
 
 Three matrices side by side (most models), one matrix of queries, then keys, then values (GPT-2, Phi-3),
-or one that holds for each head its query, key and value (GPT-NeoX). What an attention module calls its
-maps tells which; `check` then holds the matrices to what a forward pass computes, so that a model that
+or one that holds for each head its query, key and value (GPT-NeoX). The names of the maps determine which; `check` then compares the matrices with a
+forward pass, so that a model that
 uses a known name for another layout is refused.
 """
 
@@ -104,7 +104,7 @@ def projections(attention: Attention) -> Projections:
 
 
 def check(model: Model) -> None:
-    """Holds the matrices of every layer to what a forward pass on a few tokens computes.
+    """Compares the matrices of every layer with a forward pass on a few tokens.
 
     The input of each map times the matrices plus biases must be the queries, keys and values that are
     captured. Queries and keys are compared at the first position, where no rotary embedding turns them,

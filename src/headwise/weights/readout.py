@@ -1,4 +1,4 @@
-"""The vocabulary: how a vector becomes scores over it, and how words that were named are told from random ones.
+"""The logit readout: scores of a vector over the vocabulary, and tests of named words against random ones.
 
 A model with an output head turns the last layer's vectors into logits: its final norm, then its own head with whatever
 belongs to that (BERT's transform, biases, Gemma 2's cap, T5's scale). Vectors of any layer are put through the same:
@@ -86,7 +86,7 @@ class Readout:
         return self.model.hf.get_output_embeddings().weight.detach()[: self.n_tokens]
 
     def logits(self, vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocabulary"]:
-        """What the model would say if its stream ended in these vectors; at the last layer, its logits.
+        """Logits as if the stream ended in these vectors; at the last layer, the model's own.
 
         Raises:
             HeadwiseError: There is no output head.
@@ -165,7 +165,7 @@ def word_tokens(readout: Readout) -> Int[ndarray, " word"]:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """Words that should stand high for some labels, and random words in their place.
+    """Words expected to score high for some labels, and random words in their place.
 
     Attributes:
         labels: Labels that have targets.
@@ -230,7 +230,7 @@ class Targets:
 def random_sets(
     sets: Sequence[Int[ndarray, " _"]], n_words: int, n_shuffles: int, seed: int
 ) -> list[Int[ndarray, "shuffle _"]]:
-    """Sets of words, and what becomes of them when the vocabulary is shuffled, `n_shuffles` times.
+    """Sets of words, and the same after `n_shuffles` permutations of the vocabulary.
 
     Each shuffle is one for all sets, so that they keep their sizes and the words that they share.
 
@@ -304,7 +304,7 @@ def set_means(
 
 
 def compare(null: Float[ndarray, "test shuffle"]) -> PValues:
-    """Is the first number of each row larger than the others, though there are many rows?
+    """Tests the first number of each row against the others, with the maximum over rows.
 
     Each is compared with its own row (`p`) and, in units of the row's spread, with the largest of all rows at every
     shuffle (`p_fwer`); it counts as one of them. One-sided. Westfall and Young 1993.
