@@ -193,7 +193,7 @@ def test_cross_fitted_directions_are_one_question(get):
     result = contributions.direction_test(model, both, ways, n_shuffles=50)
     assert result.n_folds == 2 and result.error < 1e-5
     assert result.table["share"].sum() == pytest.approx(1)
-    with pytest.raises(HeadwiseError, match="a word decides that decided in fitting"):
+    with pytest.raises(HeadwiseError, match="a deciding word is one that"):
         contributions.direction_test(model, both, ways[:1], n_shuffles=50)
 
 

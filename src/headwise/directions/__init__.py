@@ -1,4 +1,4 @@
-"""Moves: what every head adds to the residual stream, and along which directions."""
+"""Moves (direct contribution): what every head adds to the residual stream, and along which directions."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""The numbers of a direction's test: every component's effect, the whole stream's, and where words lie layer by layer."""
+"""The numbers of a direction test: effects of every component and of the whole stream, and positions of words layer by layer."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def table_of(
 ) -> tuple[pd.DataFrame, float]:
     """The table of a result, and the critical t of its heads and MLPs.
 
-    `bar` and `random_bar` are what t and the effect must exceed where p is multiplied by the number of directions.
+    `bar` and `random_bar` are the thresholds of t and of the effect where p is multiplied by the number of directions.
     """
     codes, groups = asked.codes, asked.examples.groups
     pushes = asked.centred(measured.pushes)
@@ -152,7 +152,7 @@ def whole_of(
 
 
 def trajectory_of(streams: Float[ndarray, "layer word d_model"], asked: Asked) -> pd.DataFrame:
-    """Where words lie along the direction at every layer, up to its own."""
+    """Positions of words along the direction at every layer, up to its own."""
     at = asked.centred(np.einsum("lwd,wd->lw", streams, asked.readers))
     rows: list[dict[str, object]] = []
     apart = asked.difference(at)

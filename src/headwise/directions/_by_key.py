@@ -1,4 +1,4 @@
-"""From which words a head took what it pushed with: `pattern * v W_O` along the direction, key by key.
+"""Source tokens of each contribution: `pattern * v W_O` along the direction, key by key.
 
 The direction is pulled back through the norms between the head and where it lies, so that only numbers per key and
 head are computed, not vectors.
@@ -35,7 +35,7 @@ def trace(
     heads: Sequence[Sequence[Component]],
     keys: str | Sequence[Sequence[int]] | None,
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """For each direction along which the same words are asked, tables of sources and of words, as in `pushes.DirectionTestResult`.
+    """For each direction along which the same words are measured, tables of sources and of words, as in `DirectionTestResult`.
 
     Raises:
         HeadwiseError: Key words outside a sentence, or an unknown relation.
@@ -153,7 +153,7 @@ def _all_words(
 
 
 def _words(head: Component, own: dict[str, list[float]]) -> pd.DataFrame:
-    """The words that gave most, by their mean push."""
+    """The words with the largest mean contribution."""
     rows = [
         {
             "name": head.name,

@@ -1,4 +1,4 @@
-"""The residual stream at some words, as the sum of what was written into it.
+"""Components of the residual stream at some words: its summands.
 
 The parts are the embedding of the token, its position, what every head writes (`z W_O`), what every MLP writes, and
 all biases together. Norms that stand on the stream are held at the scale of the run, see `stream`. Nothing is kept of
@@ -71,21 +71,21 @@ def _side(wiring: Wiring, branch: Branch) -> Side:
 
 
 def site_of(wiring: Wiring, branch: Branch, name: str) -> str:
-    """How a site of a branch is asked for: `z`, or `cross.z`."""
+    """The name of a branch's site: `z`, or `cross.z`."""
     side = _side(wiring, branch)
     return f"{side}.{name}" if side else name
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Of a pass, what the parts are made of, at some tokens.
+    """The tensors of a pass from which the parts are computed, at some tokens.
 
     Attributes:
         wiring: The sums of the stream.
-        layer: The stream before this block is taken apart; `n_layers` is the end.
+        layer: The stream before this block is decomposed; `n_layers` is the end.
         normed: Whether the final norm is passed, too.
         z: What heads give, by site and layer.
-        even: What they would give if they attended to all that they can see alike; empty if it was not asked for.
+        even: What they would give under uniform attention; empty if it was not requested.
         gave: What embeddings and MLPs gave.
         given: What norms were given.
         total: The stream itself.
@@ -112,7 +112,7 @@ class Seen:
         )
 
     def parts(self, *, even: bool = False) -> Float[Tensor, "component token d_model"]:
-        """Every summand, as it has become by the layer; `even`: as each head would write it under uniform attention, all else being as it was."""
+        """Every summand at the layer; `even`: with each head under uniform attention and everything else unchanged."""
         wiring, given = self.wiring, self.even if even else self.z
         n = len(components(wiring, self.layer))
         found = torch.zeros((n, *self.total.shape), device=self.total.device)
@@ -179,14 +179,14 @@ class Seen:
 
 
 class Recorder:
-    """Watches passes and remembers, at some tokens, what the parts of the stream are made of.
+    """Records, at some tokens of a pass, the tensors from which the parts of the stream are computed.
 
     Attributes:
         model: The model.
         wiring: The sums of the stream.
         layer: As far as this.
         normed: Whether the final norm is passed, too.
-        even: Whether it is seen, too, what heads would give under uniform attention.
+        even: Whether the outputs of heads under uniform attention are recorded, too.
     """
 
     def __init__(
@@ -342,7 +342,9 @@ class Taken:
     tokens: Int[Tensor, " token"]
 
 
-def take_apart(recorder: Recorder, asked: Words, doing: str = "taking apart") -> Iterator[Taken]:
+def take_apart(
+    recorder: Recorder, asked: Words, doing: str = "decomposing the stream"
+) -> Iterator[Taken]:
     """Runs every sentence that has such words; gives their parts, some words at a time.
 
     Raises:
@@ -388,5 +390,5 @@ def _require_sum(
     if not error <= 10 * TOLERANCES[model.dtype]:
         raise HeadwiseError(
             f"What was written into the stream of {model.name} does not sum to it (error {float(error):.1e}): something else "
-            "writes, which was not met when the model was watched. headwise.capture gives what its heads write."
+            "writes to it, which the first pass did not show. headwise.capture gives what its heads write."
         )

@@ -1,7 +1,7 @@
-"""One pass over some sentences: what every part of the stream adds along directions, and what it would add under uniform attention.
+"""One pass over some sentences: contributions of every component along directions, and the same under uniform attention.
 
-All directions are measured in the same pass. Where they were cross-fitted, each word has a direction of its own: one that was fitted
-without the words that decide in its sentence.
+All directions are measured in the same pass. Where they were cross-fitted, each word has a direction of its own: one that was fitted without the
+deciding words of its sentence.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ ROUNDING = 1e-5  # of the largest contribution: differences below this come from
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Words that are measured, and along what.
+    """Words that are measured, and the directions.
 
     Attributes:
         examples: The words.
@@ -37,7 +37,7 @@ class Asked:
         codes: 1 for a word of the positive class, 0 for the negative one.
         directions: The direction, or several that were fitted without each other's words.
         fold: Which of these each word is measured along.
-        clusters: Which words belong together: by group, and by the words that decide where these cross groups.
+        clusters: Clusters of words: by group, and by deciding words where these cross groups.
     """
 
     examples: Examples
@@ -105,7 +105,7 @@ class Asked:
 
     @property
     def readers(self) -> Float[ndarray, "word d_model"]:
-        """Of every word, what reads along its direction."""
+        """The reader of every word's direction."""
         return np.stack([d.reader for d in self.directions])[self.fold]
 
     @property
@@ -117,7 +117,7 @@ class Asked:
     def centred(self, values: Float[ndarray, "*rest word"]) -> Float[ndarray, "*rest word"]:
         """Values with the midpoint of the classes of every fold taken away.
 
-        Each fold has its own direction, along which all words may lie further ahead; what counts is how far its classes are apart.
+        Each fold has its own direction, along which all words may be shifted; only the distance of its classes counts.
         """
         found = np.array(values, dtype=float)
         for k in range(len(self.directions)):
@@ -139,9 +139,9 @@ class Measured:
 
     Attributes:
         pushes: Contribution of each component to each word, as a length along its direction.
-        even: The same if each head attended to everything that it can see alike, all else being as it was.
+        even: The same under uniform attention, with everything else unchanged.
         step: Of each component the mean of the positive class less that of the negative one.
-        lies: Where each word lies.
+        lies: The position of each word.
     """
 
     pushes: Float[ndarray, "component word"]
@@ -156,8 +156,8 @@ def measure(
     """Measures the same words along several directions; also gives their streams.
 
     Args:
-        recorder: Of the model, as far as the directions' layer, with `even` asked for.
-        asked: Of the same words each.
+        recorder: Of the model, as far as the directions' layer, with `even`.
+        asked: Directions and words, the same words each.
         doing: What is shown while it runs.
     """
     n = len(components(recorder.wiring, recorder.layer))
@@ -194,7 +194,7 @@ def studentised(estimates: Estimates, scale: float) -> Float[ndarray, " part"]:
 
 
 def _commonest(told: Sequence[frozenset[str] | None]) -> list[str]:
-    """Of the words that decide in each sentence the one that decides most often; none if some sentence does not say."""
+    """Of the deciding words of each sentence the most frequent one; none if some sentence does not give them."""
     counts = Counter(word for words in told for word in words or ())
     if not all(told):
         return []
@@ -210,8 +210,8 @@ def _examples(
         labels = sorted(known)
     if missing := [name for name in labels if name not in known]:
         raise HeadwiseError(
-            f"The suite {suite.name!r} has no label {missing[0]!r}; it has {', '.join(sorted(known))}. Say which of its classes "
-            "should lie apart: between=('ahead', 'behind')."
+            f"The suite {suite.name!r} has no label {missing[0]!r}; it has {', '.join(sorted(known))}. Name the two classes to "
+            "compare: between=('ahead', 'behind')."
         )
     examples = Examples.of(model, suite, "mark", position, labels)
     if suite.has_own_split:
@@ -222,7 +222,7 @@ def _examples(
     for name, n in ((positive, is_positive.sum()), (negative, (~is_positive).sum())):
         if n < 2:
             raise HeadwiseError(
-                f"The class {name!r} of {suite.name!r} has {int(n)} example(s), so nothing can be said of its mean. Add sentences; "
-                "ten groups of each class or more say something."
+                f"The class {name!r} of {suite.name!r} has {int(n)} example(s), too few for a mean. Add sentences; "
+                "a test needs ten groups of each class or more."
             )
     return examples

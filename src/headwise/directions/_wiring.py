@@ -1,4 +1,4 @@
-"""How a model's residual stream is put together, found by watching it once.
+"""Structure of a model's residual stream, inferred from one pass.
 
 A block adds what its heads and its MLP write. Where norms stand differs: before a branch (GPT-2, Llama), which
 leaves the sum as it is; after a branch, before it is added (Gemma 2); or on the stream itself, after each addition
@@ -118,7 +118,7 @@ class Wiring:
 
 @dataclass(frozen=True, eq=False)
 class Frozen:
-    """A norm that divides by what it divided by in a run; a linear map, and a bias.
+    """A norm at the scale of a run: a linear map, and a bias.
 
     Attributes:
         gain: What it multiplies by.
@@ -296,7 +296,7 @@ def _wired(
     end: Tensor,
     norms: set[nn.Module],
 ) -> tuple[Branch, ...] | None:
-    """The branches with their norms, such that the block's sums come out; None if they never do."""
+    """The branches with their norms, such that the block's sums match; None if they never do."""
     through = _norm_runs(events, norms)
     for on_stream in (False, True):
         stream, wired = begin, list[Branch]()

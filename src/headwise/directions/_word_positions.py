@@ -1,4 +1,4 @@
-"""Words of many sentences, and where the stream stands at them."""
+"""Words of many sentences, and the residual stream at them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ EMPTY = Alignment(tokens=(), words=(), n_words=0)
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Words that are asked about.
+    """Words that are tested.
 
     Attributes:
         alignments: Of every sentence.
@@ -84,7 +84,7 @@ def check_places(suite: Suite, given: Sequence[Sequence[int]]) -> None:
     """Refuses places of words that are not there.
 
     Raises:
-        HeadwiseError: As said.
+        HeadwiseError: A sentence has no such word.
     """
     if len(given) != len(suite.sentences):
         raise HeadwiseError(

@@ -1,4 +1,4 @@
-"""Where directions come from: means of classes, pairs, probes, the unembedding, a word's value-up image."""
+"""Constructors of directions: from class means, pairs, probes, the unembedding, or an OV image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Labelled:
         suite: The sentences; where they bring their own parts, those to train on.
         layer: The stream before this block.
         examples: The words.
-        told: What they tell by.
+        told: Their deciding words.
         x: Their streams.
     """
 
@@ -71,7 +71,7 @@ class Labelled:
         return replace(self, model=other, x=x)
 
     def where(self, kept: Bool[ndarray, " word"], *, same_words: bool = False) -> "Labelled":
-        """Some of the words; `same_words` if they are as good as told by all the words of the others, so that these need not be looked for."""
+        """Some of the words; `same_words` if they have the same deciding words as the others, so that these need not be searched."""
         examples = self.examples.where(kept)
         told = self.told if same_words else Told.by(_with(self.suite, examples))
         return replace(self, examples=examples, told=told, x=self.x[kept])
@@ -154,8 +154,8 @@ def from_classes(
         negative: Another; all others together by default.
         layer: The stream before this block.
         inner: `plain`, `whitened` (covariance within classes, shrunk by Ledoit and Wolf) or `causal`.
-        eraser: Whether to read it as LEACE does (Belrose et al. 2023), which is the whitened direction by the
-            covariance of all words, shrunk as concept-erasure does. The plain step stays what is added.
+        eraser: Whether to read it as LEACE does (Belrose et al. 2023), the direction whitened by the covariance of all words, shrunk as in
+            concept-erasure. The plain step stays what is added.
         position: Which word is read, as in `headwise.probe`.
 
     Raises:
@@ -179,7 +179,7 @@ def _inverse(x: Float[ndarray, "word d_model"]) -> Float[ndarray, "d_model d_mod
 def _as_leace(
     direction: Direction, x: Float[ndarray, "word d_model"], is_positive: ndarray
 ) -> Direction:
-    """The same step, read by what LEACE would erase; in units in which the classes are as far apart as plainly."""
+    """The same step, read by what LEACE would erase; in units in which the classes have the plain distance."""
     from headwise.probing import erasure
 
     erasure.require_library()
@@ -220,7 +220,7 @@ def from_pairs(
     for sentence, alignment, mark in zip(both, alignments, read, strict=True):
         if not words.require(sentence, alignment, mark.word):
             raise HeadwiseError(
-                f"{sentence.source}: {sentence.words[mark.word]!r} has no vector in {model.name}: it is cut off or shares a token."
+                f"{sentence.source}: {sentence.words[mark.word]!r} has no vector in {model.name}: it is truncated or shares a token."
             )
     at = Words(alignments, np.arange(len(both)), np.array([mark.word for mark in read]))
     x = streams_of(model, at, [layer])[0]
@@ -325,8 +325,8 @@ def from_unembedding(
 ) -> Direction:
     """The difference of two words' unembeddings, as *Potter* less *prince*: of a decoder, after its final norm.
 
-    What is read is proportional to the difference of their logits. One step raises it by one. Under the `causal` inner product
-    that step disturbs other words as little as can be; under the `plain` one it is the shortest. Biases of the output head and what
+    What is read is proportional to the difference of their logits. One step raises it by one. Under the `causal` inner product that step changes
+    other words least; under the `plain` one it is the shortest. Biases of the output head and what
     caps logits (Gemma 2) are left out.
 
     Args:
@@ -392,7 +392,7 @@ def unembedding_covariance(model: Model) -> Float[ndarray, "d_model d_model"]:
 
 
 def from_value_up(model: Model, head: AnyHead, word: str) -> Direction:
-    """What a head adds when it attends to a bare word alone: *blue*'s embedding through value-down and value-up.
+    """The OV image of a word: what a head adds when it attends to that bare word alone.
 
     It lies in the stream after the head's block. The word's embedding passes the norm before the block with its own scale;
     biases are left out.
@@ -408,6 +408,6 @@ def from_value_up(model: Model, head: AnyHead, word: str) -> Direction:
         positive=word,
         negative="nothing",
         layer=own.layer + 1,
-        how=f"value-up image of {own.name}",
+        how=f"OV image of {own.name}",
         scale=0.0,
     )

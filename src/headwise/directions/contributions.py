@@ -1,18 +1,18 @@
-"""Moves: does each head push a word along a direction, towards what the word means there?
+"""Moves (direct contribution): whether each head moves a word along a direction, towards the word's class.
 
-The stream at a word is a sum of what heads, MLPs and embeddings wrote (see `parts`), and how far it lies along a
-direction is the sum of their contributions. What counts is by how much a head's contribution to words of one class is larger than to words
-of the other: its effect. Effects sum to the distance of the classes along the direction, and each is a share of that.
+The stream at a word is a sum of what heads, MLPs and embeddings wrote (see `_components`), and its position along a direction is the sum of their
+contributions. The effect of a head is its mean contribution to words of one class minus that to words of the other. Effects sum to the distance of
+the classes along the direction, and each is a share of that.
 
-A direction must come from sentences that were told by other words than those that are asked (see `unseen`). A head must pass every one of
-these, each over the family of all heads:
+A direction must come from sentences with other deciding words than the tested ones (see `unseen_words`). A head must pass each of these tests, over
+the family of all heads:
 
-- labels dealt out anew: does it set the classes apart at all?
-- random directions that vary as the words do: is it this direction?
-- its own values under uniform attention: is it what it attends to?
-- heads of models with random weights, asked the same: is its t beyond the largest of theirs? (see `controls`)
+- permuted labels: does it separate the classes at all?
+- random directions with the covariance of the words: is it this direction?
+- its own values under uniform attention: does it depend on what the head attends to?
+- heads of models with random weights: does its t exceed the largest of theirs? (see `controls`)
 
-Cost: a pass over the sentences for the model and one for each random-weight model, whatever the number of directions asked together.
+Time: a pass over the sentences for the model and one for each random-weight model, whatever the number of directions.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ from .direction import Direction
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DirectionTestResult(Result):
-    """What pushes words along a direction.
+    """Direct contributions along a direction.
 
     Attributes:
         model: Name of the model.
@@ -53,36 +53,38 @@ class DirectionTestResult(Result):
         between: The positive and the negative class.
         n_words: Words of each.
         missing: Marked words without a vector.
-        components: What pushes.
-        pushes: How far each component pushes each word, as a length in the direction's metric.
+        components: The components.
+        pushes: The contribution of each component to each word, as a length in the direction's metric.
         codes: 1 for a word of the positive class, 0 for the negative one.
         groups: Group of each word, as an index.
         total: Distance of the classes along the direction, which is the sum of all effects.
-        whole: The same with its interval over groups (`low`, `high`), `se`, `df` and `t`; the `cosine` of the classes' own step with the direction, `p` against
-            shuffled labels and `p_random` against random directions; `separated`, how often a word of the positive class lies further ahead
+        whole: The same with its interval over groups (`low`, `high`), `se`, `df` and `t`; the `cosine` of the classes' own step with the
+            direction, `p` against permuted labels and `p_random` against random directions; `separated`, how often a word of the positive
+            class lies further ahead
             than one of the negative class (0.5 is chance); `uniform`, the distance in the same model with all attention uniform, `excess` over that
             with its interval (`excess_low`, `excess_high`), `excess_t` and `excess_p`; `control_t`, the largest t of a model with random weights.
         error: Largest difference between the sum of a word's contributions and where it lies, relative to the largest of the latter.
         cases: Words, and
-        clusters: how many clusters they are of, of the factor (groups, deciding words) that has fewest.
+        clusters: their clusters, by the factor (groups, deciding words) that has fewest.
         critical: What a t must exceed to be above zero with 5% error over all heads and MLPs; NaN with too few cases or clusters.
-        control: What models with random weights come to.
-        n_folds: Directions that were fitted, each without the words that decide in the sentences that it was asked of.
-        left_out: Sentences that could have been fitted on and were not, as a word that decides in them decides in those that were asked.
+        control: The results of models with random weights.
+        n_folds: Directions that were fitted, each without the deciding words of the sentences measured along it.
+        left_out: Sentences excluded from fitting because they share a deciding word with the tested ones.
         table: One row per component: `name`, `kind`, `layer`, `head`; mean `push_positive` and `push_negative`; `effect`, their
             difference, with its 95% interval over groups (`low`, `high`), `se`, `df` and `t`; `share` of the total; `cosine` of the angle between the
             component's own step from class to class and the direction (-1 to 1, in its metric). Of heads and MLPs one-sided p values: `p`
-            against labels shuffled within groups (or among groups of one label), `p_fwer` over all heads and MLPs, `q_fdr`
-            (Benjamini-Hochberg), `p_fwer_negative` that it pushes the other way; `p_random` and `p_random_fwer` against random directions that vary as the
-            words do. Of heads: `uniform`, the effect under uniform attention, all else being as it was; the `excess` over it, `excess_low`,
+            against labels permuted within groups (or among groups of one label), `p_fwer` over all heads and MLPs, `q_fdr`
+            (Benjamini-Hochberg), `p_fwer_negative` that its effect is negative; `p_random` and `p_random_fwer` against random directions
+            with the covariance of the words. Of heads: `uniform`, the effect under uniform attention, with everything else unchanged; the
+            `excess` over it, `excess_low`,
             `excess_high`, `excess_t`, `excess_p_fwer`; and `control_t`, the largest t of a head of a model with random weights, to be
             exceeded by both t; `control`, the largest share of such a head. NaN for the rest.
-        trajectory: Where words lie along the direction at every layer of the stream, before anything of later layers: `layer`, `label`
+        trajectory: Positions of words along the direction at every layer of the stream: `layer`, `label`
             (each class, and `difference`), `mean`, `low`, `high`.
-        sources: Of the heads with the largest effects, where it came from: `name`, `layer`, `head`, `source` (`the word itself`, `key
+        sources: The source tokens of the heads with the largest effects: `name`, `layer`, `head`, `source` (`the word itself`, `key
             words`, `no word`, tokens such as a first one, `other words`), `effect`, `low`, `high` and `share` of the head's effect.
-        words: The words that these heads took most from: `name`, `word` (lower case), `occurrences`, and its mean `push` towards the class of
-            the sentence that it stands in.
+        words: The source words with the largest contributions through these heads: `name`, `word` (lower case), `occurrences`, and the mean
+            `push` towards the class of its sentence.
     """
 
     model: str
@@ -115,7 +117,7 @@ class DirectionTestResult(Result):
 
     @property
     def pushing(self) -> list[str]:
-        """Heads that pass every test and go beyond every head of the controls, strongest first; `evidence.moves` also asks how much they add."""
+        """Heads that pass every test and exceed every head of the controls, strongest first; `evidence.moves` also requires a minimum share."""
         t = self.table.sort_values(by="effect", ascending=False)
         p = t[["p_fwer", "p_random_fwer", "excess_p_fwer"]].to_numpy(dtype=float)
         least = t[["t", "excess_t"]].min(axis=1)
@@ -151,28 +153,28 @@ def direction_test(
     n_random: int = 1000,
     seed: int = 0,
 ) -> DirectionTestResult:
-    """Measures how far every head, MLP and embedding pushes marked words along a direction.
+    """Measures the direct contribution of every head, MLP and embedding to marked words along a direction.
 
     Args:
         model: The model that the direction was fitted on.
-        suite: Sentences with marks, told by other words than it was fitted on; where they bring their own parts, those to test on are asked.
-        direction: The direction; or several, fitted each without some of the words, of which every sentence is asked along one that was fitted
-            without its own.
+        suite: Sentences with marks, with other deciding words than it was fitted on; where they bring their own parts, the test part is used.
+        direction: The direction; or several, each fitted without some of the deciding words; every sentence is measured along one that was
+            fitted without its own.
         between: Labels of the classes, the one ahead first; those of the direction by default.
         layer: If given, must be the direction's own.
         position: Which word is read, as in `headwise.probe`.
-        keys: Which words are the `key words` whose contribution is told apart: places for every sentence, or a relation by which the
+        keys: Which words are the `key words` whose contribution is reported separately: places for every sentence, or a relation by which the
             read word is linked to them; by default every word that it is linked to.
-        refit: Fits the direction anew on another model, as `lambda m: [from_classes(m, fitted, "animal", "unit", layer=6)]`; without
-            it there is no control by random weights, and no head is said to move anything.
-        n_controls: How many models with random weights are asked.
-        n_traced: Of how many heads it is asked from which words their contribution came.
-        n_shuffles: How often labels are shuffled.
+        refit: Fits the direction on another model, as `lambda m: [from_classes(m, fitted, "animal", "unit", layer=6)]`; without it there is
+            no control by random weights, and no head can be a yes.
+        n_controls: How many models with random weights are tested.
+        n_traced: For how many heads the source tokens are computed.
+        n_shuffles: How often labels are permuted.
         n_random: How many random directions are drawn.
-        seed: Fixes shuffles, random directions and random weights.
+        seed: Random seed of permutations, directions and weights.
 
     Raises:
-        HeadwiseError: A direction of another model or layer, or fitted on these sentences or by their deciding words; unknown labels, a class with
+        HeadwiseError: A direction of another model or layer, or fitted on these sentences or on their deciding words; unknown labels, a class with
             one example, or key words outside a sentence.
     """
     several = [direction] if isinstance(direction, Direction) else list(direction)
@@ -202,7 +204,7 @@ def direction_tests(
     left_out: int = 0,
     seed: int = 0,
 ) -> list[DirectionTestResult]:
-    """As `direction_test`, of the same words along several directions of one layer, each with the classes between which it leads.
+    """As `direction_test`, for the same words along several directions of one layer, each with its two classes.
 
     Args:
         model: The model.
@@ -282,7 +284,7 @@ def direction_tests(
 
 
 def alike(pattern: Tensor, _: Site) -> Tensor:
-    """All that can be attended to, alike: what is masked has no weight at all."""
+    """Uniform attention over all visible tokens."""
     seen = (pattern > 0).to(pattern.dtype)
     return seen / seen.sum(-1, keepdim=True)
 

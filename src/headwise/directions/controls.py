@@ -1,12 +1,12 @@
-"""What heads of models that were never trained come to, asked the same.
+"""Never-trained models as controls of a direction test.
 
-Each random-weight model gets directions of its own, fitted on the same sentences, and is measured on the same words by the same statistic.
-A head is only believed if it goes beyond the largest of all these heads, over all models and directions (Zhang and Bowman 2018; Wieting
+Each random-weight model gets directions of its own, fitted on the same sentences, and is measured on the same words by the same statistic. A head
+must exceed the largest of all these heads, over all models and directions (Zhang and Bowman 2018; Wieting
 and Kiela 2019). In such a model directions of classes mean nothing, so the share that a head adds is that of the distance of its
-classes where they were fitted. They are asked no more than `MOST_WORDS`, whole groups of them, and their t is scaled up by the root of how many
-fewer these are, as if what they do were no accident: that makes the control stricter, not laxer.
+classes where they were fitted. They are tested on at most `MOST_WORDS` words, in whole groups, and their t is scaled up by the root of the ratio of
+the numbers of words, which makes the control stricter.
 
-Cost: two passes for each model, one to fit and one to ask.
+Time: two passes for each model, one to fit and one to measure.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,10 +35,10 @@ class Control:
 
     Attributes:
         n_models: How many models.
-        t: Largest t of a head, the smaller of that of its effect and of its excess over uniform attention; NaN where no model could be asked.
+        t: Largest t of a head, the smaller of that of its effect and of its excess over uniform attention; NaN where no model could be tested.
         share: Largest effect of a head, as a share of the distance of its model's classes.
         whole_t: Largest t of the whole stream.
-        why_not: Why no model could be asked; empty if some were.
+        why_not: Why no model could be tested; empty if some were.
     """
 
     n_models: int
@@ -53,19 +53,19 @@ NONE = Control(
     np.nan,
     np.nan,
     np.nan,
-    "no way was given to fit the direction again on a model with random weights",
+    "no function was given to fit the direction on a model with random weights",
 )
 
 
 def against_random_weights(
     model: Model, asked: Sequence[Asked], refit: Refit | None, n_models: int, seed: int
 ) -> Control:
-    """Asks models of the same shape with random weights.
+    """Tests models of the same shape with random weights.
 
     Args:
         model: The model.
-        asked: What it was asked, of the same words each.
-        refit: Fits the directions of each of these anew on another model.
+        asked: Directions and words, the same words each.
+        refit: Fits the directions of each of these on another model.
         n_models: How many.
         seed: Fixes their weights.
     """
@@ -88,7 +88,7 @@ def against_random_weights(
 
 
 def whole_groups(of_word: Int[ndarray, " word"], seed: int) -> Bool[ndarray, " word"]:
-    """Words of some groups, about as many as models with random weights are asked."""
+    """Words of some groups, about as many as models with random weights are tested on."""
     groups, index = np.unique(of_word, return_inverse=True)
     order = np.random.default_rng(seed).permutation(len(groups))
     rank = np.argsort(order)[index.ravel()]
@@ -98,7 +98,7 @@ def whole_groups(of_word: Int[ndarray, " word"], seed: int) -> Bool[ndarray, " w
 
 
 def _largest(twin: Model, asked: Sequence[Asked], refit: Refit) -> tuple[float, float, float]:
-    """Largest t, share and t of the whole; where its classes lie at one point there is no direction, and nothing moves along it."""
+    """Largest t, share and t of the whole; where the classes coincide there is no direction."""
     try:
         given = refit(twin)
     except HeadwiseError:
@@ -110,7 +110,7 @@ def _largest(twin: Model, asked: Sequence[Asked], refit: Refit) -> tuple[float, 
     first = own[0].directions[0]
     recorder = recorder_of(twin, first.layer, normed=first.normed, even=True)
     names = components(recorder.wiring, recorder.layer)
-    measured, _ = measure(recorder, own, "asking random weights")
+    measured, _ = measure(recorder, own, "testing random weights")
     rows = [_of_one(names, a, m) for a, m in zip(own, measured, strict=True)]
     t, share, whole = (float(np.max(values)) for values in zip(*rows, strict=True))
     return t, share, whole

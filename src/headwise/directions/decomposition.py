@@ -1,4 +1,4 @@
-"""The residual stream at some words as a sum, with nothing left over."""
+"""Decomposition of the residual stream at some words into an exact sum."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from ._word_positions import Words
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """Everything that was written into the stream at some words.
+    """The summands of the stream at some words.
 
     Attributes:
         model: Name of the model.
@@ -92,7 +92,7 @@ def decompose(
     normed: bool = False,
     budget: int | str = "4GiB",
 ) -> Decomposition:
-    """Takes the residual stream at some words apart: embedding, position, every head, every MLP, biases.
+    """Decomposes the residual stream at some words: embedding, position, every head, every MLP, biases.
 
     Exact for models that norm before a branch, after it, or on the stream (BERT), as the scale of every norm that stands
     on the way is that of the run; with another input those scales would be others. Of a model of two stacks, the encoder.
@@ -132,7 +132,7 @@ def decompose(
 def recorder_of(
     model: Model, layer: int | None = None, *, normed: bool = False, even: bool = False
 ) -> Recorder:
-    """What takes the stream of a model, or of its encoder, apart.
+    """A recorder that decomposes the stream of a model, or of its encoder.
 
     Raises:
         HeadwiseError: No such layer, no final norm where one is wanted, or an unknown kind of stream.

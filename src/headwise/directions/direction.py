@@ -1,11 +1,11 @@
-"""A direction of the residual stream: fitted once at one layer, saved, and used again as it was.
+"""A direction of the residual stream: fitted once at one layer, saved, and used again unchanged.
 
-A direction has two sides. Its `vector` is what is added to move a word along it; its `reader` says how far along it
-something lies. They point the same way only under the plain inner product. With a metric M the length of x is
+A direction has two sides. Its `vector` is what is added to move a word along it; its `reader` measures positions along it. They point the same way
+only under the plain inner product. With a metric M the length of x is
 `sqrt(x' M x)`, and the reader of a vector v is `M v / |v|`, so that what is read is a length in that metric:
 
 - `plain`: M is the identity.
-- `whitened`: M is the inverse covariance of words within their classes, so that what varies anyway counts for little.
+- `whitened`: M is the inverse covariance of words within their classes, so that directions of high variance count for little.
 - `causal`: M is the covariance of the unembedding, under which directions of independent concepts are at right
   angles (Park, Choe and Veitch 2024, The linear representation hypothesis).
 """
@@ -34,7 +34,7 @@ TINY = (
 
 
 class _Header(BaseModel):
-    """What a saved direction says of itself."""
+    """Header of a saved direction."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,11 +68,11 @@ class Direction:
         layer: The stream before this block; `n_layers` is the end.
         normed: Whether it is of the stream after the final norm.
         inner: The inner product, see the module.
-        groups: Groups of the suite that it was fitted on; what it says of these is no evidence. Nor is what it says of
-        told: Words that decided in the sentences that it was fitted on, or may have, and
-        stood: Words that stood in them where they do not say which decide (see `unseen`).
+        groups: Groups of the suite that it was fitted on; measurements on these are no evidence.
+        told: Deciding words of the sentences that it was fitted on; measurements on these are no evidence either.
+        stood: All words of sentences that do not give their deciding words (see `unseen_words`).
         vector: One step along it: from the mean of one class to that of the other, or what `how` says.
-        reader: What reads, of a vector of the stream, how far along it lies.
+        reader: The vector whose inner product with a vector of the stream is its position along the direction.
         metric: The matrix of the inner product; None for the plain one.
     """
 
@@ -104,7 +104,7 @@ class Direction:
         return f"residual, layer {self.layer}{', after the final norm' if self.normed else ''}"
 
     def push(self, vectors: Float[ndarray, "*rest d_model"]) -> Float[ndarray, "*rest"]:
-        """How far along it vectors lie, as lengths in its metric."""
+        """Positions of vectors along it, as lengths in its metric."""
         return np.asarray(vectors @ self.reader)
 
     def cosine(self, vectors: Float[ndarray, "some d_model"]) -> Float[ndarray, " some"]:
@@ -142,20 +142,20 @@ class Direction:
             )
 
     def require_layer(self, layer: int | None) -> int:
-        """Its layer, if that is what was asked for.
+        """Its layer, if that is the requested one.
 
         Raises:
-            HeadwiseError: Another layer was asked for.
+            HeadwiseError: Another layer was requested.
         """
         if layer not in (None, self.layer):
             raise HeadwiseError(
-                f"The direction {self.name} is of layer {self.layer}, and layer {layer} was asked for. Directions of one layer "
-                f"mean something else in another: fit one with layer={layer}."
+                f"The direction {self.name} is of layer {self.layer}, and layer {layer} was requested. A direction has no "
+                f"meaning at another layer: fit one with layer={layer}."
             )
         return self.layer
 
     def unseen(self, suite: Suite) -> list[bool]:
-        """Of every sentence, whether it was fitted on neither its group nor, in whatever suite, a word that decides in it."""
+        """For every sentence, whether it was fitted on neither its group nor, in whatever suite, one of its deciding words."""
         is_own = (suite.name, suite.sha256) == (self.suite, self.suite_sha256)
         groups = set(self.groups) if is_own else set[str]()
         told = Told(frozenset(self.told), frozenset(self.stood)).has_told(suite)
@@ -165,7 +165,7 @@ class Direction:
         ]
 
     def require_unseen(self, suite: Suite) -> None:
-        """Refuses sentences that it was fitted on, or whose deciding words decided there.
+        """Refuses sentences that it was fitted on, or whose deciding words it was fitted on.
 
         Raises:
             HeadwiseError: The suite has a group of those, or a sentence with such a word.
@@ -175,13 +175,13 @@ class Direction:
         if seen:
             raise HeadwiseError(
                 f"The direction {self.name} was fitted on {len(seen)} of the {len(suite.groups)} groups of {suite.name!r} "
-                f"({seen[0]!r}), so what it says of them is no evidence. Divide the suite: fitting, testing = suite.split()."
+                f"({seen[0]!r}), so a measurement on them is no evidence. Divide the suite: fitting, testing = suite.split()."
             )
         told = [s for s, new in zip(suite.sentences, self.unseen(suite), strict=True) if not new]
         if told:
             raise HeadwiseError(
-                f"In {len(told)} of the {len(suite.sentences)} sentences of {suite.name!r} ({told[0].text[:50]!r}) a word decides that decided in "
-                f"fitting the direction {self.name}, so what it says of them is no evidence. Fit it on others: fitting, left_out = "
+                f"In {len(told)} of the {len(suite.sentences)} sentences of {suite.name!r} ({told[0].text[:50]!r}) a deciding word is one that "
+                f"the direction {self.name} was fitted on, so a measurement on them is no evidence. Fit it on others: fitting, left_out = "
                 "headwise.data.unseen_words.apart(fitting, testing)."
             )
 
@@ -244,7 +244,7 @@ class Direction:
             how: Where it comes from.
             suite: What it was fitted on.
             groups: Groups that it was fitted on, and
-            told: What these tell by.
+            told: Their deciding words.
             normed: Whether it is of the stream after the final norm.
             inner: Name of the inner product.
             metric: Its matrix.

@@ -1,17 +1,17 @@
-"""The logit lens: what a word's vector says, in words of the vocabulary, before every block and at the end.
+"""The logit lens: the tokens that a word's vector predicts before every block and at the end.
 
 The residual stream at each marked word is put through the model's own end, final norm and output head, as if the model
 had stopped there (nostalgebraist 2020, interpreting GPT: the logit lens); a model without an output head gives the
-nearest tokens by embedding instead, see `unembedding`. For every head it is read once more with what the head adds, `z
-W_O` without bias: which tokens rise. A decoder's end says what comes next; an encoder's, what stands here.
+nearest tokens by embedding instead, see `unembedding`. For every head it is read once more with the head's update, `z W_O` without bias: which tokens
+rise. A decoder predicts the next token, an encoder the token itself.
 
-Lists of tokens always look like something. So words that should stand high for a label can be named beforehand
-(`targets`): how much higher they stand at that label's words than at the others' is compared with as many random
-words of the vocabulary (`p`), and with words of random topics (`p_topic`). Random words have little in common, while
+Any list of tokens looks meaningful. Words that are expected to score high for a label can therefore be named beforehand (`targets`): the difference
+of their scores between that label's words and the others' is compared with as many random words of the vocabulary (`p`), and with words of random
+topics (`p_topic`). Random words have little in common, while
 targets do, and words of one topic move together whatever the topic: with topics that have nothing to do with the labels
 `p` was below 0.05 three times as often as it should be and `p_topic` at most one and a half times (docs/lens.md).
 
-It misleads: only the last layer was trained to be read this way, and early layers may hold what the lens cannot show
+Limits: only the last layer was trained to be read this way, and early layers may hold information that the lens does not show
 (Belrose et al. 2023, the tuned lens, fit a map for each layer). In a post-norm model (BERT) a head's update is added to
 the stream without the norm that follows; a norm of the attention's output (Gemma 2) is left out.
 
@@ -56,7 +56,7 @@ TESTED = [
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LogitLensResult(Result):
-    """What marked words read as.
+    """Logit-lens scores of marked words.
 
     A score is a log probability (natural logarithm) where the model has an output head, else a cosine (-1 to 1). Ranks
     begin at 0. The stream's `layer` is the block that it comes before, `n_layers` being the end. Labels count alike
@@ -67,7 +67,7 @@ class LogitLensResult(Result):
         suite: Name of the suite.
         how: `output head` or `nearest embeddings`.
         n_words: Marked words of each label.
-        missing: Marked words left out because they have no vector, or no word at the position asked for.
+        missing: Marked words left out because they have no vector, or no word at the requested position.
         n_shuffles: Random sets of words that targets were compared with.
         seed: The seed of these.
         stream: The highest tokens of each `label` and `layer`, by `rank`: `token`, and its mean `score` over the words
@@ -78,9 +78,9 @@ class LogitLensResult(Result):
             other labels' words, by `rank`: `token`, and the `difference`. Chosen for being large: no evidence.
         sentences: For every marked word (`sentence`, its index in the suite; `label`; `text`) and `layer` the highest
             `token` and its `score`.
-        targets: How far targets stand out: one row per `label`, `kind`, `layer` and `head` (empty for the stream), with
-            `n_words`, `n_targets`; `effect`, by how much the label's targets stand (or rise) above the mean word of the
-            vocabulary, less the same for the other labels' words, so that 0 is no more than any word; its 95% interval
+        targets: Tests of the targets: one row per `label`, `kind`, `layer` and `head` (empty for the stream), with
+            `n_words`, `n_targets`; `effect`, the score (or rise) of the label's targets above the mean word of the vocabulary, minus the
+            same at the other labels' words, so that 0 is no more than any word; its 95% interval
             over groups (`low`, `high`; NaN where the label or all others have fewer than five groups); `p` against
             random words, one-sided, `p_fwer` over all rows of the kind and `q` (Benjamini-Hochberg); `p_topic` against
             random topics, and `p_topic_family`. Without targets there are no rows.
@@ -122,7 +122,7 @@ def logit_lens(
         heads: Heads whose updates are read; by default all of the blocks in `layers`, and none of an empty list, which
             is faster.
         layers: Layers of the stream, 0 to `n_layers`; all by default.
-        targets: For some labels, words that should stand high there, fixed before looking at the lists. Words that are
+        targets: For some labels, words that are expected to score high there, fixed before reading the lists. Words that are
             not one token are left out.
         k: Tokens in each list.
         labels: Read only words of these; all by default.
@@ -204,7 +204,7 @@ def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 class _Reader:
-    """Reads all marked words, layer by layer, and keeps what the tables say."""
+    """Reads all marked words, layer by layer, and keeps the numbers of the tables."""
 
     def __init__(self, readout: Readout, examples: Examples, asked: Targets, k: int) -> None:
         self.readout, self.examples, self.asked = readout, examples, asked
@@ -271,7 +271,7 @@ class _Reader:
         z: Float[ndarray, "head word d_head"] | None = None,
         W_O: Float[Tensor, "head d_head d_model"] | None = None,
     ) -> "_Read":
-        """Scores, or by how much they rise with each head, some words and heads at a time."""
+        """Scores, or their rise with each head, some words and heads at a time."""
         stream, shares = torch.from_numpy(vectors).to(self.device), self.shares
         n_words, n_tokens, n_places = len(stream), self.readout.n_tokens, 1 if z is None else len(z)
         shape = (n_places, len(shares), n_tokens)
@@ -304,7 +304,7 @@ class _Reader:
         columns: Mapping[str, Float[Tensor, "place label token"]],
         **also: str,
     ) -> None:
-        """The highest tokens of each place and label, and what is told of them."""
+        """The highest tokens of each place and label, with their numbers."""
         ids = by.topk(self.k).indices
         place = np.indices(ids.shape).reshape(3, -1)
         frame = pd.DataFrame(
@@ -324,7 +324,7 @@ class _Reader:
         return {"label": np.array(self.examples.labels)[code], "layer": layer, "head": head}
 
     def _compare(self, kind: Kind, layer: int, heads: list[Any], read: "_Read") -> None:
-        """What the words of each label read as, less the mean of the other labels."""
+        """Mean scores at the words of each label, minus the mean of the other labels."""
         n_labels = read.means.shape[1]
         others = (read.means.sum(1, keepdim=True) - read.means) / (n_labels - 1)
         above = read.means - others
@@ -369,7 +369,7 @@ class _Reader:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    """What a layer, or each of some heads in it, reads as.
+    """Scores of a layer, or of each of some heads in it.
 
     Attributes:
         before: Mean score of the stream over the words of each label.

@@ -1,8 +1,7 @@
-"""Chance for pushes: labels dealt out anew, and other directions of the same space.
+"""Null distributions of contributions: permuted labels, and random directions of the same space.
 
-A push that separates two classes is compared with what shuffled labels separate, and a push along one direction with
-pushes along random ones. Each is compared with its own null (`p`) and, in units of its null's spread, with the
-largest of all (`p_fwer`), so that the best of many heads is not flattered.
+A contribution that separates two classes is compared with permuted labels, and one along a direction with those along random ones. Each is compared
+with its own null (`p`) and, in units of its null's spread, with the largest of all (`p_fwer`), which corrects for the number of heads.
 """
 
 import numpy as np
@@ -32,12 +31,12 @@ def against_shuffled(
     seed: int,
     n_shuffles: int = 2000,
 ) -> PValues:
-    """Do classes differ more, in the right direction, than shuffled ones do?
+    """Tests whether classes differ more, in the expected direction, than permuted ones.
 
-    Labels change hands within groups that have both, and among whole groups that have one, as in `stats.label_permutation`.
+    Labels are permuted within groups that have both, and among whole groups that have one, as in `stats.label_permutation`.
 
     Args:
-        values: Pushes.
+        values: Contributions.
         codes: 1 for the positive class, 0 for the negative one.
         groups: Group of each word.
         seed: Fixes the shuffles.
@@ -71,8 +70,8 @@ def random_readers(
 ) -> Float[ndarray, "draw d_model"]:
     """Readers of random directions, in the direction's own metric.
 
-    They vary as the words' vectors do within their classes: with the covariance of all words, the difference between
-    classes, if it is large, would be in every random direction too.
+    They have the covariance of the words' vectors within their classes: with that of all words, a large difference between classes would be in
+    every random direction too.
     """
     rng = np.random.default_rng(seed)
     centred = vectors.copy()
@@ -87,7 +86,7 @@ def random_readers(
 def bars_of_random(
     steps: Float[ndarray, "part d_model"], readers: Float[ndarray, "draw d_model"], level: float
 ) -> Float[ndarray, " part"]:
-    """How far each part must step to go further than the best of all goes along random directions, in all but a share `level` of them."""
+    """The step of each part that exceeds the largest of all parts along random directions, in all but a share `level` of them."""
     found = np.abs(steps @ readers.T)
     spread = np.maximum(np.sqrt((found**2).mean(axis=1)), EPSILON)
     return spread * np.quantile((found / spread[:, None]).max(axis=0), 1 - level, method="higher")
@@ -98,7 +97,7 @@ def against_random(
     steps: Float[ndarray, "part d_model"],
     readers: Float[ndarray, "draw d_model"],
 ) -> PValues:
-    """Do parts step further along the direction than along random ones, which may point either way?
+    """Tests whether parts step further along the direction than along random ones of either sign.
 
     Args:
         along: How far they step along the direction.

@@ -1,24 +1,22 @@
-"""Collects: does a head move a word along the directions of the very words that it is linked to?
+"""OV alignment: whether a head moves a word along the OV images of the words that it is linked to.
 
-If a head lets *creature* collect *fluffy* and *blue*, what it adds to *creature* points where the value-up images of
-*fluffy* and *blue* point in that head (`W_O W_V e(fluffy)`, see `images`), more than where those of adjectives from other
-sentences do. Compared are sentences of one group, with the same noun in the same frame but other adjectives, so that
-neither the noun nor anything around it explains a difference. Each sentence gives, for every head, the mean cosine of its
-update to the images of its own adjectives less the mean cosine to those of the others'.
+If a head lets *creature* collect *fluffy* and *blue*, its update at *creature* is aligned with the OV images of *fluffy* and *blue* in that head
+(`W_O W_V e(fluffy)`, see `ov_images`), more than with those of adjectives from other sentences. The compared sentences form one group, with the same
+noun in the same frame but other adjectives, so that neither the noun nor its context explains a difference. Each sentence gives, for every head, the
+mean cosine of its update with the OV images of its own adjectives minus that with those of the others.
 
-That difference alone says nothing. An update is the attention-weighted sum of images of what is attended to, so any attention above zero
-puts own words' images into it: heads of models that were never trained, and heads that attend to everything alike, have it. What a head has
-beyond that is its difference less the same
+That difference alone is no evidence. An update is the attention-weighted sum of OV images, so any attention above zero causes one: heads of
+never-trained models and of uniform attention have it. The excess of a head is its difference minus the same
 
-- under uniform attention, with its own values (is it what it attends to?);
-- under the attention of the other heads of its layer, with its own values, the mean (does it attend there more than its neighbours?);
-- with its own attention, through the values and outputs of the other heads against their images, the mean (do its values fit its attention?).
+- under uniform attention, with its own values (does it depend on what the head attends to?);
+- under the attention of the other heads of its layer, with its own values, the mean (does it attend there more than the other heads?);
+- with its own attention, through the values and outputs of the other heads against their OV images, the mean (do its values match its attention?).
 
 The effect is the smallest of the three, and all must be above zero (an intersection-union test). Its t must exceed that of every head of models
-with random weights, and that of every pair of one head's attention and another's values of the same model: among as many some fit by chance.
+with random weights, and that of every pair of one head's attention and another's values of the same model: among so many some match by chance.
 
-A decoder sees only words to the left, an image is that of the bare word at the head's layer, and a head that writes what its
-keys have gathered, rather than what they are, is not found this way. Cost: a pass, and `layers * heads**2` small products for every word; once more
+A decoder attends to earlier words only, an OV image is that of the bare word at the head's layer, and a head that writes contextual information of
+its keys is not found this way. Time: a pass, and `layers * heads**2` small products for every word; once more
 for every random-weight model.
 """
 
@@ -53,33 +51,34 @@ ROUNDING = 1e-5  # of a cosine
 
 
 class NoImages(HeadwiseError):
-    """The tokenizer writes words with several tokens, and only a single one has an image."""
+    """The tokenizer writes words with several tokens, and only a single token has an OV image."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OVAlignmentTestResult(Result):
-    """What each head collects.
+    """The OV alignment of each head.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
-        relation: The link between a word and those that it may collect.
+        relation: The link between a word and its dependents.
         heads: Every head.
-        cosines: Mean cosine of each head's update at a word to the images of the words that it is linked to, `[head, word]`; and
-        others: to those of the other sentences of its group.
+        cosines: Mean cosine of each head's update at a word with the OV images of its linked words, `[head, word]`; and
+        others: with those of the other sentences of its group.
         groups: Group of each word, as an index.
         sentences: Sentence of each word.
-        left_out: Linked words that are several tokens, so that they have no image.
+        left_out: Linked words that are several tokens, so that they have no OV image.
         cases: Words, and
         clusters: groups of them.
         critical: What a t must exceed to be above zero with 5% error over all heads.
-        n_controls: Models with random weights that were asked the same, and
+        n_controls: Models with random weights that were tested in the same way, and
         why_not: why there are none.
         random_t: Largest t of a head of these, and
         mismatched_t: of the attention of one head with the values of another one of its layer.
-        table: One row per head: `name`, `layer`, `head`; mean `own` and `others` cosine (-1 to 1) and their `difference`; what that has beyond the same
-            under uniform attention (`over_uniform`), under its neighbours' attention (`over_attention`) and through its neighbours' values
-            (`over_values`); the smallest of these, `effect`, with its 95% interval over groups (`low`, `high`), `se` and `df`; the smallest `t` of the
+        table: One row per head: `name`, `layer`, `head`; mean `own` and `others` cosine (-1 to 1) and their `difference`; its excess over the
+            same under uniform attention (`over_uniform`), under the attention of the other heads of the layer (`over_attention`) and through
+            their values (`over_values`); the smallest of these, `effect`, with its 95% interval over groups (`low`, `high`), `se` and `df`;
+            the smallest `t` of the
             three; their largest one-sided sign-flip `p` over groups, `p_fwer` (over all heads and all three) and `q_fdr`; `wins`, the share
             of words of which own is larger; `control`, the largest effect of a head of the controls, and `control_t`, the largest t.
     """
@@ -104,7 +103,7 @@ class OVAlignmentTestResult(Result):
 
     @property
     def collecting(self) -> list[str]:
-        """Heads that pass the test over all heads and go beyond every control, strongest first; `evidence.collects` also asks by how much."""
+        """Heads that pass the test over all heads and exceed every control, strongest first; `evidence.collects` also requires a minimum effect."""
         t = self.table.sort_values(by="effect", ascending=False)
         # NaN without random weights: what was not controlled was not shown.
         found = (t["p_fwer"] < LEVEL) & (t["t"] > np.maximum(self.mismatched_t, self.random_t))
@@ -119,14 +118,14 @@ def ov_alignment_test(
     *,
     n_controls: int = N_RANDOM,
 ) -> OVAlignmentTestResult:
-    """Measures for every head whether words move along the images of what they are linked to.
+    """Tests for every head whether words move along the OV images of their linked words.
 
     Args:
         model: A model of one stack.
         suite: Sentences with links; in every group the same governor with other dependents.
         relation: The link, from a dependent (the adjective) to its governor (the noun), whose update is read.
         seed: Fixes flips and random weights.
-        n_controls: Models with random weights that are asked the same; without any no head is said to collect.
+        n_controls: Models with random weights that are tested in the same way; without any no head can be a yes.
 
     Raises:
         HeadwiseError: A model of two stacks or of one head a layer, an unknown relation, or no group in which sentences differ in such words.
@@ -135,7 +134,7 @@ def ov_alignment_test(
     if len(model.stacks) == 2 or model.n_heads < 2:
         what = "an encoder-decoder" if len(model.stacks) == 2 else "a model of one head a layer"
         raise HeadwiseError(
-            f"{model.name} is {what}, and what heads collect is read in models of one stack, against the other heads of the layer. Load its "
+            f"{model.name} is {what}, and OV alignment is tested in models of one stack, against the other heads of the layer. Load its "
             "encoder or another model."
         )
     if relation not in suite.relations:
@@ -152,7 +151,7 @@ def ov_alignment_test(
     own, mismatched = _own(difference, clusters), _mismatched(difference, clusters)
     few, grown = asked.few(seed)
     controls: list[tuple[float, float]] = []
-    why_not = "" if n_controls else "none was asked for"
+    why_not = "" if n_controls else "none was requested"
     for i in range(n_controls):
         try:
             twin = random_like(model, seed + 1000 + i)
@@ -191,12 +190,12 @@ def ov_alignment_test(
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """Words whose updates are read, and of each the words that it is linked to and those of the others of its group.
+    """Words whose updates are read, with their linked words and those of the others of their group.
 
     Attributes:
         examples: The words.
-        said: Words that have an image.
-        own: Of each the words it is linked to.
+        said: Words that have an OV image.
+        own: The linked words of each.
         others: Those of the others.
         left_out: Words of several tokens.
     """
@@ -218,7 +217,7 @@ class _Asked:
         if every[2].sum() < 2:
             raise HeadwiseError(
                 f"{suite.name!r} has no group in which the same word has other dependents by {relation!r}, so there is nothing to compare with. "
-                "Tell a frame several times with other adjectives, in one group."
+                "Repeat a frame with other adjectives, in one group."
             )
         own, others, kept = _compared(
             [[index[w] for w in words if w in index] for words in linked], examples.groups
@@ -226,7 +225,7 @@ class _Asked:
         if kept.sum() < 2:
             raise NoImages(
                 f"{model.name} writes {len(said) - len(single)} of the {len(said)} words that others of {suite.name!r} are linked to with several tokens, and only a single "
-                "token has an image that a head would write of it; too few are left to compare. Choose shorter words, or another model."
+                "token has an OV image; too few are left to compare. Choose shorter words, or another model."
             )
         return _Asked(
             examples=examples.where(kept),
@@ -237,7 +236,7 @@ class _Asked:
         )
 
     def few(self, seed: int) -> tuple["_Asked", float]:
-        """Words of some whole groups, no more than models with random weights are asked, and by what their t is to be multiplied (see `controls`)."""
+        """Words of some whole groups, no more than models with random weights are tested on, and the factor of their t (see `controls`)."""
         kept = whole_groups(self.examples.groups, seed)
         chosen = replace(
             self,
@@ -248,7 +247,7 @@ class _Asked:
         return chosen, float(np.sqrt(len(kept) / kept.sum()))
 
     def cosines(self, model: Model) -> Float[ndarray, "kind layer pattern head word"]:
-        """To own words' images and to others', for the attention of every head of a layer with the values of every head.
+        """With the OV images of own and of others' words, for the attention of every head of a layer with the values of every head.
 
         The last pattern is uniform attention. On the diagonal is what the model does.
         """
@@ -287,7 +286,7 @@ class _Asked:
 
 @dataclass(frozen=True, eq=False)
 class _Matched:
-    """What heads have beyond the same with something of theirs exchanged.
+    """Excess of heads over mismatched attention and values.
 
     Attributes:
         excesses: Over each of `EXCESSES`.
@@ -305,7 +304,7 @@ class _Matched:
 def _beyond(
     layer: Float[ndarray, "pattern head word"],
 ) -> Float[ndarray, "excess other head word"]:
-    """Of the attention of each head with the values of each: beyond uniform attention, and beyond the others that share its values, or its attention."""
+    """Excess for the attention of each head with the values of each: over uniform attention, and over the others with its values, or with its attention."""
     n = layer.shape[1]
     real = layer[:n]
     return np.stack([
@@ -316,7 +315,7 @@ def _beyond(
 
 
 def _own(difference: Float[ndarray, "layer pattern head word"], clusters: Clusters) -> _Matched:
-    """What heads have, with their own attention and values."""
+    """Heads with their own attention and values."""
     of_layer = [np.diagonal(_beyond(layer), axis1=1, axis2=2) for layer in difference]
     excesses = np.concatenate([x.transpose(0, 2, 1) for x in of_layer], axis=1)
     t, effect, each = _least(excesses, clusters)

@@ -1,7 +1,7 @@
-"""What each head would write if it attended to one bare word: the word's value-up image, `W_O W_V e(word)`.
+"""OV images: what each head would write if it attended to one bare word, `W_O W_V e(word)`.
 
 The embedding of the word is put in as the stream before a block, so whatever norm stands there is passed, with the
-scale that the embedding gives it. What a stream of zeros would give (biases) is taken away.
+scale that the embedding gives it. What a stream of zeros would give (biases) is subtracted.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def token_of(model: Model, word: str) -> int:
         own = len(_tokens(model, word))
         what = "does not know" if own == 1 else f"writes with {own} tokens"
         raise HeadwiseError(
-            f"The embedding of {word!r} is asked for, which {model.name} {what}; expected a word that is one token. Choose another."
+            f"The embedding of {word!r} is needed, which {model.name} {what}; expected a word that is one token. Choose another."
         )
     return token
 

@@ -1,12 +1,13 @@
-"""Is a step one direction: from king to queen as from uncle to aunt, and from actor to actress?
+"""Transfer of a step between fields: from king to queen as from uncle to aunt, and from actor to actress.
 
 The words of a minimal pair differ in one respect. The mean step between them, of the pairs of one field, is a direction
 (`directions.from_pairs`). Pairs of the same field that it was not fitted on (each word pair is left out in turn) and those of
 other fields are measured along it: how often the step goes the right way, how far, and at what angle.
 
-Two controls are measured the same, each along steps of its own: models with random weights, and the model with uniform attention, whose steps are
-those of the words' embeddings with the sentence's mean mixed in. A field goes along the step if its mean step is above zero by sign flips
-over word pairs (the largest of all layers and fields), longer than along random directions, of a larger t than in every model with random
+Two controls are measured in the same way, each along steps of its own: models with random weights, and the model with uniform attention, whose steps
+are
+those of the words' embeddings with the sentence's mean mixed in. A field follows the step if its mean step is above zero by a sign-flip test over
+word pairs (maximum over all layers and fields), longer than along random directions, of a larger t than in every model with random
 weights, and further than under uniform attention.
 """
 
@@ -54,7 +55,7 @@ N_CONTROLS = 5  # models with random weights
 
 @dataclass(frozen=True, eq=False, repr=False)
 class TransferTestResult(Result):
-    """How far steps of several fields go along that of one.
+    """Steps of several fields along that of one.
 
     Attributes:
         model: Name of the model.
@@ -62,15 +63,16 @@ class TransferTestResult(Result):
         source: The field that the direction is of.
         fields: All fields, the source first.
         direction: Of the source's pairs, at the chosen layer.
-        layer: The layer at which left-out pairs of the source lie closest to the direction (mean cosine), so that other fields have no part in
-            choosing it.
+        layer: The layer at which left-out pairs of the source lie closest to the direction (mean cosine), so that other fields do not
+            influence the choice.
         n_pairs: Word pairs by field.
-        n_controls: Models with random weights that were measured the same, and
+        n_controls: Models with random weights that were measured in the same way, and
         why_not: why there are none.
         table: One row per `layer` and `field`: `pairs` of sentences and `words`, pairs of words; `right`, how often a step goes the right
             way, with its 95% interval over word pairs (`right_low`, `right_high`; chance is 0.5); `step`, how far it goes, in steps of the direction, with
             its interval (`low`, `high`) and `t`; mean `cosine` to the direction; one-sided sign-flip `p` over word pairs, `p_fwer` over all layers and
-            fields; `p_random`, the share of random directions, which vary as the words do, along which the mean step is as long or longer; `control_t`, the
+            fields; `p_random`, the share of random directions, with the covariance of the words, along which the mean step is as long or
+            longer; `control_t`, the
             largest t of any field at any layer of a model with random weights; `uniform`, the step in the model with uniform attention, `excess`, how much further
             it goes in the model as it is, with its interval (`excess_low`, `excess_high`) and `excess_p_fwer`.
     """
@@ -93,10 +95,10 @@ class TransferTestResult(Result):
         return t[(t["field"] == field) & (t["layer"] == at)].iloc[0]
 
     def said(self, field: str) -> str:
-        """Whether a field goes along the step: yes, no or inconclusive, by the rule of the module.
+        """Whether a field follows the step: yes, no or inconclusive, by the rule of the module.
 
-        `no` if its step is within the smallest effect of interest of nothing, simultaneously over layers and fields; with fewer than 20 pairs of sentences or 10 word pairs
-        it cannot be told.
+        `no` if its step lies within the smallest effect of interest around zero, simultaneously over layers and fields; inconclusive with
+        fewer than 20 pairs of sentences or 10 word pairs.
         """
         at = self.table.columns.get_indexer(list(NUMBERS))
         rows = (self.table["field"] == field) & (self.table["layer"] == self.layer)
@@ -184,7 +186,7 @@ class _Measured:
         groups: Word pair of each pair.
         along: In steps of the source; a pair of the source along the others only.
         cosine: With the same.
-        length: Of the mean step of the source; 0 where nothing sets the words apart.
+        length: Of the mean step of the source; 0 where the words coincide.
     """
 
     steps: Float[ndarray, "layer pair d_model"]
@@ -218,7 +220,7 @@ def _random_weights(
             found = mean_of(own.along[:, chosen], Clusters.of(own.groups[chosen]))
             t = np.divide(found.value, found.se, out=np.zeros_like(found.value), where=found.se > 0)
             largest = float(np.nanmax([largest, np.nan_to_num(t).max()]))
-    return largest, n, "" if n else "none was asked for"
+    return largest, n, "" if n else "none was requested"
 
 
 def _table(
@@ -361,7 +363,7 @@ def _readers(
     n: int,
     seed: int,
 ) -> Float[ndarray, "draw d_model"]:
-    """Random directions that vary as the words do; within each side of the pairs."""
+    """Random directions with the covariance of the words, within each side of the pairs."""
     direction = Direction.of(
         model, steps.mean(axis=0), positive="ahead", negative="behind", layer=layer
     )

@@ -1,4 +1,4 @@
-"""Matters: what becomes of a model's behaviour when heads are ablated, patched or steered."""
+"""Matters (ablation): the effect of ablation, patching and steering on a model's behaviour."""
 
 import lazy_loader
 

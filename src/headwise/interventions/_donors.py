@@ -1,9 +1,8 @@
-"""Reference tokens: what a mean is taken over, and whose vector is put in another's place.
+"""Reference tokens: those over which a mean is taken, or one of whose vectors replaces an activation.
 
-The narrowest that there are in at least one other sentence: tokens at the same position of sentences of one group, if these are equally
+The narrowest set with a member in at least one other sentence: tokens at the same position of sentences of one group, if these are equally
 long (templates); else, of a token that is no word of the sentence, the same token; else words of the same part of speech; else all words of the suite, wherever they stand. A
-mean over the last is a mean over words of any kind, which a head may never give at such a place: `shares` says how often it
-is taken.
+mean over the last is a mean over words of any kind, which a head may never give at such a place: `shares` gives its frequency.
 """
 
 from collections.abc import Sequence
@@ -33,7 +32,7 @@ class StandIns:
         pool: The pool of each token, an index into `members`.
         members: Tokens of each pool.
         owner: The sentence of each token.
-        donor: Another token of the pool, of another sentence.
+        donor: The reference token of each token, in another sentence.
         shares: Share of tokens by what their pool is: `POSITION`, `SPECIAL`, `SPEECH` or `ALL`.
     """
 
@@ -47,13 +46,13 @@ class StandIns:
     def of(
         rows: Sequence[Row], owners: Sequence[int], groups: Int[ndarray, " sentence"], seed: int
     ) -> "StandIns":
-        """The narrowest pools in which every token meets another sentence.
+        """The narrowest pools in which every token has a member in another sentence.
 
         Args:
             rows: Tokens.
             owners: The sentence of each row.
             groups: The group of each sentence.
-            seed: Fixes the donors.
+            seed: Fixes the drawn reference tokens.
         """
         lengths = np.array([len(row.tokens) for row in rows])
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])

@@ -1,4 +1,4 @@
-"""Means over sentences with what is known about their error: one row per variant."""
+"""Mean effects over sentences with intervals and tests: one row per variant."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ Values = Float[ndarray, "variant sentence"]
 
 
 def worse(reading: Reading, values: Float[ndarray, "all_variants sentence"]) -> Values:
-    """By how much every variant is worse than the first: what it costs."""
+    """By how much every variant is worse than the first: its degradation."""
     change = values[1:] - values[0]
     return change if reading.rises else -change
 
@@ -21,7 +21,7 @@ def worse(reading: Reading, values: Float[ndarray, "all_variants sentence"]) -> 
 def turned(
     reading: Reading, values: Float[ndarray, "all_variants sentence"]
 ) -> Float[ndarray, " variant"]:
-    """Share of sentences of which the sign is another than in the first; NaN where it says nothing."""
+    """Share of sentences whose sign differs from that in the first; NaN where the sign has no meaning."""
     if not reading.flips:
         return np.full(len(values) - 1, np.nan)
     return np.asarray(((values[1:] > 0) != (values[0] > 0)).mean(axis=1))
@@ -33,16 +33,16 @@ def table_of(
     """Mean, interval over clusters and one-sided test of every variant, all of them one family.
 
     Args:
-        reading: What was measured.
+        reading: The metric.
         name: What the column of means is called.
         effects: Of every variant and sentence.
         clusters: Which cluster each sentence belongs to.
         seed: Fixes the flips.
 
     Returns:
-        Columns `metric`, the mean, `low` and `high` (95%), `se`, `t`, `p`, `p_fwer` (over all rows), `q_fdr`, `critical`, how many standard errors about
-        the mean hold all effects at once, and `bar`, what a t must exceed at 5% over the family. Of a metric that cannot but rise, as `kl`, the sign says nothing, and t and p are NaN; so they are with
-        fewer than 20 sentences or 10 clusters.
+        Columns `metric`, the mean, `low` and `high` (95%), `se`, `t`, `p`, `p_fwer` (over all rows), `q_fdr`, `critical`, how many standard
+        errors about the mean hold all effects at once, and `bar`, what a t must exceed at 5% over the family. For a metric that can only
+        rise, such as `kl`, t and p are NaN; so they are with fewer than 20 sentences or 10 clusters.
     """
     estimates = mean_of(effects, clusters)
     tests = max_t([Block(effects, clusters)], seed=seed)
@@ -71,7 +71,7 @@ def shares_of(effects: Values, clean: Float[ndarray, " sentence"], clusters: Clu
     ratio (linearised), not of the effect over a constant.
 
     Returns:
-        NaN where the clean metric is not above zero, by its interval if there is one: of what a model does not do, no share can be lost.
+        NaN where the clean metric is not above zero, by its interval if there is one: no share of it can be lost.
     """
     whole = mean_of(clean[None], clusters)
     mean = float(whole.value[0])

@@ -1,8 +1,7 @@
-"""Parts of a model that stay as they were in another run.
+"""Frozen parts: norm scales and MLP outputs held at their values in another run.
 
-A norm divides by how large its input is, so that whatever is added to the stream makes all else smaller. To ask what one addition does by
-itself, the scale is kept as it was in the clean model; the norm is then a linear map. An MLP that is kept gives what it gave there, whatever it is
-given now.
+A norm divides by how large its input is, so that whatever is added to the stream makes all else smaller. To isolate one addition, the scale is held
+at its value in the clean model; the norm is then a linear map. A frozen MLP returns its clean output, whatever its input.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -16,7 +15,7 @@ from headwise.model.model import Model
 
 
 class Frozen:
-    """Remembers parts of one pass and keeps them in others; each pass of a model calls a part once.
+    """Records parts of one pass and holds them in others; each pass of a model calls a part once.
 
     Attributes:
         model: The model.

@@ -66,7 +66,7 @@ class Pairs:
         wanted = tuple(usual) if asked is None else metrics.several(asked)
         if bad := [m for m in wanted if m in ("kl", "shift")]:
             raise HeadwiseError(
-                f"{bad[0]!r} is a distance from the intact model and does not say towards which sentence a patch moves it. Ask for "
+                f"{bad[0]!r} is a distance from the clean model and does not say towards which sentence a patch moves it. Ask for "
                 "'logit difference', 'log probability', 'margin' or 'contrast'."
             )
         answers = metrics.need_answers(wanted)
@@ -92,13 +92,13 @@ class Pairs:
         return metrics.bind(self.model, self.suite, base, self.metrics)
 
     def sides_of(self, mode: str) -> tuple[Prompts, Prompts]:
-        """What is run, and what is put in."""
+        """The side that is run, and the side that is patched in."""
         if mode == "noising":
             return self.clean, self.corrupted
         return self.corrupted, self.clean
 
     def other(self, mode: str, places: Sequence[Place]) -> Source:
-        """What some places are in the other sentences, for every token that has a counterpart there."""
+        """Activations at some places in the other sentences, for every token that has a counterpart there."""
         base, other = self.sides_of(mode)
         starts = starts_of(other.rows)
         index: list[Int[ndarray, " _"]] = []
@@ -128,7 +128,7 @@ class Pairs:
         Args:
             columns: What each variant is.
             modes: Noising, denoising.
-            found: For each mode and metric the values of the intact model and of every variant.
+            found: For each mode and metric the values of the clean model and of every variant.
             seed: Fixes intervals.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Whether the model needs what each ablation takes away: one rule for heads and for sets of heads."""
+"""Whether a head or a set of heads is needed: one rule for both."""
 
 from typing import TYPE_CHECKING
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
 
 
 def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
-    """Whether the model needs what each cut takes away.
+    """Whether the model needs each ablated head or set of heads.
 
-    `yes` if in every way the degradation is at least 5% of the clean metric, its p over all cuts and ways is below 5%, and its t is above that of
-    every cut in every control; `no` if in every way it lies within plus or minus 5%, simultaneously over cuts; else `inconclusive`, as everything is
+    `yes` if by every method the degradation is at least 5% of the clean metric, its p over all ablations and methods is below 5%, and its t is
+    above that of every ablation in every control; `no` if by every method it lies within plus or minus 5%, simultaneously over ablations; else
+    `inconclusive`, as everything is
     where the clean metric is not above zero, controls are missing (but for a no), or sentences or clusters are too few.
 
     Returns:
-        By name of the cut: `matters`; `matters_effect`, the share of the clean metric that is lost, averaged over the ways, with
+        By name: `matters`; `matters_effect`, the degradation as a share of the clean metric, averaged over the methods, with
         `matters_low`, the lowest, and `matters_high`, the highest end of their intervals; `matters_p`, the largest p; `matters_t`, the smallest
         t; `matters_control` and `matters_control_t`, the largest degradation (as a share of the clean metric of the model itself) and t in a control;
-        `matters_detectable`, the smallest share that would be a yes in four of five samples; `matters_negative`, whether ablating
-        it helps, by the same rule with the other sign; `matters_disagree`, whether the ways disagree; `matters_cases` and
+        `matters_detectable`, the smallest share that would be a yes in four of five samples; `matters_negative`, whether ablation improves
+        the metric, by the same rule with the other sign; `matters_disagree`, whether the methods disagree; `matters_cases` and
         `matters_clusters`.
     """
     name = metric or result.metrics[0]

@@ -1,8 +1,7 @@
-"""What is put in the place of an activation: vectors by token, read once and kept.
+"""Replacements of activations: vectors by token, read once and kept.
 
-A store holds what some sites were at every token of some rows. A source says for every token of the rows
-that are run which vector of a store takes its place: its pool's mean, its donor's, that of the same word in
-another sentence, or its own (which freezes it).
+A store holds what some sites were at every token of some rows. A source gives for every token of the rows that are run the vector that replaces it:
+the mean of its reference tokens, that of one reference token, that of the same word in another sentence, or its own (which freezes it).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ Place = tuple[str, Side, int]  # site, side, layer
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Vectors that take the place of others.
+    """Vectors that replace others.
 
     Attributes:
         vectors: By site, side and layer: `[vector, head, d_head]`, or `[vector, d_model]` of the residual stream.
@@ -42,7 +41,7 @@ class Source:
     def at(
         self, place: Place, rows: Sequence[int], n: int
     ) -> tuple[Float[Tensor, "row pos *rest"], Tensor]:
-        """What takes the place of some rows' vectors, padded to `n`, and where there is something."""
+        """Replacements of some rows' vectors, padded to `n`, and where there are any."""
         vectors = self.vectors[place]
         index = torch.full((len(rows), n), -1)
         own = self.index[is_of_target(place)]
@@ -92,7 +91,7 @@ def starts_of(rows: Sequence[Row]) -> Int[ndarray, " _"]:
 
 
 def by_row(index: Int[ndarray, " token"], rows: Sequence[Row]) -> list[Int[ndarray, " _"]]:
-    """An index of all tokens, cut into rows."""
+    """An index of all tokens, split into rows."""
     return np.split(index, starts_of(rows)[1:-1]) if rows else []
 
 
@@ -114,7 +113,7 @@ def check_budget(model: Model, prompts: Prompts, n_places: int, budget: int | st
     need = tokens * n_places * model.n_heads * model.d_head * model.dtype.itemsize
     if need > parse(budget):
         raise HeadwiseError(
-            f"Keeping what stands for what takes {readable(need)} ({tokens:,} tokens at {n_places} places of {model.name}), "
+            f"Keeping the replacements takes {readable(need)} ({tokens:,} tokens at {n_places} places of {model.name}), "
             f"more than the budget of {readable(parse(budget))}. Ask about fewer heads or sentences, pass "
             "method=['zero'], which keeps nothing, or a larger budget."
         )

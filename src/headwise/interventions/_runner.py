@@ -1,7 +1,7 @@
-"""The same sentences, run many times, each time with something else changed.
+"""Sweeps: the same sentences under many variants of a model.
 
-A variant is a set of changes: at a site, in a layer, of a head, something else is put in. A sweep runs every
-variant of every sentence and reads metrics of each. It is exact, and does no more than is needed: what is below
+A variant is a set of changes: at a site of a layer and a head the activation is replaced. A sweep runs every variant of every sentence and reads
+metrics of each. It is exact, and does no more than is needed: what is below
 the first change is computed once, variants that begin at the same layer share a batch, the output head runs
 only at positions that are read, an encoder is not run again for what is changed in the decoder.
 """
@@ -30,7 +30,7 @@ from .prompts import Prompts
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is put in at one place.
+    """The replacement at one place.
 
     Attributes:
         site: `z`, `q`, `k`, `v` or `residual`.
@@ -86,9 +86,9 @@ class Sweep:
     frozen: Frozen | None = None
 
     def run(
-        self, variants: Sequence[Variant], doing: str = "cutting heads"
+        self, variants: Sequence[Variant], doing: str = "ablating heads"
     ) -> list[Float[ndarray, "variant sentence"]]:
-        """Every metric of every sentence, of the intact model first and then of each variant."""
+        """Every metric of every sentence, of the clean model first and then of each variant."""
         shape = (1 + len(variants), len(self.prompts.sentences))
         values = [np.zeros(shape) for _ in self.readings]
         for numbers, seen in self.each(variants, doing):
@@ -100,9 +100,9 @@ class Sweep:
         return values
 
     def each(
-        self, variants: Sequence[Variant], doing: str = "cutting heads"
+        self, variants: Sequence[Variant], doing: str = "ablating heads"
     ) -> Generator[tuple[list[int], Seen]]:
-        """Every pass as it is made: numbers of its copies (0 is the intact model, then variants), and what was seen."""
+        """Every pass as it is made: numbers of its copies (0 is the clean model, then variants), and the tensors seen."""
         begins = [min((c.begins for c in v), default=(False, 0)) for v in variants]
         order = sorted(range(len(variants)), key=lambda i: begins[i])
         lengths = [len(row.tokens) for row in self.prompts.rows]
@@ -133,7 +133,7 @@ class Sweep:
     def _last(self) -> list[tuple[bool, int]]:
         """Where the last block begins, if it can be run for the positions that are read only.
 
-        That is in decoders of which nothing is read but what they say.
+        That holds for decoders whose output alone is read.
         """
         model = self.model
         if not model.is_causal or len(model.stacks) != 1 or model.dtype != torch.float32:
@@ -149,7 +149,7 @@ class Sweep:
         kept: "Mapping[tuple[bool, int], _Below]",
         intact: Seen,
     ) -> bool:
-        """Whether the last block says the same when it is run only where it is read; it is tried on every batch."""
+        """Whether the last block gives the same output when it is run only where it is read; every batch checks it."""
         if not self._last or intact.log_p is None or intact.first == 0:
             return False
         try:
@@ -275,7 +275,7 @@ def _chunks(
 def _altered(
     sweep: Sweep, rows: Sequence[int], n: int, changes: Sequence[tuple[int, Change]]
 ) -> Callable[[Tensor, Site], Tensor]:
-    """Puts in what each copy asks for."""
+    """Applies the changes of each copy."""
 
     def change_all(tensor: Tensor, _: Site) -> Tensor:
         altered = tensor.clone().unflatten(0, (len(rows), n))

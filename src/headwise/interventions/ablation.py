@@ -1,11 +1,10 @@
-"""Matters: what does it cost to take a head away?
+"""Matters (ablation): the effect of ablating a head or a set of heads.
 
-A head is cut before the output matrix: its `z` is replaced, and the model goes on. Three ways, as each alone can
-mislead: by zero; by the mean, so that what is always there stays; by the `z` of another sentence (resample), so that
-what flows is at least something that the model could have computed.
+A head is ablated before the output matrix: its `z` is replaced, and the forward pass continues. Three methods, as each alone can mislead: zero; the
+mean over reference tokens, which keeps what is constant; the `z` of one reference token of another sentence (resample), a value that the model does
+compute.
 
-Exact, and no more than is needed, see `sweep`. What a mean is taken over, and from where a `z` is resampled, is said
-in `standins`; what is measured, in `metrics`.
+Exact, and no more is computed than needed, see `_runner`. Reference tokens are those of `_donors`; the metrics are in `metrics`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,31 +42,30 @@ METHODS = ("zero", "mean", "resample")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AblationResult(Result):
-    """What it costs to cut each head, or each set of heads.
+    """The effect of ablating each head, or each set of heads.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
-        metrics: What was measured.
+        metrics: The metrics.
         says: What each metric is.
-        methods: The ways in which heads were cut.
-        positions: Where they were cut; everywhere if empty.
-        cuts: The heads of every cut by its name: a head's own, or that of a set.
+        methods: The methods of ablation.
+        positions: Where heads were ablated; everywhere if empty.
+        cuts: The heads that were ablated together, by name: a head's own, or that of a set.
         intact: The metric of every sentence of the clean, unmodified model, by metric.
         clean: One row per `metric`: its mean `value` in the clean model with its 95% interval (`low`, `high`).
-        costs: What cutting costs, `[method, cut, sentence]`, by metric: by how much the metric falls, and where damage raises it
-            by how much it rises.
+        costs: The degradation, `[method, cut, sentence]`, by metric: by how much the metric falls or, where damage raises it, rises.
         clusters: Which sentences are alike: by group, and in pairs by the words that differ, where these cross groups.
-        taken_over: Share of tokens by what their reference tokens are, of which the mean was taken and one of which was the donor: the
+        taken_over: Share of tokens by how their reference tokens were matched: the
             `same position of the same template`, the `same token that is no word of the sentence`, the `same part of speech`, or `all words of the suite`.
         n_split: Continuations of several tokens, whose log probabilities are summed.
-        controls: The same heads in models that cannot need them; None if none were asked or there are too few sentences for a yes.
+        controls: The same heads ablated in the controls; None if none were requested or there are too few sentences for a yes.
         table: One row per `metric`, `cut` and `method`, of single heads with `side`, `layer` and `head`: columns of `effects.table_of` for the mean
-            `cost` (one family are all cuts and ways of the metric); `p_helps`, the family-wise p of the opposite, that cutting helps; the cost
-            as a share of the clean metric (`share`, `share_low`, `share_high`, `share_se`; NaN where that is not above zero); `changed`, the
-            share of sentences after which another of right and wrong is likelier than before (NaN where a metric does not
-            say); `disagree`, whether the ways of this cut lead to different verdicts (cost above zero, below zero, or
-            neither, by the interval).
+            `cost` (one family are all ablations and methods of the metric); `p_helps`, the family-wise p that ablation improves the
+            metric; the degradation as a share of the clean metric (`share`, `share_low`, `share_high`, `share_se`; NaN where that is not
+            above zero); `changed`, the share of sentences in which the more probable one of right and wrong changes (NaN where a metric
+            has no sign); `disagree`, whether the methods lead to different verdicts (degradation above zero, below zero, or neither, by
+            the interval).
     """
 
     model: str
@@ -94,7 +92,7 @@ class AblationResult(Result):
         return t[chosen & (t["method"] == method)].iloc[0]
 
     def can(self, metric: str | None = None) -> bool:
-        """Whether the clean metric is above zero by its interval: of what the model cannot do, nothing can be lost."""
+        """Whether the clean metric is above zero by its interval; otherwise nothing of it can be lost."""
         return self.clean_value(metric)[1] > 0
 
     def clean_value(self, metric: str | None = None) -> tuple[float, float, float]:
@@ -104,7 +102,7 @@ class AblationResult(Result):
 
     @property
     def needed(self) -> list[str]:
-        """Cuts that the model needs, by the first metric and the rule of `evidence.matters`, strongest first."""
+        """Heads or sets that the model needs, by the first metric and the rule of `evidence.matters`, strongest first."""
         told = judged(self)
         effects = dict(zip(self.cuts, told["matters_effect"].to_numpy(float), strict=True))
         said = zip(self.cuts, told["matters"].tolist(), strict=True)
@@ -113,7 +111,7 @@ class AblationResult(Result):
     def grid(
         self, method: str, metric: str | None = None, side: str = ""
     ) -> Float[ndarray, "layer head"]:
-        """Mean cost of every head; NaN where a head was not cut."""
+        """Mean degradation of every head; NaN where a head was not ablated."""
         own = [(i, cut[0]) for i, cut in enumerate(self.cuts.values()) if cut[0].side == side]
         costs = self.costs[metric or self.metrics[0]][self.methods.index(method)].mean(axis=-1)
         shape = (1 + max(h.layer for _, h in own), 1 + max(h.head for _, h in own))
@@ -135,21 +133,21 @@ def ablate(
     budget: int | str = "4GiB",
     controls: int = N_CONTROLS,
 ) -> AblationResult:
-    """Cuts every head, one at a time, or sets of heads together, and measures what that costs.
+    """Ablates every head, one at a time, or sets of heads together, and measures the degradation.
 
     Args:
         model: Any model; one without an output head is measured by where words end.
-        suite: Minimal pairs, of which the clean sentences are asked, or any sentences, also as a list of texts.
-        metrics: What is measured, see `headwise.interventions.metrics.METRICS`; by default two that model and suite can give.
-        heads: Which heads, as (layer, head) or 'L2H8'; sets of them by name, each of which is cut as a whole; all heads, one
+        suite: Minimal pairs, of which the clean sentences are run, or any sentences, also as a list of texts.
+        metrics: The metrics, see `headwise.interventions.metrics.METRICS`; by default two that model and suite can give.
+        heads: Which heads, as (layer, head) or 'L2H8'; sets of them by name, each of which is ablated as a whole; all heads, one
             at a time, by default.
-        method: Ways of cutting, see the module.
-        positions: Where they are cut: `end`, a mark's label, `changed`, ... (see `places`); everywhere if empty.
+        method: Methods of ablation, see the module.
+        positions: Where they are ablated: `end`, a mark's label, `changed`, ... (see `places`); everywhere if empty.
         seed: Fixes whose `z` is resampled, and intervals.
-        batch_tokens: Most tokens in a batch, copies for every cut included.
-        budget: Most memory for what stands in for what is cut.
-        controls: Models with random weights in which the same heads are cut, beside the model with uniform attention (see
-            `ablation_controls`); 0 for no control at all, with which nothing is said to matter.
+        batch_tokens: Most tokens in a batch, copies for every ablation included.
+        budget: Most memory for the replacements.
+        controls: Models with random weights in which the same heads are ablated, beside the model with uniform attention (see `controls`);
+            with 0 there is no control, and no head can be a yes.
 
     Raises:
         HeadwiseError: An unknown metric, way, position or head, a metric that the model cannot give, no answers in the
@@ -166,14 +164,16 @@ def _cuts(
 ) -> dict[str, tuple[Head, ...]]:
     if isinstance(given, Mapping):
         if not given:
-            raise HeadwiseError("No set of heads was named; leave heads out to cut each of them.")
+            raise HeadwiseError(
+                "No set of heads was named; leave heads out to ablate each of them."
+            )
         return {name: tuple(heads.chosen(model, members)) for name, members in given.items()}
     return {head.name: (head,) for head in heads.chosen(model, given)}
 
 
 @dataclass(frozen=True, eq=False)
 class Ablation:
-    """A suite ready to have heads cut, as often as one likes.
+    """A suite prepared for repeated ablation.
 
     Attributes:
         model: The model.
@@ -181,9 +181,9 @@ class Ablation:
         prompts: The same as rows.
         asked: The metrics.
         readings: The same, bound to model and prompts.
-        methods: Ways of cutting.
+        methods: Methods of ablation.
         positions: Where.
-        pools: What tokens can stand for each other: of the rows, and of a decoder's own.
+        pools: Reference tokens: of the rows, and of a decoder's own.
         seed: Fixes intervals.
         batch_tokens: Most tokens in a batch.
         budget: Most memory.
@@ -236,13 +236,13 @@ class Ablation:
     def anew(
         self, model: Model, suite: Suite, asked: Sequence[AnyMetric], method: Sequence[str]
     ) -> "Ablation":
-        """The same of another model, or of other sentences."""
+        """The same for another model, or for other sentences."""
         return Ablation.of(
             model, suite, asked, method, self.positions, self.seed, self.batch_tokens, self.budget
         )
 
     def cut(self, cuts: Mapping[str, tuple[Head, ...]], controls: int) -> AblationResult:
-        """Cuts each of some sets of heads in every way, here and in as many random models."""
+        """Ablates each of some sets of heads by every method, here and in the controls."""
         values = self.values(cuts)
         clusters = self.prompts.clusters
         enough = len(clusters) >= MIN_TESTED_ITEMS and clusters.n >= MIN_TESTED_CLUSTERS
@@ -252,7 +252,7 @@ class Ablation:
     def values(
         self, cuts: Mapping[str, tuple[Head, ...]]
     ) -> list[Float[ndarray, "variant sentence"]]:
-        """Every metric of the unmodified model, and then of each cut in every way."""
+        """Every metric of the clean model, and then of each ablation by every method."""
         variants: list[Variant] = [
             tuple(Change("z", h.side, h.layer, h.head, method, self.positions) for h in members)
             for method in self.methods
@@ -271,7 +271,7 @@ class Ablation:
         return sweep.run(variants)
 
     def sources_of(self, layers: set[tuple[heads.Side, int]]) -> dict[str, Source]:
-        """What takes the place of every head's `z`."""
+        """The replacements of every head's `z`."""
         if set(self.methods) == {"zero"}:
             return {}
         wanted: list[_replacements.Place] = [("z", side, layer) for side, layer in sorted(layers)]

@@ -1,4 +1,4 @@
-"""Attribution patching: what every patch would do, from two passes and a gradient; then the truth about some.
+"""Attribution patching: first-order estimates of every patch from a gradient, and exact effects of some.
 
 To first order a patch moves the metric by its gradient times the difference of the two activations, summed over what is patched.
 That is cheap and can be wrong, most of all where softmaxes and norms saturate, so it serves to choose what to measure: the largest
@@ -41,12 +41,12 @@ GRADIENT_TOKENS = 1024  # in a batch: everything that the gradient passes throug
 
 @dataclass(frozen=True, eq=False, repr=False)
 class AttributionResult(Result):
-    """What every patch would do to first order, and what some of them do.
+    """First-order estimates of every patch, and exact effects of some.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
-        metric: What was measured.
+        metric: The metric.
         mode: `noising` or `denoising`.
         rank_top: Spearman's rank correlation of approximate and exact effects among the patches with the largest approximate ones.
         rank_sample: The same of a random sample of all: whether the filter can be trusted with what it left out.
@@ -233,7 +233,7 @@ def _gradient_times_difference(
 def _gradients(
     model: Model, prompts: Prompts, reading: Reading, places: Sequence[Place], rows: Sequence[int]
 ) -> tuple[dict[Place, Tensor], dict[Place, Tensor]]:
-    """What some places are, and the gradient of the metric there, of some rows."""
+    """Activations at some places of some rows, and the gradient of the metric there."""
     given = Given.of(model, prompts, rows)
     at: dict[Place, Tensor] = {}
     shown: dict[tuple[str, int], Tensor] = {}

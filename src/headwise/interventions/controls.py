@@ -1,12 +1,12 @@
-"""What ablating heads does to models that have learnt nothing, or attend to nothing in particular.
+"""Controls of ablation: models with random weights, and the model with uniform attention.
 
-A head may matter for want of a better reason: what it adds whatever it reads, or a suite whose right words a model without any training would
-prefer. So the same heads are ablated in models of the same shape with random weights and in the model itself with uniform attention, and a head
-is needed only if its degradation is more certain, in standard errors, than that of any head there.
+A head may matter for a trivial reason: a constant output, or a suite whose correct words a never-trained model prefers. The same heads are therefore
+ablated in models of the same shape with random weights and in the model itself with uniform attention, and a head is needed only if its degradation,
+in standard errors, exceeds that of every head there.
 
-It is run on fewer sentences, spread over all groups, and by zero and the mean only; a head's t is the smallest over the ways here and there,
-so that fewer ways ask more of a head, not less. As t grows with the root of the number of sentences, the t of controls is multiplied
-by the root of the ratio of the numbers; where it is chance and not a bias that made a control's t, this asks too much, too.
+It is run on fewer sentences, spread over all groups, and by zero and the mean only; a head's t is the smallest over the methods in model and
+controls, so that fewer methods make the rule stricter. As t grows with the root of the number of sentences, the t of controls is multiplied
+by the root of the ratio of the numbers; where a control's t is due to chance and not to a bias, this is too strict.
 """
 
 from collections.abc import Generator, Mapping
@@ -44,16 +44,16 @@ MASKED = -5000.0  # scores below are not attended to: masks are much lower and s
 
 @dataclass(frozen=True, eq=False)
 class AblationControls:
-    """The same heads, ablated in models that cannot need them.
+    """The same heads, ablated in the controls.
 
     Attributes:
         names: The controls.
         cases: Sentences of each.
         scale: By how much their t was multiplied for having fewer sentences.
-        methods: Ways in which heads were ablated there.
-        costs: Mean cost of every cut by every way, by metric.
+        methods: Methods of ablation there.
+        costs: Mean degradation of every ablation by every method, by metric.
         t: The same in standard errors, scaled.
-        why_not: Why there are none, if a control could not be made; nothing is then said to matter.
+        why_not: Why there are none, if a control could not be made; no head can then be a yes.
     """
 
     names: tuple[str, ...]
@@ -65,11 +65,11 @@ class AblationControls:
     why_not: str = ""
 
     def largest(self, metric: str, sign: int = 1) -> tuple[float, float]:
-        """Largest cost and largest t of all heads of all controls, each the smallest over the ways; NaN where there are none.
+        """Largest degradation and largest t of all heads of all controls, each the smallest over the methods; NaN where there are none.
 
         Args:
             metric: Name of the metric.
-            sign: -1 for what ablating helps most.
+            sign: -1 for what ablation improves most.
         """
         if metric not in self.t:
             return float("nan"), float("nan")
@@ -79,7 +79,7 @@ class AblationControls:
 
 @contextmanager
 def uniform_attention(model: Model) -> Generator[None]:
-    """Lets every head attend alike to all that it may attend to while the body runs the model."""
+    """Lets every head attend equally to all visible tokens while the body runs the model."""
 
     def even(scores: Tensor, site: Site) -> Tensor:
         return torch.where(scores > MASKED, 0.0, scores)
@@ -96,8 +96,8 @@ def control(
     """Ablates the same heads in random models and in the model with uniform attention.
 
     Args:
-        ablation: What was asked of the model itself.
-        cuts: The heads of every cut.
+        ablation: The ablation of the model itself.
+        cuts: The heads that are ablated together, by name.
         n_random: Models with random weights.
     """
     model = ablation.model
@@ -122,7 +122,7 @@ def control(
 
 @dataclass(frozen=True, eq=False)
 class _Costs:
-    """Of one control: sentences, and by metric the mean cost of every cut and its t."""
+    """One control: sentences, and by metric the mean degradation of every ablation and its t."""
 
     cases: int
     costs: dict[str, Float[ndarray, "method cut"]]
@@ -130,7 +130,7 @@ class _Costs:
 
 
 def _ways(ablation: "Ablation") -> tuple[str, ...]:
-    """Those of the ways that were asked that are run in controls, or the first of them."""
+    """Those of the requested methods that are run in controls, or the first of them."""
     return tuple(m for m in METHODS if m in ablation.methods) or ablation.methods[:1]
 
 
@@ -158,7 +158,7 @@ def _costs(ablation: "Ablation", model: Model, cuts: Mapping[str, tuple[Head, ..
 
 
 def spread(suite: Suite, prompts: Prompts, most: int) -> Suite:
-    """At most so many of the sentences (or pairs) that were asked, one after the other of every group."""
+    """At most so many of the tested sentences (or pairs), one after the other of every group."""
     rank = np.zeros(len(prompts.groups), dtype=int)  # of each sentence within its group
     for group in np.unique(prompts.groups):
         rank[prompts.groups == group] = np.arange((prompts.groups == group).sum())

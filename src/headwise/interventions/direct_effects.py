@@ -1,13 +1,13 @@
-"""Self-repair: what a head does by itself, beside what it costs to ablate it.
+"""Self-repair: the direct effect of a head, beside the total effect of its ablation.
 
-When a head is ablated, later components see something else and may make up for it, so the cost (the total effect) is less than what the head
-contributes. Its *direct* effect is measured with everything after it held at what it was in the clean model: attention, MLPs, and what every
-layer norm divides by. What the head wrote then reaches the end by itself, and where norms stand before the branches this is direct logit
-attribution. Direct less total is self-repair (McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect; Rushing and Nanda 2024,
-Explorations of self-repair); below zero, later components pass on more of what the head does than it writes itself.
+When a head is ablated, later components receive another input and may compensate, so the total effect is less than what the head contributes. Its
+*direct* effect is measured with everything after it held at its clean value: attention, MLPs, and the scale of every layer norm. Where norms stand
+before the branches this is direct logit
+attribution. Direct minus total effect is self-repair (McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect; Rushing and Nanda 2024,
+Explorations of self-repair); below zero, later components amplify what the head writes.
 
-Its direct effect *through MLPs* is the same with later MLPs run anew: what the head does without any later head. It may be far larger, since MLPs turn
-what heads gather into words.
+Its direct effect *through MLPs* is the same with later MLPs recomputed: the effect without any later head. It may be far larger, since MLPs act on
+what heads write.
 """
 
 from collections.abc import Sequence
@@ -42,13 +42,13 @@ Costs = dict[str, Float[ndarray, "cut sentence"]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DirectEffectResult(Result):
-    """What heads do by themselves.
+    """Direct and total effects of heads.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
-        method: How heads were cut.
-        total: Cost of every cut, `[head, sentence]`, by metric.
+        method: The method of ablation.
+        total: Degradation of every ablation, `[head, sentence]`, by metric.
         direct: The same with all later attention, MLPs and norms held.
         direct_through_mlps: The same with later attention and norms held, and MLPs run.
         table: One row per `metric` and head (`side`, `layer`, `head`): mean `total`, `direct` and `direct_through_mlps`, each with its 95% interval over
@@ -74,14 +74,14 @@ def direct_effects(
     batch_tokens: int | None = None,
     budget: int | str = "4GiB",
 ) -> DirectEffectResult:
-    """Cuts heads with and without the rest of the model answering.
+    """Ablates heads with the later components free, and with them held at their clean values.
 
     Args:
         model: Any model.
         suite: As in `headwise.ablate`.
         metrics: As in `headwise.ablate`.
         heads: Heads; all by default.
-        method: One way of cutting.
+        method: One method of ablation.
         seed: Fixes intervals and whose `z` is resampled.
         batch_tokens: Most tokens in a batch.
         budget: Most memory for activations that are kept.

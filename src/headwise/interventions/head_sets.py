@@ -1,14 +1,14 @@
-"""A set of heads as a whole: is it needed, and is it enough?
+"""Sets of heads: whether a set is needed, and whether it is sufficient.
 
-Ablated together, a set may cost more or less than its heads one by one. Beside it stand random sets of as many heads from the same
-layers, an unrelated suite, which shows whether the damage is specific, and the reverse: all other heads are ablated and
-only the set is kept. Wang et al. 2022 (faithfulness of a circuit); Miller, Chughtai and Saunders 2024 (what such a figure depends on).
+The degradation of a set may be more or less than the sum over its heads. Controls are random sets of as many heads from the same layers, an unrelated
+suite, which shows whether the damage is specific, and the reverse: all other heads are ablated and only the set is kept. Wang et al. 2022
+(faithfulness of a circuit); Miller, Chughtai and Saunders 2024 (what such a figure depends on).
 
-A random set may share heads with the set, since the question is whether this choice of heads is better than a choice by lot: only among
-all sets of as many heads in each layer is its rank a p value. Where there are not twenty such sets (a single head in a layer of eight), no rank could show
-anything at 5%, and they are drawn from all layers.
+A random set may share heads with the set, since the question is whether this choice of heads is better than a random one: only among
+all sets of as many heads in each layer is its rank a p value. Where there are not twenty such sets (a single head in a layer of eight), no rank is
+significant at 5%, and they are drawn from all layers.
 
-Cost: random sets are ablated on fewer sentences, the set beside them on the same ones.
+Time: random sets are ablated on fewer sentences, and the set is compared on the same ones.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,21 +48,22 @@ Sets = dict[str, tuple[Head, ...]]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class HeadSetResult(Result):
-    """What it costs to ablate a set of heads, and what it is worth to keep it.
+    """The effect of ablating a set of heads, and of keeping only it.
 
     Attributes:
         heads: The set.
-        methods: How heads were ablated.
-        ablation: Every cut on all sentences: `set`, `kept` (all others ablated), `all`, and each head by itself.
+        methods: The methods of ablation.
+        ablation: Every ablation on all sentences: `set`, `kept` (all others ablated), `all`, and each head by itself.
         random_from: Where random sets were drawn: from `the same layers`, or `all layers`.
-        random: Mean cost of every random set, by metric.
+        random: Mean degradation of every random set, by metric.
         unrelated: The set ablated for the unrelated suite, if one was given.
-        table: One row per `metric` and `method`: mean `cost` of the set with its 95% interval over clusters (`low`, `high`), the cost as a `share` of
-            the clean metric (`share_low`, `share_high`, `share_se`), the one-sided p that it costs anything (`p_cost`); `sum_of_parts`, and how much more the set costs than that (`excess`, with its
-            interval); on the sentences of random sets (`random_cases`) the mean (`random`) and largest (`random_max`) of their
-            costs (`random_sets` of them), `times`, the set's cost there over that mean, and `p_random`, its rank among them; `unrelated`, what
-            the set costs there in the same metric (NaN if it was not measured), `unrelated_share` that as a share of the clean metric there; `restored`, 1
-            less the cost of keeping only the set over that of ablating every head (`all`), with its interval, and
+        table: One row per `metric` and `method`: mean `cost` of the set with its 95% interval over clusters (`low`, `high`), the degradation
+            as a `share` of the clean metric (`share_low`, `share_high`, `share_se`), the one-sided p that it is above zero (`p_cost`);
+            `sum_of_parts`, and the degradation beyond that (`excess`, with its interval); on the sentences of random sets
+            (`random_cases`) the mean (`random`) and largest (`random_max`) of their degradations (`random_sets` of them), `times`, that
+            of the set there over that mean, and `p_random`, its rank among them; `unrelated`, the degradation there in the same metric
+            (NaN if it was not measured), `unrelated_share` that as a share of the clean metric there; `restored`, 1 minus the degradation
+            when only the set is kept over that of ablating every head (`all`), with its interval, and
             `restored_random`, its mean for random sets.
     """
 
@@ -102,12 +103,12 @@ def ablate_set(
 
     Args:
         model: Any model.
-        suite: As in `headwise.ablate`; not the sentences by which the set was found.
+        suite: As in `headwise.ablate`; not the sentences on which the set was selected.
         heads: The set.
         metrics: As in `headwise.ablate`.
-        method: Ways of ablation, all by default.
+        method: Methods of ablation, all by default.
         n_random: Random sets; the smallest `p_random` is 1 / (n_random + 1). All there are, if there are fewer.
-        n_random_kept: Of how many of them everything else is ablated.
+        n_random_kept: For how many of them everything else is ablated.
         random_cases: Most sentences on which random sets are ablated, spread over groups.
         unrelated: Sentences of another question.
         seed: Fixes random sets, whose `z` is resampled, and flips.
@@ -147,14 +148,14 @@ def ablate_set(
 
 @dataclass(frozen=True, eq=False)
 class _Costs:
-    """Mean costs of cuts, by one metric, on as many sentences."""
+    """Mean degradations of ablations, by one metric, on as many sentences."""
 
     names: tuple[str, ...]
     values: Float[ndarray, "method cut"]
     cases: int
 
     def of(self, kind: str) -> Float[ndarray, "method chosen"]:
-        """Of cuts of a name, or of a name and a number."""
+        """Those of one name, or of a name and a number."""
         return self.values[:, [name.partition(" ")[0] == kind for name in self.names]]
 
 
@@ -231,7 +232,7 @@ def _row(
     chosen: Sequence[Head],
     beside: _Costs,
 ) -> dict[str, object]:
-    """One metric and way of ablation."""
+    """One metric and method of ablation."""
     clusters = ablation.clusters
     costs = dict(zip(ablation.cuts, ablation.costs[metric][k], strict=True))
     mean = {name: float(cost.mean()) for name, cost in costs.items()}

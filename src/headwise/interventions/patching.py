@@ -1,8 +1,8 @@
-"""Matters, in minimal pairs: which activation makes the difference between two sentences?
+"""Activation patching in minimal pairs: which activations carry the difference between two sentences.
 
-Activation patching puts what a site was in one sentence of a pair in its place in the other. *Noising* runs the clean sentence
-and puts in what the corrupted one has: what breaks is necessary. *Denoising* runs the corrupted sentence and puts in
-what the clean one has: what is mended is sufficient. Both are measured on one scale, the share of the difference between
+Activation patching replaces an activation of one sentence of a pair by that of the other. *Noising* patches corrupted activations into the clean run
+and tests necessity. *Denoising* patches clean activations into the corrupted run and tests sufficiency. Both are measured on one scale, the share of
+the difference between
 the two sentences that moves, and need not agree: two heads that do the same are each sufficient and neither is
 necessary.
 
@@ -37,12 +37,12 @@ SITES = ("residual", "z", "q", "k", "v")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PatchResult(Result):
-    """What moves when activations of one sentence are put into another.
+    """Effects of patching activations of one sentence into another.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
-        metrics: What was measured.
+        metrics: The metrics.
         says: What each metric is.
         clean: The metric of every clean sentence, by metric.
         corrupted: The metric of every corrupted sentence.
@@ -51,8 +51,9 @@ class PatchResult(Result):
         groups: Group of each pair, as an index.
         table: One row per `metric`, `mode` and patch (`site`, `side`, `layer`, `head`, `position`), with the mean `effect`
             in the metric's unit and the other columns of `effects.table_of` (a family are all patches of metric and mode); `share`, the mean effect over the mean difference between clean and
-            corrupted: 1 if it makes all the difference; `changed`, the share of pairs in which another of right and wrong
-            becomes likelier; `pairs`, how many have the position (others count with an effect of 0). `head` is a key-value head at `k` and `v`, and missing at `residual`; `position` is a role
+            corrupted: 1 if it makes all the difference; `changed`, the share of pairs in which the more probable one of right and wrong
+                changes; `pairs`, how many have the position (others count with an effect of 0). `head` is a key-value head at `k` and
+                `v`, and missing at `residual`; `position` is a role
             (`headwise.interventions.token_roles`), or empty for everywhere.
     """
 
@@ -94,10 +95,10 @@ def patch(
         site: `residual` (layer by position), or `z`, `q`, `k`, `v` (layer by head). Under grouped queries `k` and `v` have
             fewer heads, each of which serves several query heads.
         mode: `noising`, `denoising` or both.
-        metrics: What is measured; by default what the model can give: logit difference, or margin and contrast. A distance from
-            the intact model, as `kl`, cannot say which way anything moves.
+        metrics: The metrics; by default those that the model supports: logit difference, or margin and contrast. A distance from the clean
+            model, such as `kl`, has no direction.
         layers: Which layers; all by default.
-        by_position: Whether positions are patched apart, by the part they play (`headwise.interventions.token_roles`); by default only of `residual`.
+        by_position: Whether positions are patched separately, by their role (`headwise.interventions.token_roles`); by default only of `residual`.
         align: `words`: pairs of equal tokens, others are left out and counted. `marks`: words that bear the same label and the
             end, whatever the lengths.
         seed: Fixes intervals.

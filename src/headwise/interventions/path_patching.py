@@ -1,10 +1,9 @@
-"""Which head speaks to which? Patching one path and nothing else.
+"""Path patching: the effect of one head on another along one path.
 
-What a head writes reaches a later head directly and by way of all heads between. Path patching asks about the first: one
-sender's `z` is put in from the other sentence of the pair, every attention layer between sender and receiver is held
-at what it was, and what then arrives at the receiver's queries, keys or values is put into an otherwise untouched
-run. With `output` as receiver all later attention is held, and what is said next is read at once. MLPs are run anew, so a path
-may lead through them. Wang et al. 2022, Interpretability in the wild (appendix); Goldowsky-Dill et al. 2023.
+What a head writes reaches a later head directly and through all heads between. Path patching measures the direct path: one sender's `z` is patched
+from the other sentence of the pair, every attention layer between sender and receiver is frozen, and the resulting queries, keys or values of the
+receiver are patched into an otherwise clean run. With `output` as receiver all later attention is frozen, and the next-token distribution is read.
+MLPs are recomputed, so a path may lead through them. Wang et al. 2022, Interpretability in the wild (appendix); Goldowsky-Dill et al. 2023.
 """
 
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ THROUGH = ("q", "k", "v")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PathPatchResult(Result):
-    """What moves when one path is patched.
+    """Effects of patching one path.
 
     Attributes:
         model: Name of the model.
@@ -82,7 +81,7 @@ def path_patch(
     Args:
         model: Any model.
         suite: Minimal pairs.
-        receiver: A head, or `output` for what the model says next (or where the word ends).
+        receiver: A head, or `output` for the next-token distribution (or the word's final vector).
         through: Which input of the receiving head: `q`, `k` or `v`. Under grouped queries keys and values are shared, so the
             path leads to all heads of the receiver's group.
         senders: Heads; by default all before the receiver.
@@ -108,7 +107,7 @@ def path_patch(
     ]
     if not chosen:
         raise HeadwiseError(
-            f"No head stands before {goal.name if goal else OUTPUT} that could speak to its {through}. Name a receiver in a "
+            f"No head stands before {goal.name if goal else OUTPUT} that could send to its {through}. Name a receiver in a "
             "later layer."
         )
     layers: list[tuple[Side, int]] = []

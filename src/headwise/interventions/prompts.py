@@ -1,9 +1,8 @@
-"""Sentences that stop where something must come next, as rows of tokens.
+"""Prompts: sentences with continuations to score, as rows of tokens.
 
-Where it comes depends on the model. A decoder says it after the sentence's last token. An encoder with an output
-head says it at masks that are put after the sentence. The encoder of an encoder-decoder reads the whole
-sentence, and the decoder says it first of all. An encoder without an output head says nothing, and words
-are read instead.
+Where a continuation is predicted depends on the model. A decoder predicts it after the sentence's last token. An encoder with an output head predicts
+it at masks after the sentence. The encoder of an encoder-decoder reads the whole sentence, and the decoder predicts it first. An encoder without an
+output head predicts no tokens, and words are read instead.
 
 A continuation is tokenized as it stands after its sentence. One of several tokens is scored by the sum of their
 log probabilities: in a decoder each given those before it, at masks each for itself.
@@ -49,7 +48,7 @@ class Row:
 
     Attributes:
         tokens: Token ids.
-        tags: Of each the part of speech of its word, or empty.
+        tags: The part of speech of each one's word, or empty.
         words: Of each its word; None for one that is of no word of the sentence.
     """
 
@@ -72,17 +71,17 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Rows of tokens and what is to be read of them.
+    """Rows of tokens and the continuations that are scored.
 
     Attributes:
         sentences: The sentences.
         pairs: The minimal pairs that they are of, or nothing.
         groups: Group of each sentence, as an index.
-        speech: How the model says what comes next: not at all, `next`, at a `mask`, or as an `answer`.
+        speech: How the model predicts tokens: not at all, `next`, at a `mask`, or as an `answer`.
         rows: What the model is given; a sentence with a continuation of several tokens has rows of its own for that.
         targets: What a decoder of its own is given, for each row; empty for models of one stack.
         owners: The sentence of each row.
-        right: What should come next after each sentence; empty if no suite says so.
+        right: What should come next after each sentence; empty if the suite does not give it.
         wrong: What should not.
         ends: For each sentence, a row of it and the position where the next token is predicted; -1 if nowhere.
         n_split: Continuations of several tokens.
@@ -117,7 +116,7 @@ class Prompts:
         pairs = tuple(pair for pair in suite.pairs if pair.right or not answers)
         if answers and not pairs:
             raise HeadwiseError(
-                f"The suite {suite.name!r} does not say what is right and wrong after its sentences. Give it pairs with "
+                f"The suite {suite.name!r} does not give right and wrong continuations of its sentences. Give it pairs with "
                 "right and wrong (docs/suites.md), or ask for the metrics 'kl' and 'loss', which need none."
             )
         sentences = tuple(p.corrupted if corrupted else p.clean for p in pairs) or suite.sentences
@@ -147,7 +146,7 @@ class Prompts:
 
     @property
     def clusters(self) -> Clusters:
-        """What sentences are alike by: their group, and in pairs the words that differ between the two, where these cross groups.
+        """Clusters of sentences: their group, and in pairs the words that differ, where these cross groups.
 
         The clean sentence's words: it is the one that is run, and a head that is needed for *king* is needed in every group that has one.
         Fewer than ten are no sample of words; what is found then holds for these.
@@ -191,7 +190,7 @@ def that_fit(model: Model, suite: Suite) -> Suite:
 
 
 def how_it_speaks(model: Model) -> Speech:
-    """How a model says what comes next."""
+    """How a model predicts tokens."""
     if not model.has_output_head:
         return ""
     if len(model.stacks) == 2:
@@ -226,8 +225,8 @@ class _Builder:
             self._row(owner, first, *self._bare(sentence, alignment))
         if options and found[0].tokens == found[1].tokens:
             raise HeadwiseError(
-                f"{self.model.name} writes {options[0]!r} and {options[1]!r} with the same tokens; nothing tells them "
-                "apart."
+                f"{self.model.name} writes {options[0]!r} and {options[1]!r} with the same tokens, so "
+                "they cannot be distinguished."
             )
         self.right += found[:1]
         self.wrong += found[1:]
@@ -271,7 +270,7 @@ class _Builder:
         return Row.of(sentence, alignment, tokens, end)
 
     def _target(self, sentence: Sentence, tokens: tuple[int, ...]) -> Row:
-        """What the decoder is given: its start, what the tokenizer begins with, and what is said already."""
+        """What the decoder is given: its start, what the tokenizer begins with, and earlier tokens of the continuation."""
         (empty,) = words.align_targets(self.model, [Sentence.of("a")])
         start = empty.tokens[: next(i for i, word in enumerate(empty.words) if word is not None)]
         n = len(start) + len(tokens)

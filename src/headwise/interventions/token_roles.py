@@ -1,6 +1,6 @@
-"""Positions by the part that they play in a sentence: what a cut or a patch can be confined to.
+"""Token roles: positions by their role in a sentence, for ablation and patching at some positions.
 
-Every token has one role: `end`, where the model says what comes next; the label of its word, if that is marked, or `marked` if
+Every token has one role: `end`, where the next token is predicted; the label of its word, if that is marked, or `marked` if
 its label is another in the corrupted sentence; `changed`, if its word differs between the sentences of a pair; `special`, if it is of no word; else `other`.
 """
 

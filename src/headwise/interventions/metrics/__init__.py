@@ -1,4 +1,4 @@
-"""What is measured of a model's behaviour, before and after something in it is changed.
+"""Metrics of a model's behaviour, with and without an intervention.
 
 A metric is known by its name (see `METRICS`), or is a saved `Probe`, or whatever makes a `Reading` of a
 model, a suite and its prompts, as `attention` does.
@@ -28,8 +28,7 @@ AnyMetric = str | Probe | Maker
 def usual(model: Model, suite: Suite) -> tuple[str, ...]:
     """The two metrics that a model and a suite can give, a behaviour first.
 
-    A model that can say words is asked what it says; one that cannot, which sentences it puts near each other, and beside that where the marked word's
-    own vector ends.
+    For a model with an output head the next-token distribution; for others the similarity of sentences, and the marked word's final vector.
     """
     has_answers = any(pair.right for pair in suite.pairs)
     if how_it_speaks(model):
@@ -48,7 +47,7 @@ def usual(model: Model, suite: Suite) -> tuple[str, ...]:
 
 
 def distance(model: Model) -> str:
-    """How far a change moves all that a model gives, whatever the suite asks."""
+    """The distance by which a change moves the model's whole output, whatever the suite."""
     return "kl" if how_it_speaks(model) else "shift"
 
 
@@ -68,7 +67,7 @@ def check(model: Model, metrics: Sequence[AnyMetric]) -> None:
     """Refuses metrics that are not known or that a model cannot give.
 
     Raises:
-        HeadwiseError: As said.
+        HeadwiseError: A metric is unknown or cannot be measured.
     """
     if not metrics:
         raise HeadwiseError(f"No metric was named; known are {', '.join(METRICS)}.")
@@ -78,7 +77,7 @@ def check(model: Model, metrics: Sequence[AnyMetric]) -> None:
         one_of(name, METRICS, "metric")
         if name in SPOKEN and not how_it_speaks(model):
             raise HeadwiseError(
-                f"{model.name} has no output head (or no mask token) to say words with, so there is no {name!r}. Ask for "
+                f"{model.name} has no output head (or no mask token) to predict words with, so there is no {name!r}. Ask for "
                 "'similarity' or 'retrieval' (which sentences are near), or 'margin', 'contrast' or 'shift' (where the marked word ends)."
             )
         if name == "loss" and how_it_speaks(model) != "next":

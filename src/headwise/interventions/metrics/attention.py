@@ -1,4 +1,4 @@
-"""Where heads look, as a behaviour: what a change below does to attention further up."""
+"""Attention as a metric: what an intervention below does to attention in later layers."""
 
 import torch
 from torch import Tensor
@@ -14,13 +14,12 @@ from .base import Maker, Reading, Seen
 
 
 def attention(relation: str, layer: int, head: int | None = None) -> Maker:
-    """A metric: attention from one word to another further up in the model.
+    """A metric: attention from one word to another in a later layer.
 
     Args:
-        relation: Who looks at whom, e.g. `amod: governor->dependent`; as in `headwise.relation_test`. If it does not say
-            who looks, the dependent does.
-        layer: Where it is looked.
-        head: Which head looks; the mean over heads by default.
+        relation: Query and key, e.g. `amod: governor->dependent`; as in `headwise.relation_test`. Without a direction the dependent is the query.
+        layer: The layer.
+        head: The head; the mean over heads by default.
 
     Raises:
         HeadwiseError: When used: a relation that the suite has not.

@@ -1,4 +1,4 @@
-"""What a metric is: what must be seen of a pass, and the number that is made of it."""
+"""Metrics: the tensors that one needs from a pass, and the number computed from them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class Seen:
     Attributes:
         rows: Numbers of the rows.
         first: Position of the first of the log probabilities.
-        log_p: Log probabilities of every next token, from `first` on, if they were asked for.
+        log_p: Log probabilities of every next token, from `first` on, if they were requested.
         sites: By name and layer, with `row copy` as first axes.
-        intact: The same rows as they are, in one copy; None in their own pass.
+        intact: The same rows in the clean model, in one copy; None in their own pass.
     """
 
     rows: tuple[int, ...]
@@ -32,7 +32,7 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """One number per sentence of what was seen.
+    """A metric: one number per sentence.
 
     Attributes:
         name: Name of the metric.
@@ -41,7 +41,7 @@ class Reading:
         first: The first position of each row at which log probabilities are read; None where none are.
         sites: What else must be seen: site and layer.
         rises: Whether damage makes it larger.
-        flips: Whether its sign says which of two the model prefers.
+        flips: Whether its sign gives the preferred continuation.
         has_sign: Whether a change of it can go either way by chance; of a distance it cannot.
     """
 

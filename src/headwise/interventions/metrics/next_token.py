@@ -1,4 +1,4 @@
-"""What the model says next: answers, and how far all that it says has moved."""
+"""Metrics of the next-token distribution: logit difference, log probability, KL divergence and loss."""
 
 from collections.abc import Sequence
 
@@ -13,21 +13,21 @@ from headwise.model.model import Model
 from .base import Reading, Seen
 
 SPOKEN: dict[str, str] = {
-    "logit difference": "how much likelier the right word is than the wrong one, in nats (their difference of logits)",
-    "log probability": "log probability of the right word, in nats",
-    "kl": "nats between what the intact and the changed model say next",
-    "loss": "nats per token of the sentence",
+    "logit difference": "logit difference, correct minus incorrect (nats)",
+    "log probability": "log probability of the correct word (nats)",
+    "kl": "KL divergence of the next-token distribution (nats)",
+    "loss": "cross-entropy of the sentence (nats per token)",
 }
 
 
 def logit_difference(model: Model, suite: Suite, prompts: Prompts) -> Reading:
-    """How much likelier right is than wrong."""
+    """Logit of the correct minus that of the incorrect continuation."""
     signed = [*((1.0, c) for c in prompts.right), *((-1.0, c) for c in prompts.wrong)]
     return _of_answers("logit difference", prompts, signed, flips=True)
 
 
 def log_probability(model: Model, suite: Suite, prompts: Prompts) -> Reading:
-    """How likely right is."""
+    """Log probability of the correct continuation."""
     return _of_answers("log probability", prompts, [(1.0, c) for c in prompts.right], flips=False)
 
 
@@ -55,7 +55,7 @@ def _of_answers(
 
 
 def kl(model: Model, suite: Suite, prompts: Prompts) -> Reading:
-    """How far all that is said next has moved."""
+    """KL divergence of the next-token distribution."""
     ends = dict(prompts.ends)
 
     def read(seen: Seen) -> Tensor:
@@ -71,7 +71,7 @@ def kl(model: Model, suite: Suite, prompts: Prompts) -> Reading:
 
 
 def loss(model: Model, suite: Suite, prompts: Prompts) -> Reading:
-    """How well the sentence itself is foreseen."""
+    """Cross-entropy of the sentence itself."""
     ends = dict(prompts.ends)
 
     def read(seen: Seen) -> Tensor:

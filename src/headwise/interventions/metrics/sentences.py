@@ -1,8 +1,8 @@
-"""What a sentence encoder is for: which sentences it puts near each other.
+"""Metrics of sentence encoders: similarity and retrieval.
 
 The vector of a sentence is the mean of the final vectors of its tokens, special ones included, at length 1, as sentence-transformers makes it. A
-sentence that is asked is compared with others as the clean model embeds them, as in a search over an index that was made before. These
-are behaviours; where a word's own vector ends (`ends`) is a read-out of the inside.
+tested sentence is compared with others as the clean model embeds them, as in a search over a prepared index. These are behaviours; a word's final
+vector (`word_vector`) is a read-out.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from .base import Reading, Seen
 from .word_vector import end_site, is_labelled, label_of
 
 SENTENCES: dict[str, str] = {
-    "similarity": "how much more similar the sentence is to the right word than to the wrong one (cosines of sentence vectors)",
+    "similarity": "cosine of the sentence vector with that of the correct word, minus that with the incorrect one",
     "retrieval": "how much nearer the sentence is to sentences of its own label than to those of others (mean cosine of sentence vectors; other groups)",
     "retrieval in groups": "how much nearer the sentence is to the other clean sentences of its group than to the corrupted ones (mean cosine of sentence vectors)",
 }
@@ -37,7 +37,7 @@ def similarity(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     if not pairs or any(not (pair.right and pair.wrong) for pair in pairs):
         raise HeadwiseError(
             f"'similarity' is to a right and a wrong word, and not all pairs of {suite.name!r} have both. Add right and wrong "
-            "(docs/suites.md), or ask for 'retrieval'."
+            "(docs/suites.md), or use 'retrieval'."
         )
     words = sorted({word for pair in pairs for word in (pair.right, pair.wrong)})
     vectors = dict(zip(words, embed(model, [Sentence.of(word) for word in words]), strict=True))
@@ -59,7 +59,7 @@ def retrieval(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     if len(names) < 2:
         raise HeadwiseError(
             f"'retrieval' is among sentences of several labels, and the suite {suite.name!r} has {len(names)}. Mark words with labels, "
-            "or give it pairs with right and wrong and ask for 'similarity'."
+            "or give it pairs with right and wrong and use 'similarity'."
         )
     way: list[Tensor] = []
     for i in range(n):
@@ -75,14 +75,14 @@ def retrieval(model: Model, suite: Suite, prompts: Prompts) -> Reading:
 def _in_groups(
     model: Model, suite: Suite, prompts: Prompts, vectors: Float[Tensor, "sentence d_model"]
 ) -> Reading:
-    """Of pairs without labels: the other pairs of the group say what is alike."""
+    """For pairs without labels: similarity to the other pairs of the group."""
     groups, n = prompts.groups, len(prompts.pairs)
     way: list[Tensor] = []
     for i in range(n):
         others = np.flatnonzero((groups == groups[i]) & (np.arange(n) != i))
         if not len(others):
             raise HeadwiseError(
-                f"The group {prompts.pairs[i].group!r} of {suite.name!r} has one pair, and its words bear no labels that tell clean from "
+                f"The group {prompts.pairs[i].group!r} of {suite.name!r} has one pair, and its words bear no labels that distinguish clean from "
                 "corrupted: nothing says which other sentences mean the same. Mark words with labels, or give pairs right and wrong."
             )
         way.append(vectors[others].mean(0) - vectors[n + others].mean(0))

@@ -1,4 +1,4 @@
-"""Where words end: what becomes of a marked word's vector. A read-out of the inside, as a probe is, and no behaviour."""
+"""Metrics of a marked word's final vector: a read-out, as a probe is, and no behaviour."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,9 +18,9 @@ from headwise.probing.linear_probe import Probe
 from .base import Reading, Seen
 
 ENDS: dict[str, str] = {
-    "margin": "read-out: how much nearer the word's vector ends to the mean of its own label than to the other (cosine; means of other groups)",
-    "contrast": "read-out: where the word's vector ends on the way from the corrupted sentence (0) to the clean one (1)",
-    "shift": "read-out: how far the word's vector ends from where it ends in the clean model (1 - cosine)",
+    "margin": "read-out: cosine of the word's final vector with the mean of its own label, minus that with the other (means of other groups)",
+    "contrast": "read-out: position of the word's final vector between the corrupted sentence (0) and the clean one (1)",
+    "shift": "read-out: distance of the word's final vector from that in the clean model (1 - cosine)",
 }
 TINY = 1e-12
 
@@ -88,7 +88,7 @@ def _of_words(
 
 
 def shift(model: Model, suite: Suite, prompts: Prompts) -> Reading:
-    """How far the word has moved."""
+    """Distance by which the word has moved."""
 
     def value(i: int, vectors: Tensor, intact: Tensor) -> Tensor:
         return 1 - torch.cosine_similarity(vectors, intact[None], dim=-1)
@@ -113,7 +113,7 @@ def contrast(model: Model, suite: Suite, prompts: Prompts) -> Reading:
         i = int((length < TINY).nonzero()[0])
         raise HeadwiseError(
             f"In {suite.pairs[i].clean.text[:40]!r}... the marked word ends in one place whether the sentence is clean or "
-            "corrupted, so there is no way from one to the other: what was changed cannot be seen from it."
+            "corrupted, so there is no difference to measure along, and an intervention cannot be seen from it."
         )
 
     def value(i: int, vectors: Tensor, intact: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def contrast(model: Model, suite: Suite, prompts: Prompts) -> Reading:
 def _ends(
     model: Model, suite: Suite, asked: Prompts, corrupted: bool
 ) -> Float[Tensor, "sentence d_model"]:
-    """Where the word of each sentence ends in the intact model, in rows such as those that are asked."""
+    """The final vector of each sentence's word in the clean model, in rows such as the tested ones."""
     prompts = Prompts.of(model, suite, answers=bool(asked.right), corrupted=corrupted)
     site, layer = end_site(model)
     side = "encoder" if site.startswith("encoder") else ""

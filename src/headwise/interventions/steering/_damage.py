@@ -1,4 +1,4 @@
-"""What steering a word does to the rest of its own sentence: off-target damage, as readings beside what it should turn."""
+"""Off-target effects of steering in the same sentence, as readings beside the metric."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from headwise.model.model import Model
 
 SAYS = {
     "next": "KL divergence of the next-token distribution (nats), mean over the positions after the steered word but the last, where it is read",
-    "vectors": "how far the vectors of the other words end from where they end in the clean model (1 - cosine), mean over words",
+    "vectors": "distance of the other words' final vectors from those in the clean model (1 - cosine), mean over words",
 }
 
 
 def in_sentence(model: Model, suite: Suite, prompts: Prompts) -> Reading:
-    """Of a decoder what it says after the steered word, of other models where other words end; NaN where there is nothing of the kind."""
+    """In a decoder the next-token distribution after the steered word, in other models the other words' final vectors; NaN where there are none."""
     if how_it_speaks(model) == "next" and len(model.stacks) == 1:
         return _what_is_said(prompts)
     return _where_others_end(model, prompts)

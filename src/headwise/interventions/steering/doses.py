@@ -1,4 +1,4 @@
-"""Several steered directions as one dose-response, and the dose that is reported: chosen on other sentences than it is reported on."""
+"""Dose-response over several steered directions, and the reported dose, which is chosen on other sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,7 +65,8 @@ def pooled(results: Sequence[SteerResult]) -> pd.DataFrame:
     Returns:
         One row per dose: `dose`, `sentences` with the right sign before, `flipped`, the share of them that have the wrong one after,
         with its 95% interval over groups (`low`, `high`), `flipped_random`, mean over random directions, `value` and `random`, means of the
-        metric, `beside` and `beside_random`, what changes in the rest of the same sentences, and `elsewhere` and `elsewhere_random`, as in `SteerResult`.
+        metric, `beside` and `beside_random`, the off-target effect in the same sentences, and `elsewhere` and `elsewhere_random`, as in
+        `SteerResult`.
     """
     flips = _Flips.of(results)
     found = mean_of(flips.own, Clusters.of(flips.groups), bound="rate")
@@ -104,7 +105,7 @@ def _damage(
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What steering did, at doses that were chosen on other groups.
+    """Effects of steering, at doses that were chosen on other groups.
 
     Attributes:
         doses: The dose chosen on either half of the groups.
@@ -136,7 +137,7 @@ class Reported:
 def reported(results: Sequence[SteerResult], seed: int = 0) -> Reported:
     """Chooses the dose that flips most on one half of the groups and reports it on the other, both ways.
 
-    The best of several doses on the sentences that it is reported on would be flattered.
+    The best of several doses is biased upwards on the sentences that it was chosen on.
 
     Args:
         results: As in `pooled`.

@@ -1,8 +1,7 @@
 """Several classes: a direction from all others to each of them, and steering between each two.
 
-What is asked is never told by words that were fitted. Sentences to fit on that share a deciding word with those that are asked are left out;
-where too few would be left, the sentences that are asked are divided into parts by blocks of words, and each part is asked along directions
-that were fitted without its own.
+Tested sentences share no deciding word with fitted ones. Sentences to fit on that share one are left out; where too few would be left, the tested
+sentences are divided into parts by blocks of words, and each part is measured along directions fitted without its words.
 """
 
 from collections.abc import Sequence
@@ -30,15 +29,15 @@ MOST_FOLDS = 5
 
 
 class SeenWords(HeadwiseError):
-    """Too little is left to fit on without the words that decide in what is asked."""
+    """Too little is left to fit on without the deciding words of the tested sentences."""
 
 
 @dataclass(frozen=True, eq=False)
 class Divided:
-    """What is asked in parts, each with what may be fitted for it.
+    """The tested sentences in parts, each with the sentences that may be fitted for it.
 
     Attributes:
-        fold: Part of every sentence that is asked.
+        fold: Part of every tested sentence.
         fitted: For each part the sentences to fit on, and
         left_out: how many were left out, the mean over parts.
     """
@@ -94,16 +93,16 @@ def _part(suite: Suite, fold: Sequence[int], k: int) -> Suite:
 def towards_each(
     model: Model, fitted: Suite, asked: Suite, seed: int = 0, *, n_controls: int = N_RANDOM
 ) -> list[DirectionTestResult]:
-    """What pushes words from all other classes towards each.
+    """Direct contributions that move words from all other classes towards each.
 
     Args:
         model: The model.
-        fitted: Sentences on which the directions are fitted, at the end of the stream; those whose deciding words decide in what is asked are
-            left out.
+        fitted: Sentences on which the directions are fitted, at the end of the stream; those that share deciding words with the tested ones
+            are left out.
         asked: Others, which are measured. Classes that it has fewer than two words of, or no word outside of, are passed over, and those that
             the fitted sentences do not have.
         seed: Fixes shuffles, random directions and random weights.
-        n_controls: Models with random weights that are asked the same, each along directions of its own.
+        n_controls: Models with random weights that are tested in the same way, each along directions of its own.
 
     Raises:
         SeenWords: Too little is left to fit on.
@@ -142,14 +141,14 @@ def steer_between(
 ) -> list[SteerResult]:
     """Steers the words of minimal pairs, each from the class that it is of to that of the other sentence.
 
-    Steered is where something is computed after it: what is added where the stream ends changes nothing but what is read there. Of the layers
-    before, it is the one at which the classes of the fitted sentences lie furthest apart, in units of their spread.
+    The steered layer is not the last, because what is added where the stream ends changes only what is read there. Of the layers before, it is
+    the one at which the classes of the fitted sentences are best separated, in units of their spread.
 
     Args:
         model: The model.
-        fitted: Sentences on which the directions are fitted, without those whose deciding words decide in the pairs.
+        fitted: Sentences on which the directions are fitted, without those that share deciding words with the pairs.
         pairs: Minimal pairs; two classes of which there are fewer than two pairs are passed over.
-        elsewhere: Sentences of another question, to see what else changes.
+        elsewhere: Sentences of another question, to measure off-target effects.
         n_random: Random directions.
         seed: Fixes them and the intervals.
 
@@ -180,7 +179,7 @@ def steer_between(
 
 
 def _most_apart(model: Model, fitted: Suite) -> Labelled:
-    """Marked words at the layer, of those after which something is computed, at which their classes lie furthest apart."""
+    """Marked words at the layer, of all but the last, at which their classes are best separated."""
     first = Labelled.of(model, fitted, 1)
     layers = range(1, max(2, model.n_layers))
     streams = streams_of(model, Words.of_examples(first.examples), layers)

@@ -1,14 +1,13 @@
-"""Steering: add a direction to a word at one layer, more and more of it, and see what the model then does.
+"""Steering: a direction is added to a word at one layer, in several doses, and the effect is measured.
 
-If a direction is what a model goes by, then adding it turns what the model says, the more the more is added, in both
-signs; what it says elsewhere stays; and a step of the same length in a random direction does nothing of the kind.
+If a model uses a direction, adding it changes the model's output, increasingly with the dose and in both signs; the output in other sentences does
+not change; and a step of the same length in a random direction has no such effect.
 A dose of 1 is one step of the direction, for one of class means their whole distance. Doses are counted towards the
 other class of each word: at a dose of 1 words of either class are moved by the distance to the other, at -1 as far the other way.
 
-Random directions vary as the words do at that layer (Gaussian, with their covariance within classes), which is a harder
-control than directions into which nothing ever points. Damage is told in the same sentence (see `damage`) and in sentences of another question.
-Where the stream ends nothing is computed from what is added, so that what turns there is what is read along the direction: a read-out, no
-intervention. Turner et al. 2023, Activation addition; Rimsky et al. 2024,
+Random directions have the covariance of the words within classes at that layer, which is a harder control than isotropic directions. Off-target
+effects are measured in the same sentence (see `_damage`) and in sentences of another question. Where the stream ends nothing is computed from what is
+added, so that a flip there is a read-out and no intervention. Turner et al. 2023, Activation addition; Rimsky et al. 2024,
 Steering Llama 2 via contrastive activation addition.
 """
 
@@ -48,24 +47,25 @@ WORD = "word"
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SteerResult(Result):
-    """What steering does, dose by dose.
+    """Effects of steering, dose by dose.
 
     Attributes:
         model: Name of the model.
         suite: Name of the suite.
         direction: The direction.
-        metrics: What was measured.
+        metrics: The metrics.
         says: What each metric is.
         doses: In steps of the direction, towards the other class of each word.
         n_random: Random directions.
-        intact: The metric of every sentence of the intact model, by metric.
+        intact: The metric of every sentence of the clean model, by metric.
         values: The same when steered, `[direction, dose, sentence]`, by metric; the direction itself first, then random ones.
         groups: Group of each sentence, as an index.
         is_read_out: Whether nothing is computed after the layer.
-        speaks: Whether what changes in the sentence is what the model says, or where words end.
-        beside: What changes in the rest of the same sentences, `[direction, dose]` (see `damage`): means over sentences; NaN where there is nothing else.
-        elsewhere: What adding as much does to sentences of another question, `[direction, dose]`: nats (or 1 - cosine, of a model
-            that says nothing) between the intact and the steered model, means; NaN where none were given.
+        speaks: Whether the off-target effect is on the next-token distribution, or on the words' final vectors.
+        beside: Off-target effect in the rest of the same sentences, `[direction, dose]` (see `_damage`): means over sentences; NaN where
+            there is nothing else.
+        elsewhere: Off-target effect in sentences of another question, `[direction, dose]`: KL divergence of the next-token distribution
+            (nats), or 1 - cosine for a model without an output head, means; NaN where none were given.
         table: One row per `metric` and `dose`: mean `value`, with its 95% interval over groups (`low`, `high`), its `intact` mean, and the
             mean over random directions (`random`); `flipped`, the share of sentences with the right sign before that have the wrong
             one after, of random directions on average (`flipped_random`) and at most (`flipped_random_max`), NaN where the sign says
@@ -107,10 +107,9 @@ def steer(
     n_random: int = 10,
     seed: int = 0,
 ) -> SteerResult:
-    """Adds a direction, more and more of it, to the read word of every sentence.
+    """Adds a direction, in several doses, to the marked word of every sentence.
 
-    The read word is the last marked one, and its label says which class it is of; sentences of which it is of neither class are
-    left out.
+    The steered word is the last marked one, and its label gives its class; sentences with another label are left out.
 
     Args:
         model: The model that the direction was fitted on.
@@ -119,9 +118,9 @@ def steer(
         direction: The direction.
         layer: If given, must be the direction's own.
         doses: How many steps are added towards the other class.
-        metrics: What is measured, see `headwise.interventions.metrics.METRICS`; by default the first that model and suite can give.
+        metrics: The metrics, see `headwise.interventions.metrics.METRICS`; by default the first that model and suite can give.
         between: Labels of the classes, the one ahead first; those of the direction by default.
-        unrelated: Sentences of another question, steered at their read word, to see what else changes.
+        unrelated: Sentences of another question, steered at their marked word, to measure off-target effects.
         n_random: Random directions of the same length.
         seed: Fixes them.
 
@@ -228,7 +227,7 @@ def read_label(sentence: Sentence) -> str:
 def _random(
     model: Model, suite: Suite, direction: Direction, n: int, ahead: str, seed: int
 ) -> Float[ndarray, "draw d_model"]:
-    """Directions in which words vary anyway, as long as the direction."""
+    """Random directions with the covariance of the words, as long as the direction."""
     chosen = [max(s.marks, key=lambda mark: mark.word) for s in suite.sentences]
     at = Words.of(model, suite, [[mark.word] for mark in chosen])
     x = streams_of(model, at, [direction.layer])[0]
@@ -316,7 +315,7 @@ class _Steered:
     def run(
         self, added: Float[ndarray, "direction d_model"], doses: Sequence[float], doing: str
     ) -> list[Float[ndarray, "variant sentence"]]:
-        """Metrics of the intact model, and of every direction with every dose."""
+        """Metrics of the clean model, and of every direction with every dose."""
         moved: dict[str, Source] = {}
         variants: list[Variant] = []
         for i, vector in enumerate(added):
