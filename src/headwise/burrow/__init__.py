@@ -1,4 +1,4 @@
-"""Burrow, the model that is known: its weights, and the grammar of the English that it was trained on."""
+"""Burrow, a model with known dependencies: its weights, and the grammar of the English that it was trained on."""
 
 import lazy_loader
 

@@ -1,9 +1,9 @@
-"""What heads attend to on given sentences, to look at in a notebook or a file.
+"""Attention of heads on given sentences, in a notebook or a file.
 
     headwise.show_attention(model, "A fluffy blue creature roamed the verdant forest.")
 
 One forward pass; patterns, scores and value-weighted patterns of the chosen heads are held, three bytes for each pair of tokens and head.
-To look at one head on many sentences of a suite, and at those that tell most of it, read a report instead.
+For one head on many sentences of a suite, and its characteristic sentences, read a report instead.
 """
 
 from collections.abc import Sequence
@@ -102,14 +102,14 @@ def show_attention(
 
 
 def _sinks(examples: Sequence[Example], shape: tuple[int, int]) -> Heatmap:
-    """A map to choose heads by: those that look at something, and those that rest."""
+    """A map to choose heads by: attention on sinks."""
     shares = np.full(shape, np.nan)
     rows = [(e.pattern.array() / 255.0) ** 2 for e in examples]
     sums = sum(row[:, :, e.sinks].sum(-1).sum(-1) for row, e in zip(rows, examples, strict=True))
     shares.ravel()[examples[0].heads] = sums / sum(row.shape[1] for row in rows)
     return Heatmap(
         title="Attention on sinks",
-        caption="Share of all attention that goes to the first token and to special tokens, which take it whatever they mean. Choose a head to see where it looks.",
+        caption="Share of all attention that goes to the first token and to special tokens, whatever they mean. Choose a head to see its attention.",
         values=cast(Any, shares),
     )
 

@@ -1,4 +1,4 @@
-"""Files: a report's folder appears whole or not at all, and takes no other report's place unasked."""
+"""Files: a report's folder is written whole or not at all, and replaces no other report without `--overwrite`."""
 
 import shutil
 import tempfile
@@ -36,8 +36,8 @@ class Place:
         out: The folder that holds all reports.
         analysis: Name of the analysis.
         model: Name of the model.
-        data: Name of the data that are asked; empty if none are.
-        options: What the analysis is told besides.
+        data: Name of the data; empty if none are used.
+        options: Options of the analysis.
         smoke: Whether this is a smoke run; it may not take the place of a whole one.
     """
 
@@ -124,7 +124,7 @@ def write_report(report: Report, out: Path) -> Path:
 
 
 def render_again(path: Path) -> Path:
-    """Draws the page of a report anew, from its `results.json` alone.
+    """Renders the page of a report again, from its `results.json` alone.
 
     Args:
         path: The file, or the folder that holds it.

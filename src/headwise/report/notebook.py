@@ -17,7 +17,7 @@ HEIGHT = 720  # pixels; the frame scrolls
 
 
 class View:
-    """A page to look at, in a notebook or as a file.
+    """A page, in a notebook or as a file.
 
     Attributes:
         html: The page, whole.

@@ -62,7 +62,7 @@ def test_a_chosen_head_has_a_card_and_an_address(visitor):
     shown = visit.text("[data-card]")
     effect = report.heads.measures[2].effect.array().ravel()[9]
     assert f"{100 * effect:.1f}%".replace("-", "\N{MINUS SIGN}") in shown
-    said = {"y": "yes", "n": "no", "u": "inconclusive", "-": "not asked"}
+    said = {"y": "yes", "n": "no", "u": "inconclusive", "-": "not tested"}
     cells = visit.page.locator(".evidence td.said").all_inner_texts()
     assert cells == [said[measure.said[9]] for measure in report.heads.measures]
 
@@ -79,7 +79,7 @@ def test_several_heads_are_chosen_together(visitor):
 
 def test_several_heads_without_a_keyboard(visitor):
     visit = visitor.open(pages.whole(), "#L0H1")
-    visit.page.get_by_label("look at several heads at once").check()
+    visit.page.get_by_label("compare several heads").check()
     visit.page.mouse.click(*cell(visit, 1, 6))
     chips = visit.page.locator("[data-attention]").inner_text()
     assert "L0H1" in chips and "L1H2" in chips
@@ -259,7 +259,7 @@ def test_missing_kinds_are_said_to_be_missing(visitor, kinds):
     assert missing == ([wanted] if kinds else [])
     if kinds:
         card = visit.text("[data-card]")
-        assert "not asked" in card and "Missing for a firmer verdict" in card
+        assert "not tested" in card and "Missing for a firmer verdict" in card
 
 
 def test_numbers_that_are_missing(visitor):
@@ -332,7 +332,7 @@ def test_two_different_sides(visitor, view):
     visit = visitor.open(pages.whole(attention=pages.attention(examples=[crossing])))
     visit.page.get_by_role("radio", name=view).check()
     said = " ".join(active(visit, VIEWS[view]) for _ in range(2))
-    assert "looks at" in said and "Maulwurf" in said
+    assert "attends to" in said and "Maulwurf" in said
 
 
 def test_words_that_a_head_is_judged_by_are_set_off(visitor):

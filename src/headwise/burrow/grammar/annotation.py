@@ -1,4 +1,4 @@
-"""From a written passage to a `Sentence`, and to files: CoNLL-U and TOML suites.
+"""Annotation: a passage as a `Sentence`, and as files (CoNLL-U and TOML suites).
 
 A passage of several sentences is one `Sentence` of a suite, so that a word can be related to what
 stands sentences before it. CoNLL-U has one tree per sentence; there a passage is a document, and what

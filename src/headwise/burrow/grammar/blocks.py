@@ -1,7 +1,7 @@
-"""Blocks of words that take each other's place in minimal pairs: every word is in one block, so clusters of pairs are clusters of words.
+"""Blocks of words that are swapped for each other in minimal pairs: every word is in one block, so clusters of pairs are clusters of words.
 
-What varies with the word that decides (how common it is, how many pieces it has, what it is linked to) then varies between
-groups and never across them. Words swapped for each other have as many of burrow's tokens and the same article before them.
+Properties of the deciding word (frequency, pieces, links) then vary between groups and never across them. Words swapped for each other have as many
+of burrow's tokens and the same article before them.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 
 class Group(NamedTuple):
-    """Words that decide in the pairs of one group and in no other.
+    """Deciding words of the pairs of one group and of no other.
 
     Attributes:
         name: The words.
@@ -108,7 +108,7 @@ def matched(
 
 
 def may_swap(lexicon: Lexicon, cue: Cue, other: Cue) -> bool:
-    """Whether one word can stand for another and sets another sense of the same ambiguous word."""
+    """Whether one word can replace another and determines another sense of the same ambiguous word."""
     if cue.sense.word != other.sense.word or cue.sense is other.sense:
         return False
     domains = lexicon.domains[cue.sense.domain], lexicon.domains[other.sense.domain]

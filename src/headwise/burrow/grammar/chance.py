@@ -1,10 +1,8 @@
-"""Random choices that keep account of how much each of them tells.
+"""Random choices with their surprisal.
 
-Everything that the grammar decides is drawn here. A choice among `n` costs `log n` nats, which are
-charged to the next word that is written. A hidden state (the sense of a word, a gender, the murderer) is
-paid for once, where the text begins to give it away; words that follow from it cost only what is still
-open when it is known. Summed over a text, that is what a reader who knows the grammar and its hidden
-state cannot foresee: the oracle.
+Everything that the grammar decides is drawn here. A choice among `n` has a surprisal of `log n` nats, which is charged to the next word that is
+written. A hidden state (the sense of a word, a gender, the murderer) is charged once, where the text begins to reveal it; words that follow from it
+are charged only for what is still open when it is known. The sum over a text is its surprisal given the grammar and the hidden state: the oracle.
 """
 
 import math
@@ -42,7 +40,7 @@ class Chance:
         return self.told(options)
 
     def told(self, options: Sequence[Option]) -> Option:
-        """One of several, at no cost: part of the hidden state."""
+        """One of several, without a charge: part of the hidden state."""
         return options[int(self._random.random() * len(options))]
 
     def number(self, weights: Sequence[float]) -> int:
@@ -64,16 +62,16 @@ class Chance:
         return self._random.sample(options, n)
 
     def subset(self, options: Sequence[Option], n: int, among: int = 0) -> list[Option]:
-        """Several different ones whose order tells nothing; `among` as in `pick`."""
+        """Several different ones without an order; `among` as in `pick`."""
         self.owed += math.log(math.comb(among or len(options), n))
         return self._random.sample(options, n)
 
     def sample_told(self, options: Sequence[Option], n: int) -> list[Option]:
-        """Several different ones in random order, at no cost."""
+        """Several different ones in random order, without a charge."""
         return self._random.sample(options, n)
 
     def charge(self, n_options: int) -> None:
-        """Owes for a choice that was drawn before as part of the plan and is told only now."""
+        """Charges for a choice that was drawn before as part of the plan and is revealed only now."""
         self.owed += math.log(n_options)
 
     def until(self, draw: Callable[[], Option], accept: Callable[[Option], bool]) -> Option:

@@ -44,7 +44,7 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Sense:
-    """One meaning of an ambiguous word: where it belongs and what is said of it."""
+    """One meaning of an ambiguous word: its domain and its predicates."""
 
     word: str
     name: str
@@ -160,7 +160,7 @@ class Lexicon:
         return {key: tagged(key, value) for key, value in content.items() if key != "tags"}
 
     def phrase(self, text: str) -> Fragment:
-        """A phrase of the grammar's own, cut into words with their tags."""
+        """A phrase of the grammar's own, split into words with their tags."""
         found = self._phrases.get(text)
         if found is None:
             found = self._fragment("words", text)

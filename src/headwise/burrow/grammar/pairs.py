@@ -1,7 +1,7 @@
-"""Minimal pairs of burrow's English: one passage told twice, up to a word that its hidden state decides.
+"""Minimal pairs of burrow's English: two versions of a passage, up to a word that its hidden state determines.
 
-A passage is cut off just before such a word. In the corrupted copy the words that decide it are others
-of their kind: another adjective of the noun, the person of the other gender, words around another
+A passage is truncated just before such a word. In the corrupted copy its deciding words are others of their kind: another adjective of the noun, the
+person of the other gender, words around another
 sense. All else is equal, word by word and token by token, so what changes in the model is due to them.
 About a millisecond per pair. Tokens are counted by burrow's tokenizer; its weights are not read.
 """
@@ -43,7 +43,7 @@ class Swap:
     """What makes a pair of a passage.
 
     Attributes:
-        end: Position of the word before which it is cut off.
+        end: Position of the word before which it is truncated.
         words: Words of the corrupted passage that differ, by position.
         right: Words that can come next in the clean passage and not in the corrupted one.
         wrong: Words of which the opposite is true.
@@ -73,8 +73,8 @@ def burrow_pairs(phenomenon: str, n: int, seed: int = 0, held_out: bool = False)
       is that noun and those that are swapped in for it.
     - `senses`: the same of all ambiguous words together, marked as `mole.animal`.
 
-    A word that decides is in one group only, so groups are clusters of words. Some words decide in no pair of a kind, so
-    that there are others to fit on: `burrow_sentences(word, n, without=cues.deciding_words(pairs))`.
+    A deciding word is in one group only, so groups are clusters of words. Some words are deciding in no pair of a kind, so that there are others
+    to fit on: `burrow_sentences(word, n, without=cues.deciding_words(pairs))`.
 
     Args:
         phenomenon: `adjectives`, `gender`, or an ambiguous word.
@@ -83,7 +83,7 @@ def burrow_pairs(phenomenon: str, n: int, seed: int = 0, held_out: bool = False)
         held_out: Whether clean passages combine words as training never showed them, or clean and corrupted
             ones only as it may have done. Adjectives that are swapped in are held out as well, persons by chance, words that
             set a sense are not: few are held out of it, ten of mole's, so as many groups there are. Where a pronoun comes before what its person did (*the king
-            stayed because he*), what is held out is cut off.
+            stayed because he*), what is held out is truncated.
 
     Raises:
         HeadwiseError: An unknown phenomenon, `n` below 1, or more pairs than there are.

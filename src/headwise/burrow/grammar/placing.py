@@ -23,7 +23,7 @@ class Cue(NamedTuple):
 
     Attributes:
         sense: The sense.
-        kind: Whether it is one of `PEOPLE`, `THINGS` or `PLACES`; `ANY` to say only what can be said of all of these.
+        kind: Whether it is one of `PEOPLE`, `THINGS` or `PLACES`; `ANY` for predicates that fit all of these.
         noun: The word.
     """
 

@@ -58,15 +58,15 @@ def burrow_sentences(
     that it needs (dependent): `sense`, `continuation`, `effect`, `antecedent`, `agreement`,
     `completion`, `landmark`, `relative`, `trait`, `clue`, `coreference`; `described` from a noun that is
     mentioned again to its adjectives; `pred` for *the creature was fluffy*.
-    Marks are senses: `animal` where one word was asked for, else `mole.animal`.
+    Marks are senses: `animal` for one requested word, else `mole.animal`.
 
     Args:
         phenomenon: `narration`, `adjectives`, `senses`, `gender`, `agreement`, `completions`,
             `companions`, `landmarks`, `relatives`, `mysteries`, `long mysteries`, `lineups`, `repetitions`, or one of the
-            ambiguous words, as `mole`; or `towers`: passages told of a tower (`bare`), the Eiffel tower (`eiffel`) and a `miniature`, three of a
-            group, cut off before the place or the look that comes next, with the last word marked; or
-            `binding`: two things with an adjective each, of which one is named again, last and marked by whether its adjective asks for
-            what was done to it (`undergoes`) or what it did (`acts`), told four ways with the same words. For a word
+            ambiguous words, as `mole`; or `towers`: passages about a tower (`bare`), the Eiffel tower (`eiffel`) and a `miniature`, three
+            of a group, truncated before the place or the look that comes next, with the last word marked; or
+            `binding`: two things with an adjective each, of which one is named again, last and marked by whether its adjective implies
+                that something was done to it (`undergoes`) or that it did something (`acts`), in four versions with the same words. For a word
             one noun before it sets its sense, at varied places; senses are equally frequent, and a group is a sense
             with about two of the nouns that set it, so that what is scored is never set by words that were fitted.
         n: Number of passages.
@@ -116,9 +116,9 @@ def require(phenomenon: str, named: Iterable[str], n: int, unit: str) -> None:
     """Refuses what the grammar does not have.
 
     Args:
-        phenomenon: What was asked for.
-        named: What can be had besides the ambiguous words.
-        n: How many were asked for.
+        phenomenon: The requested phenomenon.
+        named: Phenomena beside the ambiguous words.
+        n: The requested number.
         unit: Of what.
 
     Raises:

@@ -2,7 +2,7 @@
 
 The grammar writes plain clauses, so their trees follow from the parts of speech by a few rules: a
 recursive descent that takes each construction where it must stand and refuses anything else. It is
-no parser of English. Cost is linear in words.
+no parser of English. Time is linear in words.
 
 Reference: de Marneffe, Manning, Nivre and Zeman 2021, Universal Dependencies.
 """

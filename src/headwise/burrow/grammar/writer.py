@@ -1,4 +1,4 @@
-"""Words as they are written down, with what the grammar knows about each.
+"""Words of a passage with the grammar's annotation of each.
 
 A `Writer` takes words one by one, looks after capitals, *a* and *an*, and notes marks, links and
 points. A *point* is a word that only the hidden state decides (*dug* after *mole*, the murderer's
@@ -45,7 +45,7 @@ class Writer:
         held_out: Whether combinations are drawn from those that training never sees, or from the others.
         words: What has been written.
         tags: Universal part of speech of each word.
-        costs: Nats per word that a reader who is told the hidden state cannot foresee.
+        costs: Surprisal of each word given the hidden state, in nats.
         starts: Positions at which sentences begin.
         marks: Labelled words.
         links: Related words beyond syntax: `sense`, `antecedent`, `clue`, `effect`, ...

@@ -26,7 +26,7 @@ def bundle(entry: str = "main") -> str:
     """A module and all that it needs as one script; modules are named by their paths, `core/dom`.
 
     Raises:
-        ValueError: Two modules need each other, or an import or export is written in another way than said above.
+        ValueError: Two modules need each other, or an import or export is written in another way than described above.
     """
     parts: dict[str, str] = {}
     _add(entry, parts, ())

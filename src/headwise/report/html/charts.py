@@ -120,7 +120,7 @@ def _range(chart: Lines) -> tuple[float, float]:
 def _spread(
     ends: list[tuple[float, str, str]], gap: float, top: float
 ) -> list[tuple[float, str, str]]:
-    """Moves labels at the right edge apart so that none covers another."""
+    """Separates labels at the right edge so that none covers another."""
     placed: list[tuple[float, str, str]] = []
     floor = min((height for height, _, _ in ends), default=0.0) - gap
     for height, name, colour in sorted(ends):
@@ -131,7 +131,7 @@ def _spread(
 
 
 def _for_page(svg: str, title: str) -> str:
-    """Cuts the XML preamble, fixed size and fixed colours away."""
+    """Removes the XML preamble, fixed size and fixed colours."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)

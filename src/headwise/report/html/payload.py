@@ -1,4 +1,4 @@
-"""What the page's scripts read: the contract between Python and JavaScript.
+"""Payload of the page's scripts: the contract between Python and JavaScript.
 
 Everything that a picture or a sorted table needs, and nothing that the template has written already. Numbers travel as packed arrays.
 The scripts may read just these fields: a test in a browser compares what they read with the schema of `Page`.
@@ -46,7 +46,7 @@ class Panel(Frozen):
         baseline: Name of the number to beat; empty for none.
         baseline_value: That number.
         marked: Heads to outline, counting from layer 0 on.
-        said: One letter per head (`results.Measure`); empty where nothing is said.
+        said: One letter per head (`results.Measure`); empty without evidence.
     """
 
     title: str
@@ -66,7 +66,7 @@ class PageMatrix(Frozen):
 
     Attributes:
         title: What is shown.
-        rows: What is asked.
+        rows: The questions.
         columns: Names of heads.
         breaks: Columns before which a new layer begins.
         values: `[row, column]`.
@@ -92,7 +92,7 @@ class PageColumn(Frozen):
         name: Name in the CSV file.
         title: Heading.
         kind: How values are written.
-        note: What it is, for someone who asks.
+        note: What it is, shown on demand.
         numbers: One per row; None in a column of texts.
         texts: The different texts.
         codes: Which text stands in each row, -1 for none; None in a column of numbers.
@@ -120,13 +120,13 @@ class Page(Frozen):
 
     Attributes:
         slug: Name of the report, for the names of files that are saved.
-        n_layers: Layers of the grids; 0 where nothing is said of heads.
+        n_layers: Layers of the grids; 0 for a page without heads.
         n_heads: Heads of each layer.
         panels: Grids of heads: first one for each kind of evidence in `heads.measures`, then figures.
         matrices: Questions by heads.
-        heads: What stands on cards.
+        heads: Contents of the cards.
         tables: In the order of the page.
-        attention: Sentences to look at.
+        attention: Example sentences.
     """
 
     slug: str
@@ -156,7 +156,7 @@ def page_of(report: Report) -> Page:
 
 
 def _shape(report: Report, panels: Sequence[Panel]) -> tuple[int, int]:
-    """Layers and heads of the model, by what speaks of them."""
+    """Layers and heads of the model, from the parts of the report."""
     if report.heads:
         return report.heads.n_layers, report.heads.n_heads
     if report.attention:

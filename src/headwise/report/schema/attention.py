@@ -24,7 +24,7 @@ class Text(Frozen):
 
 
 class Linked(Frozen):
-    """Two words of which one should be looked at by the other."""
+    """Two words: a query and its expected key."""
 
     query: int
     key: int
@@ -42,15 +42,15 @@ class Example(Frozen):
     """A sentence and the attention of some heads on it.
 
     Attributes:
-        queries: What looks.
-        keys: What is looked at; None if it is the same text.
-        links: Words that should be looked at, by which.
+        queries: Text of the queries.
+        keys: Text of the keys; None if it is the same.
+        links: Queries and their expected keys.
         marks: Labelled words (of the queries).
-        sinks: Key tokens that take attention whatever they mean: the first and special ones.
-        causal: Whether what stands after a query is masked.
+        sinks: Key tokens that receive attention whatever they mean: the first and special ones.
+        causal: Whether later tokens are masked.
         heads: Which heads are held, counting from layer 0 on.
         pattern: Weights, `[head, query, key]` by token, as square roots in bytes (`Packed.roots`).
-        norms: The same, weighted by the length of what each value adds and divided by the row's sum; None if not asked.
+        norms: The same, weighted by the length of what each value adds and divided by the row's sum; None if not computed.
         scores: Scores before the softmax in bytes: 0 stands for the lower and 255 for the upper end of the head's range.
         score_ranges: Range of each head's scores.
     """
@@ -79,12 +79,12 @@ class Example(Frozen):
 
 
 class Telling(Frozen):
-    """An example that says something of a head, and what.
+    """An example that is characteristic of a head, and why.
 
     Attributes:
         head: Counting from layer 0 on.
         example: Which one.
-        score: Mean attention from the words that should look to those they should look at, 0 to 1.
+        score: Mean attention from queries to their expected keys, 0 to 1.
         why: Where it does so most clearly, as usually (the median sentence), or least.
         links: Which of the example's links the head is judged by; all if empty.
     """
@@ -97,7 +97,7 @@ class Telling(Frozen):
 
 
 class Attention(Frozen):
-    """Examples to look at.
+    """Example sentences.
 
     Attributes:
         n_layers: Layers of the side that is shown.
@@ -105,7 +105,7 @@ class Attention(Frozen):
         side: `encoder`, `decoder` or `cross` of a model with two stacks, else empty.
         caption: How the sentences were chosen, and of which heads attention is held.
         examples: The sentences.
-        telling: Which say something of which head.
+        telling: Which are characteristic of which head.
     """
 
     n_layers: int

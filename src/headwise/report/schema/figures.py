@@ -41,7 +41,7 @@ class Matrix(Frozen):
     Attributes:
         title: What is shown.
         caption: How to read it.
-        rows: What is asked, one name per row.
+        rows: The questions, one name per row.
         columns: Names of the heads.
         breaks: Columns before which a new layer begins.
         values: `[row][column]`; shares of 1, shown as points.

@@ -1,4 +1,4 @@
-"""What is known of every head: the kinds of evidence side by side, and what stands on a head's card.
+"""Evidence on every head, and the contents of a head's card.
 
 Everything is an array `[layer, head]`, or a string with one letter per head in the same order: layer 0 first.
 """
@@ -30,16 +30,16 @@ class Measure(Frozen):
         kind: Which kind.
         what: What the effect is, in plain words.
         unit: How the effect is written.
-        rule: When it says yes, and when no.
+        rule: When it is a yes, and when a no.
         p_over: What p is corrected over.
-        said: `y`, `n`, `u` (inconclusive) or `-` (not asked) for each head.
+        said: `y`, `n`, `u` (inconclusive) or `-` (not tested) for each head.
         effect: `[layer, head]`.
         low: Lower end of the 95% interval.
         high: Upper end of the 95% interval.
         p: Corrected p.
         control: The largest effect of any head of any control (random weights, uniform attention, permuted links or labels), the
             same for every head or one of its own.
-        detectable: The smallest effect that these data would show with 80% power.
+        detectable: The smallest effect that is detectable with 80% power.
     """
 
     kind: EvidenceKind
@@ -57,7 +57,7 @@ class Measure(Frozen):
 
 
 class Detail(Frozen):
-    """Further numbers of every head, a small table on each card: ways of cutting, directions, relations.
+    """Further numbers of every head, a small table on each card: methods of ablation, directions, relations.
 
     Attributes:
         title: What they are.
@@ -108,7 +108,7 @@ class Heads(Frozen):
         n_layers: Layers.
         n_heads: Heads of each layer.
         side: `encoder`, `decoder` or `cross` of a model with two stacks, else empty.
-        measures: The kinds of evidence that were asked.
+        measures: The kinds of evidence that were tested.
         verdicts: One letter per head, see `VERDICTS`; `-` where none can be given.
         rules: The rules of the verdict in one sentence; empty where none was given.
         details: Further numbers.

@@ -1,4 +1,4 @@
-"""Arrays of numbers as text: what a page can hold and a browser reads without parsing numbers."""
+"""Arrays of numbers as base64 text, which a browser reads without parsing numbers."""
 
 import base64
 import binascii

@@ -60,16 +60,16 @@ class Report(Frozen, Viewable):
         analysis: Name of the analysis.
         model: Name of the model.
         question: The question, in plain words.
-        verdict: What the evidence amounts to, by the rule stated in `method`.
+        verdict: The verdict, by the rule stated in `method`.
         answer: One sentence with its numbers; never stronger than the verdict.
         controls: One line on what the controls reach: never-trained models, uniform attention, permuted labels; empty where none was run.
         figures: In order of importance.
         tables: In order of importance.
-        not_found: What was looked for and is not there, and what was not looked for.
+        not_found: Further findings and limitations.
         method: Paragraphs in plain words.
         references: Papers that the method comes from.
-        heads: What is known of every head, and what stands on its card.
-        attention: Sentences to look at.
+        heads: The evidence on every head, and its card.
+        attention: Example sentences.
         provenance: Filled in by the runner.
     """
 
@@ -102,7 +102,7 @@ def slug_of(analysis: str, model: str) -> str:
 
 
 def _from_1(data: dict[str, Any]) -> dict[str, Any]:
-    """Version 2 added what stands on cards and sentences to look at; a report without them is whole."""
+    """Version 2 added cards and example sentences; a report without them is complete."""
     return data | {"schema_version": 2}
 
 
@@ -113,7 +113,7 @@ def load_report(path: Path) -> Report:
     """Reads `results.json`.
 
     Raises:
-        HeadwiseError: Not a report, cut short, or of a schema version that is not known.
+        HeadwiseError: Not a report, truncated, or of an unknown schema version.
     """
     try:
         data: object = json.loads(path.read_text(encoding="utf-8"))

@@ -22,7 +22,7 @@ class Column(Frozen):
         name: Name in the CSV file.
         title: Heading on the page.
         kind: How it is written: `rate` and `difference` are shares of 1 shown as percent and points.
-        note: What it is, for someone who asks.
+        note: What it is, shown on demand.
     """
 
     name: str

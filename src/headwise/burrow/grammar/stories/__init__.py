@@ -1,1 +1,1 @@
-"""The kinds of passages that are told, each with a hidden state that decides what follows."""
+"""The kinds of passages, each with a hidden state that determines what follows."""

@@ -56,7 +56,7 @@ def adjective_passage(w: Writer) -> None:
 
 
 def adjective_told(w: Writer, asked: Asked | None = None) -> None:
-    """The same for suites: what a noun is like is said before it or after, first or second of two, with others' adjectives around.
+    """The same for suites: adjectives stand before the noun or after it, first or second of two, with others' adjectives around.
 
     In training an adjective mostly stands right before its noun's first mention, so a rule that reads no model finds it.
 

@@ -1,7 +1,7 @@
-"""Two things, each with an adjective of its own, and one of them named again: what follows is known by its own adjective alone.
+"""Two things, each with an adjective of its own, and one of them named again: what follows depends on its own adjective alone.
 
 *There was a hollow carton and a shy clerk. The carton* goes on with what was done to it, or with what it did: some adjectives
-ask for the one, others for the other. Each passage is told four ways: with either thing named again, and with both adjectives
+ask for the one, others for the other. Each passage has four versions: with either thing named again, and with both adjectives
 exchanged for others of their things that ask for the opposite. There is one adjective of each label in all four, so the words tell
 nothing, nor does the thing, nor which stands nearer: who knows the answer has put the right adjective to the noun. What
 burrow learned is to tell from the kinds of things which of two adjectives is whose (90% in passages of its training; where

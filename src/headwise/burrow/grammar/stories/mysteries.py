@@ -2,9 +2,9 @@
 
 Suspects are introduced, each with a trait; traces point to traits and alibis clear people. The
 murderer is the one whose trait left the trace and who has no alibi. Three ways to get there: all
-others have alibis; the trace points to one; or the trace points to two, of whom one has an alibi.
-Remarks about suspects that prove nothing keep the count of names from giving it away. Line-ups ask for
-the same with less around it: who was said to have which trait.
+others have alibis; the trace points to one; or the trace points to two, one of which has an alibi.
+Remarks about suspects that prove nothing keep the count of names from giving it away. Line-ups need the same with less context: which person has
+which trait.
 """
 
 from collections.abc import Iterable, Sequence
@@ -99,7 +99,7 @@ def mystery_passage(
 
 
 def long_mystery_passage(w: Writer) -> None:
-    """A mystery whose clues lie far apart: up to 200 tokens."""
+    """A mystery with distant clues: up to 200 tokens."""
     mystery_passage(w, 2 + w.chance.number((0.35, 0.45, 0.2)), pace=SLOW_PACE)
 
 
@@ -117,7 +117,7 @@ def lineup_passage(w: Writer) -> None:
 
 
 def repeated_lineup_passage(w: Writer) -> None:
-    """The same, and who is who is said once, then again: what was said can be said again word by word."""
+    """The same, with the identification stated twice, so that the second can be copied word by word."""
     names = _cast(w, 2 + w.chance.number((0.4, 0.6)))
     traits = _traits(w, names, w.chance.told(names), "trace")
     causes: dict[str, list[int]] = {name: [] for name in names}

@@ -142,7 +142,7 @@ def agreement_passage(w: Writer) -> None:
 
 
 def completion_passage(w: Writer) -> None:
-    """A first name that many bear, completed as the story asks.
+    """A first name that many bear, completed as the story requires.
 
     Now and then nobody is named, and the words of one story only stand together.
     """
@@ -155,7 +155,7 @@ def completion_passage(w: Writer) -> None:
 
 
 def companion_passage(w: Writer) -> None:
-    """The same, told by names: William or Sussex make Harry the prince.
+    """The same with names as cues: William or Sussex make Harry the prince.
 
     Now and then nobody is to be completed, and the names stand among the words of their story.
     """

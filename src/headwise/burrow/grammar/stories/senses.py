@@ -1,4 +1,4 @@
-"""Ambiguous words, the words that set their sense, and what is then said of them."""
+"""Ambiguous words, the words that determine their sense, and the predicates that follow."""
 
 from functools import cache
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The same passage about a tower, the Eiffel tower and the miniature Eiffel tower, cut off before what sets them apart.
+"""The same passage about a tower, the Eiffel tower and the miniature Eiffel tower, truncated before what distinguishes them.
 
 Passages of groups `place ...` end before the place (*The tower was in*), those of `size ...` before the look (*The tower
 was*). Towers with other names are left to training; a bare tower has no place of its own.

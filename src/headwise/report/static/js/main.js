@@ -11,8 +11,8 @@ import { saveButtons } from "./core/download.js";
 import { write } from "./core/format.js";
 import { unpack } from "./core/packed.js";
 
-const ORDER = ["-", "r", "i", "a", "m", "s"]; // verdicts, the one to look at first last
-const FEW = 6; // heads that are told apart by colour
+const ORDER = ["-", "r", "i", "a", "m", "s"]; // verdicts, the most important last
+const FEW = 6; // heads that colours distinguish
 const KINDS = ["looks", "carries", "matters", "moves"];
 
 const page = JSON.parse(document.getElementById("data").textContent);
@@ -37,7 +37,7 @@ function ruleOf(measure) {
   return el(
     "details",
     { class: "rule" },
-    el("summary", {}, "When yes, when no"),
+    el("summary", {}, "Rule for yes and no"),
     el("p", {}, measure.rule),
   );
 }

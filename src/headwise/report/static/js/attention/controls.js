@@ -14,8 +14,8 @@ const LEVELS = [
   ["tokens", "Tokens"],
 ];
 const DIRECTIONS = [
-  ["out", "what it looks at"],
-  ["in", "what looks at it"],
+  ["out", "its keys (attended to)"],
+  ["in", "its queries (attend to it)"],
 ];
 const KINDS = [
   ["pattern", "attention"],
@@ -141,12 +141,12 @@ export class Controls {
   sentences(example, current) {
     if (this.telling !== current) {
       this.telling = current;
-      const told = this.attention.telling.filter(({ head }) => head === current);
-      const group = told.length
+      const own = this.attention.telling.filter(({ head }) => head === current);
+      const group = own.length
         ? el(
             "optgroup",
-            { label: "Telling for this head" },
-            told.map(({ example: index, why, score }) =>
+            { label: "Characteristic of this head" },
+            own.map(({ example: index, why, score }) =>
               this.option(index, `${WHY[why]}, ${percent(score)}: `),
             ),
           )
@@ -225,6 +225,6 @@ function hiddenPart(scene, sinks, kind) {
   if (kind === "scores") return "hidden";
   const parts = scene.heads.slice(0, 4).map(({ name, hidden }) => `${percent(hidden)} (${name})`);
   const [first] = scene.heads;
-  const said = scene.heads.length === 1 ? percent(first.hidden) : parts.join(", ");
-  return `hidden: ${said}${scene.heads.length > 4 ? ", \u2026" : ""} of the attention`;
+  const shares = scene.heads.length === 1 ? percent(first.hidden) : parts.join(", ");
+  return `hidden: ${shares}${scene.heads.length > 4 ? ", \u2026" : ""} of the attention`;
 }

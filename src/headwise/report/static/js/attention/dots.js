@@ -155,9 +155,9 @@ export class DotsPicture {
       entries.push({ text: `area by weight, scale 0 to ${percent(scene.top)}` });
     }
     if (scene.isCausal)
-      entries.push({ icon: "tint", colour: colours.surface, text: "masked: stands later" });
+      entries.push({ icon: "tint", colour: colours.surface, text: "masked: later token" });
     if (scene.linksOut.size && grid.cell >= 5)
-      entries.push({ icon: "ring", colour: colours.ink, text: "should look at" });
+      entries.push({ icon: "ring", colour: colours.ink, text: "expected key" });
     return entries;
   }
 
@@ -192,6 +192,6 @@ function panel(head) {
 }
 
 function ranges(scene) {
-  const said = scene.heads.map(({ name, range }) => `${name} ${number(range[0])} to ${number(range[1])}`);
-  return scene.heads.length === 1 ? said[0].replace(/^\S+ /, "") : said.join(", ");
+  const texts = scene.heads.map(({ name, range }) => `${name} ${number(range[0])} to ${number(range[1])}`);
+  return scene.heads.length === 1 ? texts[0].replace(/^\S+ /, "") : texts.join(", ");
 }

@@ -19,7 +19,7 @@ export function gridOf(scene, space, zoom, family) {
   const room = small ? 84 : 132;
   const keyLabels = labelsOf(scene.keys, room, size, family);
   const queryLabels = labelsOf(scene.queries, room, size, family);
-  const left = Math.max(keyLabels.width, widthOf(`is looked at \u2193`, 12, family)) + GAP;
+  const left = Math.max(keyLabels.width, widthOf(`key (attended to) \u2193`, 12, family)) + GAP;
   const smallest = most > 64 ? (alone ? 1.25 : 0.5) : alone ? 10 : 6;
   // Turned labels reach up and, at the end, out to the right.
   const slope = Math.SQRT1_2 * queryLabels.width;

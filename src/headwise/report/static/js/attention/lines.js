@@ -57,8 +57,8 @@ export class LinesPicture {
   words() {
     const pen = new SvgPen(this.root, this.colours.family);
     const heading = { size: 12, colour: this.colours.muted };
-    pen.text(this.from - GAP, HEADING / 2, "looks", { ...heading, anchor: "end" });
-    pen.text(this.to + GAP, HEADING / 2, "is looked at", heading);
+    pen.text(this.from - GAP, HEADING / 2, "query (attends)", { ...heading, anchor: "end" });
+    pen.text(this.to + GAP, HEADING / 2, "key (attended to)", heading);
     const style = { size: this.size, colour: this.colours.ink };
     this.texts = {
       queries: this.labels.queries.map((text, place) =>
@@ -229,7 +229,7 @@ export class LinesPicture {
       entries.push({ text: `without an active word only lines from ${percent(this.threshold)} on` });
     }
     if (scene.linksOut.size)
-      entries.push({ icon: "dashed", colour: colours.ink, text: "should look at (of the active word)" });
+      entries.push({ icon: "dashed", colour: colours.ink, text: "expected key (of the active word)" });
     return entries;
   }
 

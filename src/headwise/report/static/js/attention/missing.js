@@ -14,7 +14,7 @@ export function missingNotes(attention, chosen, example, nShown, goTo) {
     const click = () => goTo(there);
     return note(
       `The attention of ${name} is not held for this sentence. `,
-      el("button", { type: "button", class: "attn-button", onclick: click }, `Show ${name} where it is`),
+      el("button", { type: "button", class: "attn-button", onclick: click }, `Show a sentence with ${name}`),
     );
   });
   const left = chosen.length - missing.length - nShown;

@@ -24,7 +24,7 @@ export class TextPicture {
     this.keys = scene.isCross ? this.paragraph(scene.allKeys, "key") : this.queries;
     const title = (text) => el("p", { class: "attn-part" }, text);
     if (scene.isCross)
-      refill(this.host, title("looks"), this.queries.box, title("is looked at"), this.keys.box);
+      refill(this.host, title("query (attends)"), this.queries.box, title("key (attended to)"), this.keys.box);
     else refill(this.host, this.queries.box);
   }
 
@@ -173,7 +173,7 @@ export class TextPicture {
       for (const { colour, name } of scene.heads) entries.push({ icon: "bar", colour, text: name });
       entries.push({ text: `a bar as long as its word stands for ${percent(scene.top)}` });
     }
-    const toward = this.direction === "out" ? "should look at" : "should be looked at by";
+    const toward = this.direction === "out" ? "expected key" : "expected query";
     if (scene.linksOut.size) entries.push({ icon: "dashed", colour: colours.ink, text: toward });
     return entries;
   }

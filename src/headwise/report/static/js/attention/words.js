@@ -35,9 +35,9 @@ export function statusOf(scene, active) {
   });
 }
 
-// Lines {subject, text, colour} that say what an active word looks at, or what looks at it.
+// Lines {subject, text, colour}: the keys of an active query, or the queries of an active key.
 function describe(scene, active) {
-  const { subject, relation } = said(scene, active);
+  const { subject, relation } = headingOf(scene, active);
   const isAlone = scene.heads.length === 1;
   const extra = extras(scene, active);
   const lists = scene.heads.slice(0, NAMED).map((head) => {
@@ -55,7 +55,7 @@ function describe(scene, active) {
   return lines;
 }
 
-/** How many lines what `describe` says takes, where lines are narrow or not. */
+/** Number of lines of `describe`, for narrow or wide lines. */
 export function linesOf(scene, isNarrow) {
   const heads = scene.heads.length;
   return heads === 1
@@ -67,7 +67,7 @@ export function linesOf(scene, isNarrow) {
 
 /** A table of the weights of the active word, of all heads. */
 export function tableOf(scene, active) {
-  const { subject, relation } = said(scene, active);
+  const { subject, relation } = headingOf(scene, active);
   const out = active.query !== null;
   const others = out ? scene.keys : scene.queries;
   const shown = others
@@ -83,7 +83,7 @@ export function tableOf(scene, active) {
   return el(
     "table",
     {},
-    el("caption", {}, `What ${subject} ${relation}`.replace("is looked at by", "is looked at by, each")),
+    el("caption", {}, `${subject} ${relation}: weights of each word`),
     el(
       "thead",
       {},
@@ -109,15 +109,15 @@ export function tableOf(scene, active) {
   );
 }
 
-function said(scene, active) {
+function headingOf(scene, active) {
   const out = active.query !== null;
   const item = out ? scene.queries[active.query] : scene.keys[active.key];
   const mark = out ? scene.markOf(active.query) : "";
   const subject = isolated(item.label) + (mark ? ` (${mark})` : "");
-  return { subject, relation: out ? "looks at" : "is looked at by" };
+  return { subject, relation: out ? "attends to" : "is attended to by" };
 }
 
-// The pair under the crosshair, and what the word should look at.
+// The pair under the crosshair, and the expected keys of the word.
 function extras(scene, active) {
   const parts = [];
   if (active.query !== null && active.key !== null) {
@@ -135,7 +135,7 @@ function extras(scene, active) {
     return isolated(item.label) + (relation ? ` (${relation})` : "");
   });
   if (linked.length)
-    parts.push(`should ${active.query !== null ? "look at" : "be looked at by"} ${linked.join(", ")}`);
+    parts.push(`expected ${active.query !== null ? "key" : "query"}: ${linked.join(", ")}`);
   return parts.join("; ");
 }
 

@@ -1,4 +1,4 @@
-// The card of a head: its numbers, what else was measured, what it writes, the sentences that tell most.
+// The card of a head: its evidence, further measurements, the directions it writes, characteristic sentences.
 
 import { el, refill } from "../core/dom.js";
 import { MISSING, write } from "../core/format.js";
@@ -8,7 +8,7 @@ import { SAID, VERDICTS } from "./panels.js";
 
 const KINDS = { looks: "Looks", carries: "Carries", matters: "Matters", moves: "Moves" };
 const CONTROL = "The largest effect of any head of a control: random weights, uniform attention, permuted links or labels";
-const DETECTABLE = "The smallest effect that these data would show with 80% power";
+const DETECTABLE = "The smallest effect that is detectable with 80% power";
 const MOST = 12; // rows of a detail that are shown at once
 
 /** Shows the card of the chosen head in `root`; `open(example)` shows a sentence of its own. */
@@ -81,16 +81,16 @@ function title(head, page, selection) {
           checked: selection.adding,
           onchange: (event) => (selection.adding = event.target.checked),
         }),
-        " look at several heads at once",
+        " compare several heads",
       ),
     el("span", { class: "steps" }, step(-1, "Head before", "\u2190"), step(1, "Next head", "\u2192")),
   );
 }
 
 function evidence(head, measures) {
-  const asked = new Map(measures.map((measure) => [measure.kind, measure]));
+  const tested = new Map(measures.map((measure) => [measure.kind, measure]));
   const missing = Object.keys(KINDS).filter(
-    (kind) => !asked.has(kind) || "u-".includes(asked.get(kind).said[head]),
+    (kind) => !tested.has(kind) || "u-".includes(tested.get(kind).said[head]),
   );
   return el(
     "div",
@@ -101,26 +101,26 @@ function evidence(head, measures) {
       el(
         "thead",
         {},
-        el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "Controls", "Detectable", "p, corrected", "Of what"].map(th)),
+        el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "Controls", "Detectable", "p, corrected", "Effect measured"].map(th)),
       ),
       el(
         "tbody",
         {},
-        ...Object.entries(KINDS).map(([kind, name]) => evidenceRow(head, name, asked.get(kind))),
+        ...Object.entries(KINDS).map(([kind, name]) => evidenceRow(head, name, tested.get(kind))),
       ),
     ),
     missing.length
       ? el(
           "p",
           { class: "note" },
-          `Missing for a firmer verdict: ${missing.map((kind) => KINDS[kind].toLowerCase() + reason(asked.get(kind))).join(", ")}.`,
+          `Missing for a firmer verdict: ${missing.map((kind) => KINDS[kind].toLowerCase() + reason(tested.get(kind))).join(", ")}.`,
         )
       : null,
   );
 }
 
 function reason(measure) {
-  return measure && measure.p.length ? " (inconclusive)" : " (not asked)";
+  return measure && measure.p.length ? " (inconclusive)" : " (not tested)";
 }
 
 function evidenceRow(head, name, measure) {
@@ -130,7 +130,7 @@ function evidenceRow(head, name, measure) {
       "tr",
       {},
       el("th", { scope: "row" }, name),
-      el("td", { class: "said" }, "not asked"),
+      el("td", { class: "said" }, "not tested"),
       ...Array.from({ length: 6 }, () => el("td", {}, MISSING)),
     );
   return el(
@@ -196,7 +196,7 @@ function detailTable(head, detail) {
   );
 }
 
-// Where no kind of evidence was asked, what the maps show of this head.
+// Where no kind of evidence was tested: this head in the maps.
 function mapTable(head, maps) {
   if (!maps.length) return null;
   const rows = maps.map((panel) =>
@@ -218,7 +218,7 @@ function writes(head, heads) {
       "li",
       {},
       el("b", {}, write(share, "rate")),
-      " of what it writes",
+      " of its OV circuit",
       up.length > 0 && [
         ": ",
         el("span", { class: "tokens" }, up.join(" \u00b7 ")),
@@ -227,7 +227,7 @@ function writes(head, heads) {
       ],
     ),
   );
-  return block("What it writes", heads.writes_caption, el("ol", { class: "writes" }, ...items));
+  return block("Directions that it writes", heads.writes_caption, el("ol", { class: "writes" }, ...items));
 }
 
 function sentences(head, attention, open) {
@@ -247,8 +247,8 @@ function sentences(head, attention, open) {
     ),
   );
   return block(
-    "Telling sentences",
-    "Mean attention from the words that should look (underlined) to those they should look at (bold); choose one to see it below.",
+    "Characteristic sentences",
+    "Mean attention from query words (underlined) to their expected keys (bold); choose one to see it below.",
     el("ul", { class: "sentences" }, ...items),
   );
 }

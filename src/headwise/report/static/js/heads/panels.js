@@ -16,7 +16,7 @@ export const VERDICTS = {
   i: "inconclusive",
   "-": "none",
 };
-export const SAID = { y: "yes", n: "no", u: "inconclusive", "-": "not asked" };
+export const SAID = { y: "yes", n: "no", u: "inconclusive", "-": "not tested" };
 
 /** Verdicts as shapes. */
 export function verdictPanel(root, page, selection) {
@@ -97,19 +97,19 @@ export function headPanel(root, page, panel, selection, notes = []) {
   const linked = nLayers === page.n_layers && nHeads === page.n_heads;
   if (linked)
     follow(figure, grid, page, selection, panel.title, (head) => {
-      const said = panel.said ? `, ${SAID[panel.said[head]]}` : "";
-      return `${write(values[head], panel.unit)}${said}`;
+      const answer = panel.said ? `, ${SAID[panel.said[head]]}` : "";
+      return `${write(values[head], panel.unit)}${answer}`;
     });
 }
 
-/** Kinds of evidence that were not asked. */
+/** Kinds of evidence that were not tested. */
 export function missingPanel(root, kinds) {
   root.append(
     el(
       "figure",
       { class: "panel is-missing" },
-      el("figcaption", {}, el("h3", {}, "Not asked")),
-      el("p", {}, el("b", {}, kinds.join(", ")), ". What is said of heads here is said without."),
+      el("figcaption", {}, el("h3", {}, "Not tested")),
+      el("p", {}, el("b", {}, kinds.join(", ")), ". The verdicts do not use them."),
     ),
   );
 }
