@@ -1,6 +1,5 @@
 """What is installed: one import name, with a copy of the suites and analyses as data."""
 
-import ast
 import os
 import re
 import shutil
@@ -85,15 +84,3 @@ def test_the_readme_is_true(minilm, monkeypatch, capsys):
     test_command = "python3 -m pip install uv && python3 -m uv run pytest"
     assert test_command in readme
     assert test_command in (ROOT / ".ci/run").read_text()
-
-
-def test_the_map_is_the_tree():
-    """CONTRIBUTING has a line for every module, which is the first of its docstring."""
-    written = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    package = ROOT / "src" / "headwise"
-    for path in sorted(package.rglob("*.py")):
-        name = path.parent.name + "/" if path.name == "__init__.py" else path.stem
-        if (path.parent == package and path.name == "__init__.py") or path.stem == "__main__":
-            continue
-        line = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
-        assert re.search(rf"^ *{re.escape(name)} +{re.escape(line)}$", written, re.M), path

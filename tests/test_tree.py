@@ -1,0 +1,32 @@
+"""The tree of files: the map of it is true, and tests lie where modules lie."""
+
+import ast
+import re
+
+from helpers.paths import ROOT
+
+
+def test_the_map_is_the_tree():
+    """CONTRIBUTING has a line for every module, which is the first of its docstring."""
+    written = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    package = ROOT / "src" / "headwise"
+    for path in sorted(package.rglob("*.py")):
+        name = path.parent.name + "/" if path.name == "__init__.py" else path.stem
+        if (path.parent == package and path.name == "__init__.py") or path.stem == "__main__":
+            continue
+        line = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+        assert re.search(rf"^ *{re.escape(name)} +{re.escape(line)}$", written, re.M), path
+
+
+def test_every_public_module_has_its_test_file():
+    """`weights/low_rank.py` is tested in `tests/weights/test_low_rank.py`; private modules may have theirs."""
+    package = ROOT / "src" / "headwise"
+    for path in sorted(package.rglob("*.py")):
+        inside = path.relative_to(package)
+        if not path.name.startswith("_"):
+            assert (ROOT / "tests" / inside.parent / f"test_{inside.name}").is_file(), inside
+
+
+def test_test_files_are_short():
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
