@@ -57,6 +57,32 @@ def test_files_of_one_name_in_two_folders_stay_apart(monkeypatch):
     assert script.count("const { two } = module_d_c;") == 1
 
 
+def test_types_are_left_out_and_nothing_else(monkeypatch):
+    source = """
+/** @import { Page } from "./page.d.ts" */
+
+/**
+ * Twice a number.
+ * @type {(n: number) => number}
+ */
+export function twice(n) {
+  /** @type {string[]} */
+  const kept = ["/**", "*/"]; // stays
+  const half = /** @type {number} */ (n);
+  return half + n + kept.length; /* stays */
+}
+"""
+    monkeypatch.setattr(bundle, "read_static", lambda name: source)
+    script = bundle.bundle.__wrapped__("a")
+    assert [line for line in script.splitlines() if line][2:-2] == [
+        "function twice(n) {",
+        '  const kept = ["/**", "*/"]; // stays',
+        "  const half = /** @type {number} */ (n);",
+        "  return half + n + kept.length; /* stays */",
+        "}",
+    ]
+
+
 def test_every_script_is_used():
     folder = files("headwise") / bundle.STATIC / "js"
     paths = sorted(folder.rglob("*.js"))

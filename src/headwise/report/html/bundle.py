@@ -2,7 +2,8 @@
 
 A page that loads nothing cannot load modules either. Each file becomes a function that returns what it exports, and each import takes
 from what an earlier one returned; names of one file cannot meet those of another. Imports stand on one line each
-(`import { a, b } from "./dom.js";`), exports in front of a function, class or constant.
+(`import { a, b } from "./dom.js";`), exports in front of a function, class or constant. Comments that hold types are for whoever writes
+the scripts, and are left out.
 """
 
 import posixpath
@@ -12,6 +13,7 @@ from importlib.resources import files
 
 IMPORT = re.compile(r'^import \{ ([^}]+) \} from "(\.\.?/[a-z_/]+)\.js";$', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+TYPES = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL)
 STATIC = "report/static"
 STYLES = ("report", "heads", "attention", "print")  # later ones win
 
@@ -38,7 +40,7 @@ def _add(name: str, parts: dict[str, str], above: tuple[str, ...]) -> None:
         raise ValueError(f"modules in a circle: {' -> '.join((*above, name))}")
     if name in parts:
         return
-    source = read_static(f"js/{name}.js")
+    source = TYPES.sub("", read_static(f"js/{name}.js"))
     for match in IMPORT.finditer(source):
         _add(_found(match[2], name), parts, (*above, name))
     exported = [match[1] for match in EXPORT.finditer(source)]

@@ -4,57 +4,108 @@ import { el, refill } from "../core/dom.js";
 import { cut, sentence } from "./labels.js";
 import { percent } from "./words.js";
 
+/**
+ * @import { Attention, Example } from "../page.d.ts"
+ * @import { Kind } from "./data.js"
+ * @import { Head, Scene } from "./scene.js"
+ * @import { State } from "./pictures.js"
+ */
+
+/**
+ * @typedef {object} HeadDoings
+ * @property {(head: number | null) => void} hover
+ * @property {((head: number) => void) | null} remove
+ * @property {boolean} isNoneChosen
+ */
+
+/**
+ * @template T
+ * @typedef {[value: T, text: string][]} Options What can be chosen, and how it reads.
+ */
+
+/**
+ * @template T
+ * @typedef {{box: HTMLElement, show: (now: T) => void}} Choice One of a few, side by side.
+ */
+
+/**
+ * @template T
+ * @typedef {{box: HTMLElement, show: (options: Options<T>, now: T) => void}} Select One of a list.
+ */
+
+/** @type {Options<State["view"]>} */
 const VIEWS = [
   ["dots", "Dots"],
   ["lines", "Lines"],
   ["text", "Text"],
 ];
+/** @type {Options<State["level"]>} */
 const LEVELS = [
   ["words", "Words"],
   ["tokens", "Tokens"],
 ];
+/** @type {Options<State["direction"]>} */
 const DIRECTIONS = [
   ["out", "its keys (attended to)"],
   ["in", "its queries (attend to it)"],
 ];
+/** @type {Options<Kind>} */
 const KINDS = [
   ["pattern", "attention"],
   ["norms", "attention \u00d7 length of value"],
   ["scores", "score before the softmax"],
 ];
+/** @type {Options<number>} */
 const ZOOMS = [
   [1, "fit"],
   [2, "2\u00d7"],
   [4, "4\u00d7"],
 ];
-const WHY = { clearest: "clearest", typical: "typical", worst: "worst" };
 const MANY = 60;
 let made = 0;
 
 /** The controls; `change({name: value})` is called with what a reader chose. */
 export class Controls {
+  sinkNames = el("span", {});
+  hidden = el("output", { class: "attn-hidden" });
+  chips = el("ul", { class: "attn-chips", "aria-label": "Heads shown" });
+  /** @type {string[]} */
+  texts = [];
+  /**
+   * The head whose sentences are listed; undefined before there are any.
+   * @type {number | null | undefined}
+   */
+  telling;
+
+  /**
+   * @param {Attention} attention
+   * @param {(changed: Partial<State>) => void} change
+   */
   constructor(attention, change) {
     this.attention = attention;
     this.change = change;
     this.name = `attn${++made}`;
+    /** @type {HTMLSelectElement} */
     this.sentence = el("select", { onchange: () => change({ example: Number(this.sentence.value) }) });
     this.before = this.button("\u2039", "Sentence before", -1);
     this.after = this.button("\u203a", "Next sentence", 1);
-    this.view = this.choice("Picture", "view", VIEWS);
-    this.level = this.choice("By", "level", LEVELS);
-    this.direction = this.choice("Of a word", "direction", DIRECTIONS);
-    this.kind = this.select("Weight", "kind", (value) => value);
-    this.zoom = this.select("Size", "zoom", Number);
+    this.view = this.choice("Picture", "view", VIEWS, (view) => change({ view }));
+    this.level = this.choice("By", "level", LEVELS, (level) => change({ level }));
+    this.direction = this.choice("Of a word", "direction", DIRECTIONS, (direction) =>
+      change({ direction }),
+    );
+    /** @type {Select<Kind>} */
+    this.kind = select("Weight", (kind) => change({ kind }));
+    /** @type {Select<number>} */
+    this.zoom = select("Size", (zoom) => change({ zoom }));
+    /** @type {HTMLInputElement} */
     this.sinks = el("input", { type: "checkbox", onchange: () => change({ sinks: this.sinks.checked }) });
-    this.sinkNames = el("span", {});
-    this.hidden = el("output", { class: "attn-hidden" });
     this.sinkBox = el(
       "span",
       { class: "attn-sinks" },
       el("label", { class: "attn-check" }, this.sinks, this.sinkNames),
       this.hidden,
     );
-    this.chips = el("ul", { class: "attn-chips", "aria-label": "Heads shown" });
     this.box = el(
       "div",
       { class: "attn-controls" },
@@ -82,10 +133,12 @@ export class Controls {
       { label: "All sentences" },
       attention.examples.map((_, index) => this.option(index)),
     );
-    this.telling = undefined;
   }
 
-  /** Shows a state, the example it is about, and the heads in the picture. */
+  /**
+   * Shows a state, the example it is about, and the heads in the picture.
+   * @type {(state: State, kind: Kind, example: Example, scene: Scene, current: number | null) => void}
+   */
   update(state, kind, example, scene, current) {
     this.sentences(state.example, current);
     this.before.disabled = state.example === 0;
@@ -95,9 +148,9 @@ export class Controls {
     this.direction.show(state.direction);
     this.direction.box.hidden = state.view !== "text" || scene.isCross;
     const kinds = KINDS.filter(([name]) => example[name] && (name !== "scores" || state.view === "dots"));
-    this.options(this.kind, kinds, kind);
+    this.kind.show(kinds, kind);
     this.kind.box.hidden = kinds.length < 2;
-    this.options(this.zoom, ZOOMS, state.zoom);
+    this.zoom.show(ZOOMS, state.zoom);
     this.zoom.box.hidden =
       state.view !== "dots" || Math.max(scene.queries.length, scene.keys.length) < MANY;
     this.sinkBox.hidden = !example.sinks.length;
@@ -106,8 +159,11 @@ export class Controls {
     this.hidden.textContent = hiddenPart(scene, state.sinks, kind);
   }
 
-  /** The heads shown; `remove` is null if they only stand in for chosen ones. */
-  showHeads(heads, hover, remove, isNoneChosen) {
+  /**
+   * The heads shown; `remove` is null if they only stand in for chosen ones.
+   * @type {(heads: Head[], doings: HeadDoings) => void}
+   */
+  showHeads(heads, { hover, remove, isNoneChosen }) {
     const chips = heads.map(({ head, name, colour }) => {
       const swatch = el("span", { class: "attn-swatch" });
       swatch.style.background = colour;
@@ -138,6 +194,7 @@ export class Controls {
     refill(this.chips, chips, note);
   }
 
+  /** @type {(example: number, current: number | null) => void} */
   sentences(example, current) {
     if (this.telling !== current) {
       this.telling = current;
@@ -146,9 +203,7 @@ export class Controls {
         ? el(
             "optgroup",
             { label: "Characteristic of this head" },
-            own.map(({ example: index, why, score }) =>
-              this.option(index, `${WHY[why]}, ${percent(score)}: `),
-            ),
+            own.map(({ example: index, why, score }) => this.option(index, `${why}, ${percent(score)}: `)),
           )
         : null;
       refill(this.sentence, group, this.all);
@@ -156,12 +211,13 @@ export class Controls {
     this.sentence.value = String(example);
   }
 
+  /** @type {(index: number, mark?: string) => HTMLElement} */
   option(index, mark = "") {
-    this.texts ??= [];
     this.texts[index] ??= sentence(this.attention.examples[index].queries.words);
     return el("option", { value: index }, mark || `${index + 1}. `, this.texts[index]);
   }
 
+  /** @type {(sign: string, label: string, by: number) => HTMLButtonElement} */
   button(sign, label, by) {
     const click = () => this.change({ example: Number(this.sentence.value) + by });
     return el(
@@ -171,15 +227,12 @@ export class Controls {
     );
   }
 
-  choice(label, name, values) {
-    const inputs = values.map(([value, text]) => {
-      const input = el("input", {
-        type: "radio",
-        name: `${this.name}-${name}`,
-        value,
-        onchange: () => this.change({ [name]: value }),
-      });
-      return [value, input, el("label", {}, input, el("span", {}, text))];
+  /** @type {<T extends string>(label: string, name: string, options: Options<T>, choose: (value: T) => void) => Choice<T>} */
+  choice(label, name, options, choose) {
+    const inputs = options.map(([value, text]) => {
+      const radio = { type: "radio", name: `${this.name}-${name}`, value, onchange: () => choose(value) };
+      const input = el("input", radio);
+      return { value, input, shown: el("label", {}, input, el("span", {}, text)) };
     });
     const box = el(
       "fieldset",
@@ -188,38 +241,54 @@ export class Controls {
       el(
         "span",
         { class: "attn-segments" },
-        inputs.map(([, , shown]) => shown),
+        inputs.map(({ shown }) => shown),
       ),
     );
     return {
       box,
       show: (now) =>
-        inputs.forEach(([value, input]) => {
+        inputs.forEach(({ value, input }) => {
           input.checked = value === now;
         }),
     };
   }
-
-  select(label, name, read) {
-    const select = el("select", { onchange: () => this.change({ [name]: read(select.value) }) });
-    return { select, box: el("label", { class: "attn-field" }, el("span", {}, label), select) };
-  }
-
-  options({ select }, values, now) {
-    refill(
-      select,
-      values.map(([value, text]) => el("option", { value }, text)),
-    );
-    select.value = String(now);
-  }
 }
 
+/**
+ * @template {string | number} T
+ * @param {string} label
+ * @param {(value: T) => void} choose
+ * @returns {Select<T>}
+ */
+function select(label, choose) {
+  /** @type {Options<T>} */
+  let offered = [];
+  const list = el("select", {
+    onchange: () => {
+      choose(offered[list.selectedIndex][0]);
+    },
+  });
+  return {
+    box: el("label", { class: "attn-field" }, el("span", {}, label), list),
+    show(options, now) {
+      offered = options;
+      refill(
+        list,
+        options.map(([value, text]) => el("option", { value }, text)),
+      );
+      list.value = String(now);
+    },
+  };
+}
+
+/** @type {(example: Example) => string} */
 function sinkNames(example) {
   const tokens = (example.keys ?? example.queries).tokens;
   const names = [...new Set(example.sinks.map((sink) => cut(tokens[sink] ?? "", 12)))];
   return names.length > 3 ? `${names.slice(0, 3).join(", ")} \u2026` : names.join(", ");
 }
 
+/** @type {(scene: Scene, sinks: boolean, kind: Kind) => string} */
 function hiddenPart(scene, sinks, kind) {
   if (sinks) return "";
   if (kind === "scores") return "hidden";

@@ -1,10 +1,21 @@
 // Attention as dots: queries across, keys down, one grid for each head.
 
-import { el, refill, svg } from "../core/dom.js";
+import { around, el, present, refill, svg } from "../core/dom.js";
 import { cellAt, gridOf } from "./grid.js";
 import { paintGrid, paintMarks } from "./paint.js";
 import { CanvasPen, SvgPen } from "./pens.js";
+import { activeOf } from "./scene.js";
 import { number, percent } from "./words.js";
+
+/**
+ * @import { Colours } from "./colours.js"
+ * @import { Grid } from "./grid.js"
+ * @import { Entry } from "./legend.js"
+ * @import { Active, Scene, SceneHead } from "./scene.js"
+ * @typedef {{head: SceneHead, wanted: string}} Late
+ * @typedef {Grid & {columns: number, same: string}} Arranged
+ * @typedef {{base: HTMLCanvasElement, overlay: HTMLCanvasElement, drawn: string, box: HTMLElement}} DotsPanel
+ */
 
 const SMALLEST = 270;
 const GAP = 24;
@@ -14,14 +25,24 @@ const PADDING = 16;
 
 /** Grids on canvases: a base that is drawn once, and above it what marks the active word. */
 export class DotsPicture {
-  constructor(host, selection) {
+  /** @type {Scene} */
+  scene;
+  /** @type {Colours} */
+  colours;
+  /** @type {Arranged} */
+  grid;
+  scale = 1;
+
+  /** @param {HTMLElement} host */
+  constructor(host) {
     this.host = host;
-    this.selection = selection;
+    /** @type {Map<number, DotsPanel>} */
     this.panels = new Map();
     this.box = el("div", { class: "attn-grids" });
     refill(host, this.box);
   }
 
+  /** @type {(scene: Scene, colours: Colours, state: {zoom: number}) => void} */
   draw(scene, colours, { zoom }) {
     const space = Math.max(240, this.host.clientWidth - PADDING);
     const grid = this.arrange(scene, space, zoom, colours.family);
@@ -38,9 +59,10 @@ export class DotsPicture {
       this.box,
       [...this.panels.values()].map(({ box }) => box),
     );
+    /** @type {Late[]} */
     const late = [];
     for (const head of scene.heads) {
-      const { box, drawn } = this.panels.get(head.head);
+      const { box, drawn } = this.panelOf(head);
       box.style.width = `${grid.width}px`;
       box.style.height = `${grid.height}px`;
       const wanted = [scene.source, scene.top, grid.same, head.colour, this.scale, colours.paper].join(" ");
@@ -50,11 +72,14 @@ export class DotsPicture {
   }
 
   // Paints for a moment and leaves the rest to the next frames, so that a dozen grids freeze nothing.
+  /** @type {(late: Late[], scene: Scene) => void} */
   paintSoon(late, scene) {
     const begun = performance.now();
-    while (late.length && performance.now() - begun < BUDGET) {
-      const { head, wanted } = late.shift();
-      const one = this.panels.get(head.head);
+    while (performance.now() - begun < BUDGET) {
+      const next = late.shift();
+      if (!next) return;
+      const { head, wanted } = next;
+      const one = this.panelOf(head);
       const pen = new CanvasPen(one.base, this.grid.width, this.grid.height, this.scale, this.grid.family);
       paintGrid(pen, scene, this.grid, head, this.colours);
       one.drawn = wanted;
@@ -63,6 +88,7 @@ export class DotsPicture {
   }
 
   // As many grids side by side as are still readable.
+  /** @type {(scene: Scene, space: number, zoom: number, family: string) => Arranged} */
   arrange(scene, space, zoom, family) {
     let columns = Math.min(scene.heads.length, Math.max(1, Math.floor((space + GAP) / (SMALLEST + GAP))));
     for (;;) {
@@ -79,29 +105,39 @@ export class DotsPicture {
     }
   }
 
+  /** @type {(head: SceneHead) => DotsPanel} */
+  panelOf({ head }) {
+    return present(this.panels.get(head));
+  }
+
+  /** @type {(active: Active | null) => void} */
   mark(active) {
     for (const head of this.scene.heads) {
-      const { overlay } = this.panels.get(head.head);
+      const { overlay } = this.panelOf(head);
       const pen = new CanvasPen(overlay, this.grid.width, this.grid.height, this.scale, this.grid.family);
       if (active) paintMarks(pen, this.scene, this.grid, head, active, this.colours);
     }
   }
 
+  /** @type {(event: MouseEvent) => Active | null} */
   hit(event) {
-    const box = event.target.closest?.(".attn-grid");
+    const box = around(event, ".attn-grid");
     if (!box) return null;
     const { left, top } = box.getBoundingClientRect();
     return cellAt(this.grid, event.clientX - left, event.clientY - top);
   }
 
+  /** @type {(event: MouseEvent) => number | null} */
   headUnder(event) {
-    const box = event.target.closest?.(".attn-grid");
+    const box = around(event, ".attn-grid");
     return box ? Number(box.dataset.head) : null;
   }
 
+  /** @type {(key: string, active: Active | null) => Active | null} */
   move(key, active) {
     const [lastQuery, lastKey] = [this.scene.queries.length - 1, this.scene.keys.length - 1];
     const { query, key: down } = active ?? { query: null, key: null };
+    /** @type {(place: number | null, by: number, last: number) => number | null} */
     const step = (place, by, last) => {
       if (last < 0) return null;
       if (place === null) return by > 0 ? 0 : last;
@@ -109,9 +145,9 @@ export class DotsPicture {
     };
     switch (key) {
       case "ArrowLeft":
-        return { query: step(query, -1, lastQuery), key: down };
+        return activeOf(step(query, -1, lastQuery), down);
       case "ArrowRight":
-        return { query: step(query, 1, lastQuery), key: down };
+        return activeOf(step(query, 1, lastQuery), down);
       case "ArrowUp":
         return { query: query ?? 0, key: step(down, -1, lastKey) };
       case "ArrowDown":
@@ -123,6 +159,7 @@ export class DotsPicture {
     }
   }
 
+  /** @type {(active: Active | null) => void} */
   reveal(active) {
     const first = this.panels.values().next().value;
     if (!first || !active) return;
@@ -138,13 +175,16 @@ export class DotsPicture {
     else if (y > host.scrollTop + host.clientHeight - 30) host.scrollTop = y - host.clientHeight + 60;
   }
 
+  /** @type {(head: number | null) => void} */
   emphasise(head) {
-    for (const [number, { box }] of this.panels) box.classList.toggle("attn-hovered", number === head);
+    for (const [shown, { box }] of this.panels) box.classList.toggle("attn-hovered", shown === head);
   }
 
+  /** @type {() => Entry[]} */
   legend() {
     const { scene, grid, colours } = this;
     const colour = scene.heads.length === 1 ? scene.heads[0].colour : colours.ink;
+    /** @type {Entry[]} */
     const entries = [];
     if (scene.kind === "scores") {
       entries.push({ icon: "dot", part: 0.1, colour, text: "low" });
@@ -161,7 +201,10 @@ export class DotsPicture {
     return entries;
   }
 
-  /** Draws the picture into an SVG group and returns its size. */
+  /**
+   * Draws the picture into an SVG group and returns its size.
+   * @type {(group: SVGElement) => {width: number, height: number}}
+   */
   save(group) {
     const { scene, grid, colours } = this;
     const columns = Math.min(grid.columns, scene.heads.length);
@@ -178,6 +221,7 @@ export class DotsPicture {
   }
 }
 
+/** @type {(head: SceneHead) => DotsPanel} */
 function panel(head) {
   const [base, overlay] = [
     el("canvas", { "aria-hidden": "true" }),
@@ -191,7 +235,12 @@ function panel(head) {
   };
 }
 
+/** @type {(scene: Scene) => string} */
 function ranges(scene) {
-  const texts = scene.heads.map(({ name, range }) => `${name} ${number(range[0])} to ${number(range[1])}`);
-  return scene.heads.length === 1 ? texts[0].replace(/^\S+ /, "") : texts.join(", ");
+  const isAlone = scene.heads.length === 1;
+  const texts = scene.heads.map(({ name, range }) => {
+    const [low, high] = present(range);
+    return `${isAlone ? "" : `${name} `}${number(low)} to ${number(high)}`;
+  });
+  return texts.join(", ");
 }

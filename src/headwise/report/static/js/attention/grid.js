@@ -2,6 +2,13 @@
 
 import { fit, widthOf } from "./labels.js";
 
+/**
+ * @import { Item } from "./data.js"
+ * @import { Anchor } from "./pens.js"
+ * @import { Active, Scene } from "./scene.js"
+ * @typedef {ReturnType<typeof gridOf>} Grid
+ */
+
 const TURN = -45;
 const LARGEST = 52;
 const TALL = 640;
@@ -9,7 +16,13 @@ const TITLE = 20;
 const AXIS = 18;
 const GAP = 8;
 
-/** Where everything stands in a grid that is to fit into `space` pixels, `zoom` times enlarged. */
+/**
+ * Where everything stands in a grid that is to fit into `space` pixels, `zoom` times enlarged.
+ * @param {Scene} scene
+ * @param {number} space
+ * @param {number} zoom
+ * @param {string} family
+ */
 export function gridOf(scene, space, zoom, family) {
   const [across, down] = [scene.queries.length, scene.keys.length];
   const most = Math.max(across, down);
@@ -58,7 +71,10 @@ export function gridOf(scene, space, zoom, family) {
   };
 }
 
-/** The cell at a place of a grid: {query, key}, or null outside; on a label only one of both. */
+/**
+ * The cell at a place of a grid: {query, key}, or null outside; on a label only one of both.
+ * @type {(grid: Grid, x: number, y: number) => Active | null}
+ */
 export function cellAt(grid, x, y) {
   // Turned labels lean to the right, by as much as they reach up.
   const lean = y < grid.top && !grid.isFlat ? grid.top - y : 0;
@@ -72,7 +88,10 @@ export function cellAt(grid, x, y) {
   return null;
 }
 
-/** Where a label of a query begins (turned) or has its middle (flat). */
+/**
+ * Where a label of a query begins (turned) or has its middle (flat).
+ * @type {(grid: Grid, query: number) => {x: number, y: number, anchor: Anchor}}
+ */
 export function queryLabelAt(grid, query) {
   const x = grid.left + (query + 0.5) * grid.cell;
   return {
@@ -82,11 +101,15 @@ export function queryLabelAt(grid, query) {
   };
 }
 
-/** Where a label of a key ends. */
+/**
+ * Where a label of a key ends.
+ * @type {(grid: Grid, key: number) => {x: number, y: number, anchor: Anchor}}
+ */
 export function keyLabelAt(grid, key) {
   return { x: grid.left - GAP, y: grid.top + (key + 0.5) * grid.cell, anchor: "end" };
 }
 
+/** @type {(items: Item[], room: number, size: number, family: string) => {labels: string[], width: number}} */
 function labelsOf(items, room, size, family) {
   const labels = items.map((item) => fit(item.label, room, size, family));
   const width = Math.max(0, ...labels.map((label) => widthOf(label, size, family)));
@@ -94,6 +117,7 @@ function labelsOf(items, room, size, family) {
 }
 
 // Every how many rows a label fits.
+/** @type {(cell: number, size: number) => number} */
 function stepOf(cell, size) {
   return Math.max(1, Math.ceil((size + 1) / cell));
 }

@@ -7,24 +7,58 @@ import { shadeOf } from "./colours.js";
 import { LEAST, strong, thresholdOf } from "./strong.js";
 import { percent } from "./words.js";
 
+/**
+ * @import { Colours } from "./colours.js"
+ * @import { Item, Side } from "./data.js"
+ * @import { Entry } from "./legend.js"
+ * @import { Active, Scene, SceneHead } from "./scene.js"
+ * @import { Line } from "./strong.js"
+ */
+
 const HEADING = 26;
 const LEVELS = 20;
 const GAP = 8;
 
 /** Lines as SVG; those of the active word lie above the others. */
 export class LinesPicture {
+  /** @type {Scene} */
+  scene;
+  /** @type {Colours} */
+  colours;
+  /** @type {Active | null} */
+  active = null;
+  /** @type {{queries: string[], keys: string[]}} */
+  labels;
+  /** @type {{queries: SVGElement[], keys: SVGElement[]}} */
+  texts;
+  // From the back to the front: shades behind words, all lines, lines of the active word.
+  shades = svg("g");
+  base = svg("g");
+  front = svg("g");
+  // In pixels: letters, height of a row, where lines begin and end, the whole picture.
+  size = 12;
+  row = 17;
+  from = 0;
+  to = 0;
+  width = 0;
+  height = 0;
+  faint = 0;
+  threshold = LEAST;
+
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
     this.root = svg("svg", { "aria-hidden": "true", class: "attn-lines" });
     refill(host, this.root);
   }
 
+  /** @type {(scene: Scene, colours: Colours) => void} */
   draw(scene, colours) {
     Object.assign(this, { scene, colours, active: null });
     this.place(scene, colours);
     refill(this.root);
-    this.root.setAttribute("width", this.width);
-    this.root.setAttribute("height", this.height);
+    this.root.setAttribute("width", String(this.width));
+    this.root.setAttribute("height", String(this.height));
     this.root.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.shades = this.root.appendChild(svg("g"));
     this.base = this.root.appendChild(svg("g"));
@@ -35,13 +69,16 @@ export class LinesPicture {
   }
 
   // Columns take what their words need, lines the rest.
+  /** @type {(scene: Scene, colours: Colours) => void} */
   place(scene, colours) {
     const space = Math.max(300, Math.min(this.host.clientWidth - 8, 860));
     const many = Math.max(scene.queries.length, scene.keys.length);
     this.size = many <= 16 ? 16 : many <= 60 ? 14 : 12;
     this.row = many <= 16 ? 34 : many <= 60 ? 23 : 17;
     const room = Math.min(170, space * 0.32);
+    /** @type {(item: Item) => string} */
     const label = (item) => fit(item.label, room, this.size, colours.family);
+    /** @type {(labels: string[]) => number} */
     const width = (labels) =>
       Math.max(30, ...labels.map((text) => widthOf(text, this.size, colours.family, 700)));
     this.labels = { queries: scene.queries.map(label), keys: scene.keys.map(label) };
@@ -68,15 +105,18 @@ export class LinesPicture {
     };
   }
 
+  /** @type {(place: number) => number} */
   y(place) {
     return HEADING + (place + 0.5) * this.row;
   }
 
   // Lines of one head, those of nearly the same weight as one path.
+  /** @type {(group: SVGElement, head: SceneHead, lines: Line[]) => void} */
   strokes(group, head, lines) {
     const { scene } = this;
     const place = scene.heads.indexOf(head);
     const shift = (place - (scene.heads.length - 1) / 2) * Math.min(3, this.row / (scene.heads.length + 2));
+    /** @type {string[][]} */
     const paths = Array.from({ length: LEVELS + 1 }, () => []);
     const bend = (this.to - this.from) * 0.42;
     const [from, out, into, to] = [this.from, this.from + bend, this.to - bend, this.to].map(round);
@@ -93,13 +133,14 @@ export class LinesPicture {
     });
   }
 
+  /** @type {(active: Active | null) => void} */
   mark(active) {
     const { scene, colours } = this;
     this.boldness(this.active, 400);
     this.active = active;
     refill(this.front);
     refill(this.shades);
-    this.base.setAttribute("opacity", active ? this.faint : 1);
+    this.base.setAttribute("opacity", String(active ? this.faint : 1));
     if (!active) return;
     this.boldness(active, 700);
     for (const head of scene.heads) {
@@ -122,6 +163,7 @@ export class LinesPicture {
   }
 
   // Behind the words of the other side as much colour as they get, one strip for each head.
+  /** @type {(head: SceneHead, active: Active, lines: Line[]) => void} */
   shade(head, active, lines) {
     const { scene, colours } = this;
     const pen = new SvgPen(this.shades, colours.family);
@@ -142,6 +184,7 @@ export class LinesPicture {
     }
   }
 
+  /** @type {(side: Side, place: number) => {x: number, y: number, width: number, height: number}} */
   boxOf(side, place) {
     const width = side === "keys" ? this.width - this.to - 2 : this.from - 2;
     return {
@@ -152,12 +195,14 @@ export class LinesPicture {
     };
   }
 
+  /** @type {(active: Active | null, weight: number) => void} */
   boldness(active, weight) {
     if (!active) return;
     const text = active.query !== null ? this.texts.queries[active.query] : this.texts.keys[active.key];
-    text?.setAttribute("font-weight", weight);
+    text?.setAttribute("font-weight", String(weight));
   }
 
+  /** @type {(event: MouseEvent) => Active | null} */
   hit(event) {
     const { left, top } = this.root.getBoundingClientRect();
     const [x, place] = [event.clientX - left, Math.floor((event.clientY - top - HEADING) / this.row)];
@@ -171,12 +216,14 @@ export class LinesPicture {
     return null;
   }
 
+  /** @type {(key: string, active: Active | null) => Active | null} */
   move(key, active) {
     const now = active ?? { query: 0, key: null };
     const out = now.query !== null;
     const last = (out ? this.scene.queries : this.scene.keys).length - 1;
     const place = out ? now.query : now.key;
     const across = { query: null, key: Math.min(place, this.scene.keys.length - 1) };
+    /** @type {(next: number) => Active} */
     const at = (next) => {
       const kept = Math.min(last, Math.max(0, next));
       return out ? { query: kept, key: null } : { query: null, key: kept };
@@ -197,6 +244,7 @@ export class LinesPicture {
     }
   }
 
+  /** @type {(active: Active | null) => void} */
   reveal(active) {
     if (!active) return;
     const y = this.y(active.query ?? active.key);
@@ -208,16 +256,20 @@ export class LinesPicture {
     if (x < host.scrollLeft || x > host.scrollLeft + host.clientWidth) host.scrollLeft = x;
   }
 
+  /** @type {(head: number | null) => void} */
   emphasise(head) {
     const isShown = this.scene.heads.some((one) => one.head === head);
     for (const part of [...this.base.children, ...this.front.children]) {
-      part.setAttribute("opacity", isShown && Number(part.dataset.head) !== head ? 0.12 : 1);
+      const isOther = Number(part.getAttribute("data-head")) !== head;
+      part.setAttribute("opacity", isShown && isOther ? "0.12" : "1");
     }
   }
 
+  /** @type {() => Entry[]} */
   legend() {
     const { scene, colours } = this;
     const colour = scene.heads.length === 1 ? scene.heads[0].colour : colours.ink;
+    /** @type {Entry[]} */
     const entries = [0.1, 0.5, 1].map((part) => ({
       icon: "line",
       part,
@@ -233,7 +285,10 @@ export class LinesPicture {
     return entries;
   }
 
-  /** Draws the picture into an SVG group and returns its size. */
+  /**
+   * Draws the picture into an SVG group and returns its size.
+   * @type {(group: SVGElement) => {width: number, height: number}}
+   */
   save(group) {
     for (const part of this.root.children) group.append(part.cloneNode(true));
     return { width: this.width, height: this.height };

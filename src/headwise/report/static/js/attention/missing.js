@@ -3,7 +3,15 @@
 import { el } from "../core/dom.js";
 import { headName } from "../core/selection.js";
 
-/** Quiet lines about chosen heads that are not in the picture; `goTo(example)` shows another sentence. */
+/**
+ * @import { Attention } from "../page.d.ts"
+ * @import { Child } from "../core/dom.js"
+ */
+
+/**
+ * Quiet lines about chosen heads that are not in the picture; `goTo(example)` shows another sentence.
+ * @type {(attention: Attention, chosen: number[], example: number, nShown: number, goTo: (example: number) => void) => HTMLElement[]}
+ */
 export function missingNotes(attention, chosen, example, nShown, goTo) {
   const { heads } = attention.examples[example];
   const missing = chosen.filter((head) => !heads.includes(head));
@@ -27,7 +35,9 @@ export function missingNotes(attention, chosen, example, nShown, goTo) {
 }
 
 // Where the head is clearest, else any sentence that holds it.
+/** @type {(attention: Attention, head: number) => number | null} */
 function holder(attention, head) {
+  /** @type {(index: number) => boolean} */
   const holds = (index) => attention.examples[index]?.heads.includes(head);
   const told = attention.telling.filter((one) => one.head === head && holds(one.example));
   const best = told.find(({ why }) => why === "clearest") ?? told[0];
@@ -36,6 +46,7 @@ function holder(attention, head) {
   return found < 0 ? null : found;
 }
 
+/** @type {(...parts: Child[]) => HTMLElement} */
 function note(...parts) {
   return el("p", { class: "attn-quiet" }, ...parts);
 }

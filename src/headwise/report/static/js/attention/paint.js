@@ -2,14 +2,25 @@
 
 import { keyLabelAt, queryLabelAt } from "./grid.js";
 
+/**
+ * @import { Colours } from "./colours.js"
+ * @import { Grid } from "./grid.js"
+ * @import { Pen } from "./pens.js"
+ * @import { Active, Scene, SceneHead } from "./scene.js"
+ */
+
 const FADED = 0.78;
 const HALF = 0.7;
 
-/** Draws what stays: masked part, lines, dots, frames of links, labels. */
+/**
+ * Draws what stays: masked part, lines, dots, frames of links, labels.
+ * @type {(pen: Pen, scene: Scene, grid: Grid, head: SceneHead, colours: Colours) => void}
+ */
 export function paintGrid(pen, scene, grid, head, colours) {
   const { cell, left, top, across, down, size } = grid;
   const [width, height] = [across * cell, down * cell];
   if (scene.isCausal) {
+    /** @type {[number, number][]} */
     const stairs = [[left, top + height]];
     for (let query = 0; query < across; query++) {
       const y = top + scene.reach(query) * cell;
@@ -54,6 +65,7 @@ export function paintGrid(pen, scene, grid, head, colours) {
   }
 }
 
+/** @type {(scene: Scene, grid: Grid, head: SceneHead) => Float32Array} */
 function dotsOf(scene, grid, head) {
   const dots = new Float32Array(3 * grid.across * grid.down);
   let used = 0;
@@ -70,7 +82,10 @@ function dotsOf(scene, grid, head) {
   return dots.subarray(0, used);
 }
 
-/** Draws what moves: the bands of the active word and its labels. */
+/**
+ * Draws what moves: the bands of the active word and its labels.
+ * @type {(pen: Pen, scene: Scene, grid: Grid, head: SceneHead, active: Active, colours: Colours) => void}
+ */
 export function paintMarks(pen, scene, grid, head, active, colours) {
   const { cell, left, top, across, down } = grid;
   const band = Math.max(cell, 2);
@@ -100,7 +115,7 @@ export function paintMarks(pen, scene, grid, head, active, colours) {
     const style = { size: grid.size, weight: 700, colour: colours.ink, anchor, turn: grid.turn };
     pen.text(x, y, grid.queryLabels[query], style);
   }
-  const named = isTight && query !== null ? strongest(scene, grid, head, active) : [];
+  const named = isTight && query !== null ? strongest(scene, grid, head, query, key) : [];
   if (key === null && !named.length) return;
   if (isTight) pen.rect(0, top, left - 2, down * cell, colours.paper, FADED);
   for (const place of named) labelKey(pen, grid, place, colours, 400);
@@ -108,13 +123,16 @@ export function paintMarks(pen, scene, grid, head, active, colours) {
 }
 
 // Where labels are left out, those of the words looked at most are put in.
-function strongest(scene, grid, head, { query, key }) {
+/** @type {(scene: Scene, grid: Grid, head: SceneHead, query: number, key: number | null) => number[]} */
+function strongest(scene, grid, head, query, key) {
   const taken = key === null ? [] : [key];
+  /** @type {(place: number) => boolean} */
   const isFree = (place) => taken.every((other) => Math.abs(other - place) * grid.cell >= grid.size);
   for (const { place } of scene.ranked(head, { query, key: null }, 4)) if (isFree(place)) taken.push(place);
   return taken.filter((place) => place !== key);
 }
 
+/** @type {(pen: Pen, grid: Grid, key: number, colours: Colours, weight: number) => void} */
 function labelKey(pen, grid, key, colours, weight) {
   const { x, y, anchor } = keyLabelAt(grid, key);
   const height = grid.size + 2;

@@ -1,20 +1,34 @@
 // Two pens with the same strokes, for the screen and for a saved picture.
 
-import { svg } from "../core/dom.js";
+import { present, svg } from "../core/dom.js";
 import { stamp } from "./stamp.js";
+
+/**
+ * @import { Attributes, Child } from "../core/dom.js"
+ * @typedef {"start" | "middle" | "end"} Anchor
+ * @typedef {{size: number, colour: string, weight?: number, anchor?: Anchor, turn?: number}} TextStyle
+ * @typedef {CanvasPen | SvgPen} Pen
+ */
 
 const CIRCLES = 1500;
 const LEVELS = 24;
 
 /** Draws on a canvas of some CSS size with `scale` device pixels to each CSS pixel. */
 export class CanvasPen {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {number} width
+   * @param {number} height
+   * @param {number} scale
+   * @param {string} family
+   */
   constructor(canvas, width, height, scale, family) {
     const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
     if (canvas.width !== across) canvas.width = across;
     if (canvas.height !== down) canvas.height = down;
     canvas.style.width = `${width}px`;
     canvas.style.height = `${height}px`;
-    this.context = canvas.getContext("2d");
+    this.context = present(canvas.getContext("2d"));
     this.context.setTransform(1, 0, 0, 1, 0, 0);
     this.context.clearRect(0, 0, across, down);
     this.context.setTransform(scale, 0, 0, scale, 0, 0);
@@ -22,6 +36,7 @@ export class CanvasPen {
     this.family = family;
   }
 
+  /** @type {(x: number, y: number, width: number, height: number, colour: string, alpha?: number) => void} */
   rect(x, y, width, height, colour, alpha = 1) {
     this.context.globalAlpha = alpha;
     this.context.fillStyle = colour;
@@ -29,7 +44,10 @@ export class CanvasPen {
     this.context.globalAlpha = 1;
   }
 
-  /** A filled shape given by its corners. */
+  /**
+   * A filled shape given by its corners.
+   * @type {(corners: [number, number][], colour: string) => void}
+   */
   shape(corners, colour) {
     this.context.fillStyle = colour;
     this.context.beginPath();
@@ -37,13 +55,17 @@ export class CanvasPen {
     this.context.fill();
   }
 
+  /** @type {(x: number, y: number, width: number, height: number, colour: string, stroke?: number) => void} */
   frame(x, y, width, height, colour, stroke = 1) {
     this.context.strokeStyle = colour;
     this.context.lineWidth = stroke;
     this.context.strokeRect(x, y, width, height);
   }
 
-  /** Dots given flat as x, y, radius. Small ones are written as pixels: 100,000 take no time. */
+  /**
+   * Dots given flat as x, y, radius. Small ones are written as pixels: 100,000 take no time.
+   * @type {(dots: ArrayLike<number>, colour: string) => void}
+   */
   dots(dots, colour) {
     let largest = 0;
     for (let i = 2; i < dots.length; i += 3) largest = Math.max(largest, dots[i]);
@@ -62,7 +84,10 @@ export class CanvasPen {
     this.context.fill();
   }
 
-  /** Text in the middle of a line of height 0 at y; `turn` in degrees. */
+  /**
+   * Text in the middle of a line of height 0 at y; `turn` in degrees.
+   * @type {(x: number, y: number, text: string, style: TextStyle) => void}
+   */
   text(x, y, text, { size, colour, weight = 400, anchor = "start", turn = 0 }) {
     const { context } = this;
     context.save();
@@ -70,7 +95,7 @@ export class CanvasPen {
     context.rotate((turn * Math.PI) / 180);
     context.font = `${weight} ${size}px ${this.family}`;
     context.fillStyle = colour;
-    context.textAlign = { start: "left", middle: "center", end: "right" }[anchor];
+    context.textAlign = anchor === "middle" ? "center" : anchor;
     context.textBaseline = "alphabetic";
     context.fillText(text, 0, size * 0.35);
     context.restore();
@@ -79,15 +104,21 @@ export class CanvasPen {
 
 /** Draws into an SVG element; colours are written out, so the picture stands alone. */
 export class SvgPen {
+  /**
+   * @param {SVGElement} parent
+   * @param {string} family
+   */
   constructor(parent, family) {
     this.parent = parent;
     this.family = family;
   }
 
+  /** @type {<Tag extends keyof SVGElementTagNameMap>(tag: Tag, attributes: Attributes, ...children: Child[]) => SVGElementTagNameMap[Tag]} */
   add(tag, attributes, ...children) {
     return this.parent.appendChild(svg(tag, attributes, ...children));
   }
 
+  /** @type {(x: number, y: number, width: number, height: number, colour: string, alpha?: number) => void} */
   rect(x, y, width, height, colour, alpha = 1) {
     const opacity = alpha < 1 ? round(alpha) : null;
     this.add("rect", {
@@ -100,6 +131,7 @@ export class SvgPen {
     });
   }
 
+  /** @type {(x: number, y: number, width: number, height: number, colour: string, stroke?: number, dashes?: string | null) => void} */
   frame(x, y, width, height, colour, stroke = 1, dashes = null) {
     this.add("rect", {
       x: round(x),
@@ -113,6 +145,7 @@ export class SvgPen {
     });
   }
 
+  /** @type {(corners: [number, number][], colour: string) => void} */
   shape(corners, colour) {
     this.add("path", {
       d: `M${corners.map(([x, y]) => `${round(x)} ${round(y)}`).join("L")}z`,
@@ -120,6 +153,7 @@ export class SvgPen {
     });
   }
 
+  /** @type {(path: string, colour: string, width: number, alpha?: number) => void} */
   line(path, colour, width, alpha = 1) {
     this.add("path", {
       d: path,
@@ -130,6 +164,7 @@ export class SvgPen {
     });
   }
 
+  /** @type {(dots: ArrayLike<number>, colour: string) => void} */
   dots(dots, colour) {
     if (dots.length / 3 <= CIRCLES) {
       for (let i = 0; i < dots.length; i += 3) {
@@ -146,6 +181,7 @@ export class SvgPen {
     // Many dots: one path for each size, every dot a line of no length with round ends.
     let largest = 0;
     for (let i = 2; i < dots.length; i += 3) largest = Math.max(largest, dots[i]);
+    /** @type {string[][]} */
     const paths = Array.from({ length: LEVELS + 1 }, () => []);
     for (let i = 0; i < dots.length; i += 3) {
       const level = Math.round((LEVELS * dots[i + 2]) / largest);
@@ -163,6 +199,7 @@ export class SvgPen {
     });
   }
 
+  /** @type {(x: number, y: number, text: string, style: TextStyle) => SVGTextElement} */
   text(x, y, text, { size, colour, weight = 400, anchor = "start", turn = 0 }) {
     return this.add(
       "text",
@@ -182,7 +219,10 @@ export class SvgPen {
   }
 }
 
-/** A coordinate without needless digits. */
+/**
+ * A coordinate without needless digits.
+ * @type {(value: number) => number}
+ */
 export function round(value) {
   return Math.round(value * 100) / 100;
 }

@@ -4,11 +4,21 @@ import { svg } from "../core/dom.js";
 import { sentence, widthOf } from "./labels.js";
 import { saveLegend } from "./legend.js";
 
+/**
+ * @import { Attributes } from "../core/dom.js"
+ * @import { Saved } from "../core/download.js"
+ * @import { Colours } from "./colours.js"
+ * @import { Picture } from "./pictures.js"
+ */
+
 const MARGIN = 20;
 const ABOVE = 58;
 const NARROWEST = 360;
 
-/** {svg, width, height} of a picture as it is now. */
+/**
+ * {svg, width, height} of a picture as it is now.
+ * @type {(picture: Picture, colours: Colours, title: string, words: string[]) => Saved}
+ */
 export function saved(picture, colours, title, words) {
   const { family } = colours;
   const strokes = svg("g");
@@ -20,6 +30,7 @@ export function saved(picture, colours, title, words) {
   const height = Math.ceil(ABOVE + size.height + 12 + below + 2 * MARGIN);
   strokes.setAttribute("transform", `translate(${MARGIN} ${MARGIN + ABOVE})`);
   legend.setAttribute("transform", `translate(${MARGIN} ${MARGIN + ABOVE + size.height + 12})`);
+  /** @type {(y: number, text: string, attributes: Attributes) => SVGElement} */
   const line = (y, text, attributes) =>
     svg("text", { x: MARGIN, y, "font-family": family, ...attributes }, text);
   const heading = { fill: colours.ink, "font-size": 15, "font-weight": 600 };

@@ -2,9 +2,21 @@
 
 import { el } from "../core/dom.js";
 
+/**
+ * @typedef {object} Doings What a reader does.
+ * @property {(event: PointerEvent) => void} over
+ * @property {() => void} leave
+ * @property {(event: MouseEvent) => void} tap
+ * @property {(key: string) => void} move
+ * @property {() => boolean} clear Says whether there was something to clear.
+ */
+
 const KEYS = ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"];
 
-/** An empty stage; it scrolls and takes the focus. */
+/**
+ * An empty stage; it scrolls and takes the focus.
+ * @type {() => HTMLElement}
+ */
 export function stageOf() {
   const role = { role: "application", "aria-roledescription": "picture of attention" };
   return el("div", { class: "attn-stage", tabindex: 0, ...role });
@@ -13,6 +25,7 @@ export function stageOf() {
 /**
  * Calls what a reader does by name: over(event), leave(), tap(event), move(key),
  * and clear(), which says whether there was something to clear.
+ * @type {(stage: HTMLElement, doings: Doings) => void}
  */
 export function followPointer(stage, { over, leave, tap, move, clear }) {
   // A finger that moves scrolls the page; it tells its word by a tap.

@@ -1,8 +1,12 @@
 // Many small dots at once, written as pixels.
 
+import { present } from "../core/dom.js";
 import { parts } from "./colours.js";
 
-/** Puts dots (flat: x, y, radius in CSS pixels) on a canvas of `scale` device pixels to a CSS pixel. */
+/**
+ * Puts dots (flat: x, y, radius in CSS pixels) on a canvas of `scale` device pixels to a CSS pixel.
+ * @type {(context: CanvasRenderingContext2D, dots: ArrayLike<number>, colour: string, scale: number) => void}
+ */
 export function stamp(context, dots, colour, scale) {
   const { width, height } = context.canvas;
   const cover = new Uint8Array(width * height);
@@ -33,7 +37,7 @@ export function stamp(context, dots, colour, scale) {
   }
   // Pixels would overwrite what lies below; drawn from a second canvas they lie on it.
   const layer = new OffscreenCanvas(width, height);
-  layer.getContext("2d").putImageData(image, 0, 0);
+  present(layer.getContext("2d")).putImageData(image, 0, 0);
   context.save();
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.drawImage(layer, 0, 0);

@@ -1,12 +1,21 @@
 // Which pairs of words are worth a line when there are too many for all.
 
+/**
+ * @import { Scene, SceneHead } from "./scene.js"
+ * @typedef {{query: number, key: number, value: number}} Line
+ */
+
 const MANY = 500;
 
 /** Weights below this one get no line at all. */
 export const LEAST = 0.004;
 
-/** Pairs {query, key, value} of a head from a threshold on. */
+/**
+ * Pairs {query, key, value} of a head from a threshold on.
+ * @type {(scene: Scene, head: SceneHead, threshold: number) => Line[]}
+ */
 export function strong(scene, head, threshold) {
+  /** @type {Line[]} */
   const lines = [];
   const count = scene.keys.length;
   head.values.forEach((value, place) => {
@@ -15,7 +24,10 @@ export function strong(scene, head, threshold) {
   return lines;
 }
 
-/** From which weight on lines are drawn, so that a head has at most MANY, as far as weights differ. */
+/**
+ * From which weight on lines are drawn, so that a head has at most MANY, as far as weights differ.
+ * @type {(scene: Scene) => number}
+ */
 export function thresholdOf(scene) {
   let threshold = LEAST;
   for (const { values } of scene.heads) {

@@ -1,20 +1,45 @@
 // Attention as shades behind the words of the running text.
 
-import { el, refill } from "../core/dom.js";
+import { around, el, refill } from "../core/dom.js";
 import { cut, isRightToLeft, leans } from "./labels.js";
 import { faded, shadeOf } from "./colours.js";
 import { BAR, FAINT, saveText } from "./text_save.js";
 import { percent } from "./words.js";
 
+/**
+ * @import { Colours } from "./colours.js"
+ * @import { Item } from "./data.js"
+ * @import { Entry } from "./legend.js"
+ * @import { Active, Scene } from "./scene.js"
+ * @typedef {"out" | "in"} Direction
+ * @typedef {{styles: string[], classes: string[]}} Marks How each word is drawn.
+ * @typedef {{box: HTMLElement, spans: HTMLElement[]} & Marks} Paragraph
+ */
+
 const LIMIT = 32;
 
 /** Running text; of the active word every other one shows how much it gets, or gives. */
 export class TextPicture {
+  /** @type {Scene} */
+  scene;
+  /** @type {Colours} */
+  colours;
+  /** @type {Direction} */
+  direction;
+  /** @type {Active | null} */
+  active = null;
+  /** @type {Paragraph} */
+  queries;
+  /** @type {Paragraph} */
+  keys;
+  source = "";
+
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
-    this.active = null;
   }
 
+  /** @type {(scene: Scene, colours: Colours, state: {direction: Direction}) => void} */
   draw(scene, colours, { direction }) {
     Object.assign(this, { scene, colours, direction });
     const source = `${scene.source} ${scene.heads.length} ${colours.dark}`;
@@ -22,12 +47,14 @@ export class TextPicture {
     this.source = source;
     this.queries = this.paragraph(scene.queries, "query");
     this.keys = scene.isCross ? this.paragraph(scene.allKeys, "key") : this.queries;
+    /** @type {(text: string) => HTMLElement} */
     const title = (text) => el("p", { class: "attn-part" }, text);
     if (scene.isCross)
       refill(this.host, title("query (attends)"), this.queries.box, title("key (attended to)"), this.keys.box);
     else refill(this.host, this.queries.box);
   }
 
+  /** @type {(items: Item[], side: "query" | "key") => Paragraph} */
   paragraph(items, side) {
     const box = el("div", {
       class: "attn-text",
@@ -50,45 +77,46 @@ export class TextPicture {
       box.append(word);
       return word;
     });
-    return { box, spans, styles: spans.map(() => ""), classes: spans.map(() => "") };
+    return { box, spans, ...marksOf({ spans }) };
   }
 
+  /** @type {(active: Active | null) => void} */
   mark(active) {
     const { scene } = this;
     this.active = active;
-    const styles = new Map([
-      [this.queries, []],
-      [this.keys, []],
-    ]);
-    const classes = new Map([
-      [this.queries, []],
-      [this.keys, []],
-    ]);
+    const queries = marksOf(this.queries);
+    const keys = this.keys === this.queries ? queries : marksOf(this.keys);
     if (active) {
       const out = active.query !== null;
-      const [from, to] = out ? [this.queries, this.keys] : [this.keys, this.queries];
+      const [from, to] = out ? [queries, keys] : [keys, queries];
       const shown = out ? scene.keys : scene.queries;
       shown.forEach((item, place) => {
-        styles.get(to)[item.index] = this.style(out ? active.query : place, out ? place : active.key);
+        to.styles[item.index] = this.style(out ? active.query : place, out ? place : active.key);
         if (out ? scene.isMasked(active.query, place) : scene.isMasked(place, active.key)) {
-          classes.get(to)[item.index] = "attn-masked";
+          to.classes[item.index] = "attn-masked";
         }
       });
-      for (const place of scene.linked(active).keys()) classes.get(to)[shown[place].index] = "attn-linked";
-      const self = out ? active.query : scene.keys[active.key].index;
-      classes.get(from)[self] = `${classes.get(from)[self] ?? ""} attn-active`.trim();
+      for (const place of scene.linked(active).keys()) to.classes[shown[place].index] = "attn-linked";
+      const self = scene.indexOf(active);
+      from.classes[self] = `${from.classes[self]} attn-active`.trim();
     }
-    if (scene.isCut) this.quiet(classes.get(this.keys));
-    for (const words of styles.keys()) apply(words, styles.get(words), classes.get(words));
+    if (scene.isCut) this.quiet(keys.classes);
+    for (const [words, marks] of new Map([
+      [this.queries, queries],
+      [this.keys, keys],
+    ]))
+      apply(words, marks);
   }
 
+  /** @type {(classes: string[]) => void} */
   quiet(classes) {
     for (const { index } of this.scene.allKeys) {
-      if (!this.scene.keyAt.has(index)) classes[index] = `${classes[index] ?? ""} attn-sink`.trim();
+      if (!this.scene.keyAt.has(index)) classes[index] = `${classes[index]} attn-sink`.trim();
     }
   }
 
   // A shade for one head, thin bars for several. Only what shows is written.
+  /** @type {(query: number, key: number) => string} */
   style(query, key) {
     const { scene, colours } = this;
     if (scene.heads.length === 1) {
@@ -97,23 +125,27 @@ export class TextPicture {
         ? ""
         : `background-color: ${faded(scene.heads[0].colour, shadeOf(share, colours))}`;
     }
-    const [images, sizes, spots] = [[], [], []];
-    scene.heads.forEach((head, place) => {
-      const share = scene.share(head, query, key);
-      if (share < FAINT) return;
-      images.push(`linear-gradient(${head.colour}, ${head.colour})`);
-      sizes.push(`${(100 * share).toFixed(1)}% ${BAR - 1}px`);
-      spots.push(`0 calc(100% - ${(scene.heads.length - 1 - place) * BAR + 1}px)`);
-    });
-    if (!images.length) return "";
-    const parts = { image: images, size: sizes, position: spots };
+    const bars = scene.heads
+      .map((head, place) => ({
+        colour: head.colour,
+        share: scene.share(head, query, key),
+        above: (scene.heads.length - 1 - place) * BAR + 1,
+      }))
+      .filter(({ share }) => share >= FAINT);
+    if (!bars.length) return "";
+    const parts = {
+      image: bars.map(({ colour }) => `linear-gradient(${colour}, ${colour})`),
+      size: bars.map(({ share }) => `${(100 * share).toFixed(1)}% ${BAR - 1}px`),
+      position: bars.map(({ above }) => `0 calc(100% - ${above}px)`),
+    };
     return Object.entries(parts)
       .map(([name, values]) => `background-${name}: ${values.join()}`)
       .join("; ");
   }
 
+  /** @type {(event: MouseEvent) => Active | null} */
   hit(event) {
-    const word = event.target.closest?.(".attn-word");
+    const word = around(event, ".attn-word");
     if (!word) return null;
     const place = Number(word.dataset.item);
     const out = this.scene.isCross ? word.dataset.side === "query" : this.direction === "out";
@@ -124,10 +156,11 @@ export class TextPicture {
     return null;
   }
 
+  /** @type {(key: string, active: Active | null) => Active | null} */
   move(key, active) {
     const out = active ? active.query !== null : this.direction === "out";
     const words = out ? this.queries : this.keys;
-    const now = !active ? -1 : out ? active.query : this.scene.keys[active.key].index;
+    const now = active ? this.scene.indexOf(active) : -1;
     const last = words.spans.length - 1;
     const forward = words.box.dir === "rtl" ? "ArrowLeft" : "ArrowRight";
     let step = key === forward || key === "ArrowDown" || key === "Home" ? 1 : -1;
@@ -144,19 +177,22 @@ export class TextPicture {
     return active;
   }
 
+  /** @type {(active: Active | null) => void} */
   reveal(active) {
     if (!active) return;
-    const [words, place] =
-      active.query !== null ? [this.queries, active.query] : [this.keys, this.scene.keys[active.key].index];
-    const [box, view] = [words.spans[place].getBoundingClientRect(), this.host.getBoundingClientRect()];
+    const words = active.query !== null ? this.queries : this.keys;
+    const box = words.spans[this.scene.indexOf(active)].getBoundingClientRect();
+    const view = this.host.getBoundingClientRect();
     if (box.top < view.top + 10) this.host.scrollTop -= view.top - box.top + 40;
     else if (box.bottom > view.bottom - 10) this.host.scrollTop += box.bottom - view.bottom + 40;
   }
 
   emphasise() {}
 
+  /** @type {() => Entry[]} */
   legend() {
     const { scene, colours } = this;
+    /** @type {Entry[]} */
     const entries = [];
     if (scene.heads.length === 1) {
       const [{ colour }] = scene.heads;
@@ -178,15 +214,24 @@ export class TextPicture {
     return entries;
   }
 
-  /** Draws the picture into an SVG group and returns its size. */
+  /**
+   * Draws the picture into an SVG group and returns its size.
+   * @type {(group: SVGElement) => {width: number, height: number}}
+   */
   save(group) {
     return saveText(this, group);
   }
 }
 
-function apply(words, styles, classes) {
+/** @type {(words: {spans: HTMLElement[]}) => Marks} */
+function marksOf({ spans }) {
+  return { styles: spans.map(() => ""), classes: spans.map(() => "") };
+}
+
+/** @type {(words: Paragraph, marks: Marks) => void} */
+function apply(words, { styles, classes }) {
   words.spans.forEach((span, place) => {
-    const [style, name] = [styles[place] ?? "", classes[place] ?? ""];
+    const [style, name] = [styles[place], classes[place]];
     if (words.styles[place] !== style) {
       span.style.cssText = style;
       words.styles[place] = style;
@@ -199,10 +244,13 @@ function apply(words, styles, classes) {
 }
 
 // The word above or below: on the next line, nearest to the middle of this one.
+/** @type {(spans: HTMLElement[], now: number, step: number) => number} */
 function lineStep(spans, now, step) {
+  /** @type {(span: HTMLElement) => number} */
   const middle = (span) => span.offsetLeft + span.offsetWidth / 2;
   const [line, at] = [spans[now].offsetTop, middle(spans[now])];
   let found = -1;
+  /** @type {number | null} */
   let next = null;
   for (let place = now + step; place >= 0 && place < spans.length; place += step) {
     const top = spans[place].offsetTop;

@@ -3,13 +3,23 @@
 import { SvgPen } from "./pens.js";
 import { shadeOf } from "./colours.js";
 
+/**
+ * @import { Active } from "./scene.js"
+ * @import { TextPicture } from "./text.js"
+ * @typedef {{x: number, y: number}} Point
+ * @typedef {{x: number, y: number, width: number, height: number}} Box
+ */
+
 /** Height of the bar of a head under a word, with the gap below it. */
 export const BAR = 4;
 
 /** Shares below this one are not drawn. */
 export const FAINT = 0.02;
 
-/** Draws a TextPicture into an SVG group and returns its size. */
+/**
+ * Draws a TextPicture into an SVG group and returns its size.
+ * @type {(picture: TextPicture, group: SVGElement) => {width: number, height: number}}
+ */
 export function saveText(picture, group) {
   const pen = new SvgPen(group, picture.colours.family);
   const { host } = picture;
@@ -21,11 +31,12 @@ export function saveText(picture, group) {
   return { width: host.clientWidth, height: host.scrollHeight };
 }
 
+/** @type {(pen: SvgPen, picture: TextPicture, span: HTMLElement, origin: Point) => void} */
 function saveWord(pen, picture, span, origin) {
   const { scene, colours } = picture;
   const box = boxOf(span, origin);
   const { x, y, width, height } = box;
-  if (picture.active) saveShade(pen, picture, span, box);
+  if (picture.active) saveShade(pen, picture, picture.active, span, box);
   if (span.matches(".attn-active")) pen.frame(x, y, width, height, colours.ink, 2);
   if (span.matches(".attn-linked")) pen.frame(x, y, width, height, colours.ink, 1.5, "4 2.5");
   const isQuiet = span.matches(".attn-masked, .attn-sink");
@@ -39,7 +50,8 @@ function saveWord(pen, picture, span, origin) {
   }
 }
 
-function saveShade(pen, { scene, active, colours }, span, { x, y, width, height }) {
+/** @type {(pen: SvgPen, picture: TextPicture, active: Active, span: HTMLElement, box: Box) => void} */
+function saveShade(pen, { scene, colours }, active, span, { x, y, width, height }) {
   const out = active.query !== null;
   const isOther = !scene.isCross || (span.dataset.side === "key") === out;
   const index = Number(span.dataset.item);
@@ -54,6 +66,7 @@ function saveShade(pen, { scene, active, colours }, span, { x, y, width, height 
   });
 }
 
+/** @type {(element: Element, origin: Point) => Box} */
 function boxOf(element, origin) {
   const { left, top, width, height } = element.getBoundingClientRect();
   return { x: left - origin.x, y: top - origin.y, width, height };

@@ -4,10 +4,19 @@ import { el } from "../core/dom.js";
 import { brief, write } from "../core/format.js";
 import { isolated } from "./labels.js";
 
+/**
+ * @import { Item } from "./data.js"
+ * @import { Active, Scene, SceneHead } from "./scene.js"
+ * @typedef {{subject?: string, text: string, colour?: string}} StatusLine
+ */
+
 const NAMED = 3;
 const HINT = "Point at a word or tap it, or go through the words with the arrow keys.";
 
-/** A share of 1 as short percent: 43%, 3.2%, <0.1%. */
+/**
+ * A share of 1 as short percent: 43%, 3.2%, <0.1%.
+ * @type {(share: number) => string}
+ */
 export function percent(share) {
   const value = Math.min(1, share);
   if (value > 0 && value < 0.001) return "<0.1%";
@@ -15,27 +24,37 @@ export function percent(share) {
   return write(value, "rate").replace(".0%", "%");
 }
 
-/** A score before the softmax. */
+/**
+ * A score before the softmax.
+ * @type {(value: number) => string}
+ */
 export function number(value) {
   return brief(value, "number");
 }
 
-/** How a value of a scene is written. */
+/**
+ * How a value of a scene is written.
+ * @type {(scene: Scene, value: number) => string}
+ */
 export function written(scene, value) {
   return scene.kind === "scores" ? number(value) : percent(value);
 }
 
-/** The status line: what is active, or how to make it so. */
+/**
+ * The status line: what is active, or how to make it so.
+ * @type {(scene: Scene, active: Active | null) => HTMLElement[]}
+ */
 export function statusOf(scene, active) {
   if (!active) return [el("span", { class: "attn-quiet" }, HINT)];
   return describe(scene, active).map(({ subject, text, colour }) => {
-    const name = subject && el("b", {}, subject);
-    if (colour) name.style.color = colour;
+    const name = subject ? el("b", {}, subject) : null;
+    if (name && colour) name.style.color = colour;
     return el("span", {}, name, text);
   });
 }
 
 // Lines {subject, text, colour}: the keys of an active query, or the queries of an active key.
+/** @type {(scene: Scene, active: Active) => StatusLine[]} */
 function describe(scene, active) {
   const { subject, relation } = headingOf(scene, active);
   const isAlone = scene.heads.length === 1;
@@ -45,6 +64,7 @@ function describe(scene, active) {
     return found.map(({ item, value }) => named(item, scene, value)).join(", ") || "nothing";
   });
   if (isAlone) return [{ subject, text: ` ${relation} ${lists[0]}${extra && `; ${extra}`}` }];
+  /** @type {StatusLine[]} */
   const lines = [{ subject, text: ` ${relation}${extra && ` (${extra})`}` }];
   lists.forEach((list, place) => {
     const { name, colour } = scene.heads[place];
@@ -55,7 +75,10 @@ function describe(scene, active) {
   return lines;
 }
 
-/** Number of lines of `describe`, for narrow or wide lines. */
+/**
+ * Number of lines of `describe`, for narrow or wide lines.
+ * @type {(scene: Scene, isNarrow: boolean) => number}
+ */
 export function linesOf(scene, isNarrow) {
   const heads = scene.heads.length;
   return heads === 1
@@ -65,7 +88,10 @@ export function linesOf(scene, isNarrow) {
     : (isNarrow ? 2 : 1) + Math.min(heads, NAMED) + (heads > NAMED ? 1 : 0);
 }
 
-/** A table of the weights of the active word, of all heads. */
+/**
+ * A table of the weights of the active word, of all heads.
+ * @type {(scene: Scene, active: Active) => HTMLElement}
+ */
 export function tableOf(scene, active) {
   const { subject, relation } = headingOf(scene, active);
   const out = active.query !== null;
@@ -75,7 +101,9 @@ export function tableOf(scene, active) {
     .filter(
       ({ place }) => !(out ? scene.isMasked(active.query, place) : scene.isMasked(place, active.key)),
     );
+  /** @type {(text: string, scope: string) => HTMLElement} */
   const heading = (text, scope) => el("th", { scope }, text);
+  /** @type {(head: SceneHead, place: number) => HTMLElement} */
   const cell = (head, place) => {
     const value = out ? scene.value(head, active.query, place) : scene.value(head, place, active.key);
     return el("td", {}, written(scene, value));
@@ -109,26 +137,25 @@ export function tableOf(scene, active) {
   );
 }
 
+/** @type {(scene: Scene, active: Active) => {subject: string, relation: string}} */
 function headingOf(scene, active) {
-  const out = active.query !== null;
-  const item = out ? scene.queries[active.query] : scene.keys[active.key];
-  const mark = out ? scene.markOf(active.query) : "";
-  const subject = isolated(item.label) + (mark ? ` (${mark})` : "");
-  return { subject, relation: out ? "attends to" : "is attended to by" };
+  if (active.query === null)
+    return { subject: isolated(scene.keys[active.key].label), relation: "is attended to by" };
+  const mark = scene.markOf(active.query);
+  const subject = isolated(scene.queries[active.query].label) + (mark ? ` (${mark})` : "");
+  return { subject, relation: "attends to" };
 }
 
 // The pair under the crosshair, and the expected keys of the word.
+/** @type {(scene: Scene, active: Active) => string} */
 function extras(scene, active) {
+  /** @type {string[]} */
   const parts = [];
-  if (active.query !== null && active.key !== null) {
-    const key = scene.keys[active.key];
-    if (scene.isMasked(active.query, active.key)) parts.push(`${isolated(key.label)} is masked`);
-    else {
-      const values = scene.heads
-        .slice(0, NAMED)
-        .map((head) => written(scene, scene.value(head, active.query, active.key)));
-      parts.push(`${isolated(key.label)} here: ${values.join(", ")}`);
-    }
+  const { query, key } = active;
+  if (query !== null && key !== null) {
+    const label = isolated(scene.keys[key].label);
+    const values = scene.heads.slice(0, NAMED).map((head) => written(scene, scene.value(head, query, key)));
+    parts.push(scene.isMasked(query, key) ? `${label} is masked` : `${label} here: ${values.join(", ")}`);
   }
   const linked = [...scene.linked(active)].slice(0, 2).map(([place, relation]) => {
     const item = active.query !== null ? scene.keys[place] : scene.queries[place];
@@ -139,6 +166,7 @@ function extras(scene, active) {
   return parts.join("; ");
 }
 
+/** @type {(item: Item, scene: Scene, value: number) => string} */
 function named(item, scene, value) {
   return `${isolated(item.label)}: ${written(scene, value)}`;
 }

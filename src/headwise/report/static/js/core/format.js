@@ -1,9 +1,17 @@
 // How numbers are written, as on the paper: real minus signs, an en dash for what is missing.
 
+/**
+ * @import { PageColumn } from "../page.d.ts"
+ * @typedef {PageColumn["kind"]} Unit
+ */
+
 export const MISSING = "\u2013";
 const MINUS = "\u2212";
 
-/** A value of a kind (results/tables.py): rates and differences are shares of 1, shown as percent and points. */
+/**
+ * A value of a kind (results/tables.py): rates and differences are shares of 1, shown as percent and points.
+ * @type {(value: number | string | null | undefined, kind: Unit) => string}
+ */
 export function write(value, kind) {
   if (value === null || value === undefined || Number.isNaN(value)) return MISSING;
   if (typeof value === "string") return value;
@@ -23,12 +31,10 @@ export function write(value, kind) {
   }
 }
 
-/** The unit that stands behind a value of a kind, for prose. */
-export function unitOf(kind) {
-  return kind === "difference" ? " points" : "";
-}
-
-/** A value as small as fits into a cell of a picture. */
+/**
+ * A value as small as fits into a cell of a picture.
+ * @type {(value: number | null, kind: Unit) => string}
+ */
 export function brief(value, kind) {
   if (value === null || Number.isNaN(value)) return MISSING;
   if (kind === "rate" || kind === "difference") return signs((100 * value).toFixed(0));
@@ -36,17 +42,22 @@ export function brief(value, kind) {
   return signs(size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(2));
 }
 
-/** Four figures. */
+/**
+ * Four figures.
+ * @type {(value: number) => string}
+ */
 function short(value) {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e6)) return value.toExponential(1).replace("e+", "e");
   return String(Number(value.toPrecision(4)));
 }
 
+/** @type {(value: number, text: string) => string} */
 function plus(value, text) {
   return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
 }
 
+/** @type {(text: string) => string} */
 function signs(text) {
   if (text.startsWith("-") && !/[1-9]/.test(text)) return text.slice(1);
   return text.replaceAll("-", MINUS);

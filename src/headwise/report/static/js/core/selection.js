@@ -6,9 +6,12 @@
  */
 export class Selection {
   constructor() {
+    /** @type {number[]} */
     this.heads = [];
+    /** @type {number | null} */
     this.hovered = null;
     this.adding = false;
+    /** @type {((selection: Selection) => void)[]} */
     this.listeners = [];
   }
 
@@ -17,23 +20,33 @@ export class Selection {
     return this.heads.length ? this.heads[this.heads.length - 1] : null;
   }
 
-  /** Calls `listener(selection)` after every change. */
+  /**
+   * Calls `listener(selection)` after every change.
+   * @type {(listener: (selection: Selection) => void) => void}
+   */
   listen(listener) {
     this.listeners.push(listener);
   }
 
+  /** @type {(head: number | null) => void} */
   choose(head) {
     this.heads = head === null ? [] : [head];
     this.tell();
   }
 
-  /** What a click does: another head, or one beside the others. */
+  /**
+   * What a click does: another head, or one beside the others.
+   * @type {(head: number, beside: boolean) => void}
+   */
   pick(head, beside) {
     if (beside || this.adding) this.toggle(head);
     else this.choose(head);
   }
 
-  /** Takes a head in beside the others, or out again. */
+  /**
+   * Takes a head in beside the others, or out again.
+   * @type {(head: number) => void}
+   */
   toggle(head) {
     this.heads = this.heads.includes(head)
       ? this.heads.filter((other) => other !== head)
@@ -41,6 +54,7 @@ export class Selection {
     this.tell();
   }
 
+  /** @type {(head: number | null) => void} */
   hover(head) {
     if (head === this.hovered) return;
     this.hovered = head;
@@ -52,12 +66,18 @@ export class Selection {
   }
 }
 
-/** How a head is written, and where it stands: L2H8. */
+/**
+ * How a head is written, and where it stands: L2H8.
+ * @type {(head: number, nHeads: number) => string}
+ */
 export function headName(head, nHeads) {
   return `L${Math.floor(head / nHeads)}H${head % nHeads}`;
 }
 
-/** The number of a head that is written L2H8; null if there is no such head. */
+/**
+ * The number of a head that is written L2H8; null if there is no such head.
+ * @type {(name: string, nLayers: number, nHeads: number) => number | null}
+ */
 export function headOf(name, nLayers, nHeads) {
   const found = /^L(\d+)H(\d+)$/.exec(name);
   if (!found) return null;

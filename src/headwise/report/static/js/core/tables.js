@@ -1,33 +1,48 @@
 // Tables that sort, filter and save; long ones show their beginning first.
 
-import { el, refill } from "./dom.js";
+import { el, present, refill } from "./dom.js";
 import { write } from "./format.js";
 import { headOf } from "./selection.js";
 import { saveCsv } from "./download.js";
 import { unpack } from "./packed.js";
 
+/**
+ * @import { Page, PageColumn, PageTable } from "../page.d.ts"
+ * @typedef {object} Readable What a column holds, by row.
+ * @property {boolean} isNumber
+ * @property {(row: number) => number | string | null} raw
+ * @property {(row: number) => string} text
+ * @property {string} class
+ * @typedef {PageColumn & Readable} Column
+ * @typedef {{order: number | null, down: boolean, words: string, all: boolean}} State
+ */
+
 const FIRST = 25; // rows before a reader asks for more
 const LONG = 44; // characters of a text that may run over several lines
 const FILTERED = 8; // tables of more rows can be filtered
 
-/** Fills `root` with a table of the page's data. */
+/**
+ * Fills `root` with a table of the page's data.
+ * @type {(root: HTMLElement, table: PageTable, page: Page, title: string) => void}
+ */
 export function dataTable(root, table, page, title) {
   const columns = table.columns.map(readable);
+  /** @type {State} */
   const state = { order: null, down: false, words: "", all: false };
   const body = el("tbody");
   const headings = columns.map((column, i) => heading(column, () => sort(i)));
   const more = el("button", { type: "button", class: "more", onclick: () => update({ all: true }) });
+  const filter = el("input", {
+    type: "search",
+    placeholder: "Filter rows",
+    "aria-label": `Filter rows: ${title}`,
+    oninput: () => update({ words: filter.value.toLowerCase() }),
+  });
   const found = el("span", { class: "count", role: "status" });
   const controls = el(
     "div",
     { class: "table-tools" },
-    table.n_rows > FILTERED &&
-      el("input", {
-        type: "search",
-        placeholder: "Filter rows",
-        "aria-label": `Filter rows: ${title}`,
-        oninput: (event) => update({ words: event.target.value.toLowerCase() }),
-      }),
+    table.n_rows > FILTERED && filter,
     found,
     el(
       "button",
@@ -43,14 +58,15 @@ export function dataTable(root, table, page, title) {
   scroll.append(el("table", { class: "data" }, el("thead", {}, el("tr", {}, ...headings)), body));
   root.append(controls, scroll, more);
 
+  /** @type {(i: number) => void} */
   function sort(i) {
     const down = state.order === i ? !state.down : columns[i].isNumber;
-    headings.forEach((th, other) =>
-      th.setAttribute("aria-sort", other === i ? (down ? "descending" : "ascending") : "none"),
-    );
+    for (const [other, th] of headings.entries())
+      th.setAttribute("aria-sort", other === i ? (down ? "descending" : "ascending") : "none");
     update({ order: i, down });
   }
 
+  /** @type {(change: Partial<State>) => void} */
   function update(change) {
     Object.assign(state, change);
     draw();
@@ -90,9 +106,11 @@ export function dataTable(root, table, page, title) {
   draw();
 }
 
+/** @type {(column: PageColumn) => Column} */
 function readable(column) {
   const isNumber = column.numbers !== null;
-  const values = unpack(isNumber ? column.numbers : column.codes);
+  const values = unpack(present(column.numbers ?? column.codes));
+  /** @type {Column["raw"]} */
   const raw = isNumber
     ? (row) => values[row]
     : (row) => (values[row] < 0 ? null : column.texts[values[row]]);
@@ -100,6 +118,7 @@ function readable(column) {
   return { ...column, isNumber, raw, class: kind, text: (row) => write(raw(row), column.kind) };
 }
 
+/** @type {(column: Column, sort: () => void) => HTMLElement} */
 function heading(column, sort) {
   const button = el(
     "button",
@@ -109,6 +128,7 @@ function heading(column, sort) {
   return el("th", { scope: "col", class: column.class, "aria-sort": "none" }, button);
 }
 
+/** @type {(column: Column, row: number, page: Page) => HTMLElement} */
 function cell(column, row, page) {
   const text = column.text(row);
   const isHead = !column.isNumber && page.n_layers && headOf(text, page.n_layers, page.n_heads) !== null;
@@ -116,16 +136,23 @@ function cell(column, row, page) {
 }
 
 // What is missing stands last, whichever way.
+/** @type {(column: Column, down: boolean) => (a: number, b: number) => number} */
 function by(column, down) {
   const sign = down ? -1 : 1;
   return (a, b) => {
     const [x, y] = [column.raw(a), column.raw(b)];
-    const [noX, noY] = [x, y].map((value) => value === null || Number.isNaN(value));
-    if (noX || noY) return noX - noY;
-    return sign * (column.isNumber ? x - y : x.localeCompare(y, "en", { numeric: true }));
+    if (isMissing(x) || isMissing(y)) return Number(isMissing(x)) - Number(isMissing(y));
+    if (typeof x === "number" && typeof y === "number") return sign * (x - y);
+    return sign * String(x).localeCompare(String(y), "en", { numeric: true });
   };
 }
 
+/** @type {(value: string | number | null) => boolean} */
+function isMissing(value) {
+  return value === null || Number.isNaN(value);
+}
+
+/** @type {(columns: Column[], rows: number[]) => (string | number | null)[][]} */
 function rowsOf(columns, rows) {
   return [
     columns.map((column) => column.name),

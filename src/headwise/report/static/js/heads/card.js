@@ -1,28 +1,41 @@
 // The card of a head: its evidence, further measurements, the directions it writes, characteristic sentences.
 
-import { el, refill } from "../core/dom.js";
-import { MISSING, write } from "../core/format.js";
+import { around, el, refill } from "../core/dom.js";
+import { write } from "../core/format.js";
 import { headName } from "../core/selection.js";
 import { unpack } from "../core/packed.js";
-import { SAID, VERDICTS } from "./panels.js";
+import { evidence, interval, probability, th } from "./evidence.js";
+import { VERDICTS } from "./panels.js";
 
-const KINDS = { looks: "Looks", carries: "Carries", matters: "Matters", moves: "Moves" };
-const CONTROL = "The largest effect of any head of a control: random weights, uniform attention, permuted links or labels";
-const DETECTABLE = "The smallest effect that is detectable with 80% power";
+/**
+ * @import { Attention, Detail, Example, Heads, Measure, Page, Panel } from "../page.d.ts"
+ * @import { Child } from "../core/dom.js"
+ * @import { Numbers } from "../core/packed.js"
+ * @import { Selection } from "../core/selection.js"
+ * @import { Estimates } from "./evidence.js"
+ *
+ * @typedef {Omit<Detail, keyof Estimates> & Estimates} Details
+ * @typedef {Omit<Panel, "values"> & {values: Numbers}} HeadMap
+ */
+
 const MOST = 12; // rows of a detail that are shown at once
 
-/** Shows the card of the chosen head in `root`; `open(example)` shows a sentence of its own. */
+/**
+ * Shows the card of the chosen head in `root`; `open(example)` shows a sentence of its own.
+ * @type {(root: HTMLElement, page: Page, selection: Selection, open: (example: number) => void) => void}
+ */
 export function headCard(root, page, selection, open) {
-  const measures = (page.heads ? page.heads.measures : []).map((measure) => ({
+  const measures = (page.heads?.measures ?? []).map((measure) => ({
     ...numbers(measure),
     control: measure.control ? unpack(measure.control) : null,
     detectable: measure.detectable ? unpack(measure.detectable) : null,
   }));
-  const details = (page.heads ? page.heads.details : []).map(numbers);
+  const details = (page.heads?.details ?? []).map(numbers);
   const maps = page.panels
     .slice(measures.length)
     .filter((panel) => panel.values.shape[0] === page.n_layers && panel.values.shape[1] === page.n_heads)
     .map((panel) => ({ ...panel, values: unpack(panel.values) }));
+  /** @type {number | null} */
   let shown = null;
   function draw() {
     const head = selection.current;
@@ -51,20 +64,30 @@ export function headCard(root, page, selection, open) {
   draw();
 }
 
+/** @type {<T extends Measure | Detail>(entry: T) => Omit<T, keyof Estimates> & Estimates} */
 function numbers(entry) {
   const [effect, low, high, p] = [entry.effect, entry.low, entry.high, entry.p].map(unpack);
   return { ...entry, effect, low, high, p };
 }
 
+/** @type {(head: number, page: Page, selection: Selection) => HTMLElement} */
 function title(head, page, selection) {
   const verdict = page.heads && VERDICTS[page.heads.verdicts[head]];
   const n = page.n_layers * page.n_heads;
+  /** @type {(by: number, label: string, text: string) => HTMLElement} */
   const step = (by, label, text) =>
     el(
       "button",
       { type: "button", "aria-label": label, onclick: () => selection.choose((head + by + n) % n) },
       text,
     );
+  const beside = el("input", {
+    type: "checkbox",
+    checked: selection.adding,
+    onchange: () => {
+      selection.adding = beside.checked;
+    },
+  });
   return el(
     "header",
     { class: "card-title" },
@@ -72,103 +95,22 @@ function title(head, page, selection) {
     verdict &&
       verdict !== "none" &&
       el("span", { class: `verdict ${verdict.replaceAll(" ", "-")}` }, verdict),
-    page.attention &&
-      el(
-        "label",
-        { class: "beside" },
-        el("input", {
-          type: "checkbox",
-          checked: selection.adding,
-          onchange: (event) => (selection.adding = event.target.checked),
-        }),
-        " compare several heads",
-      ),
+    page.attention && el("label", { class: "beside" }, beside, " compare several heads"),
     el("span", { class: "steps" }, step(-1, "Head before", "\u2190"), step(1, "Next head", "\u2192")),
   );
 }
 
-function evidence(head, measures) {
-  const tested = new Map(measures.map((measure) => [measure.kind, measure]));
-  const missing = Object.keys(KINDS).filter(
-    (kind) => !tested.has(kind) || "u-".includes(tested.get(kind).said[head]),
-  );
-  return el(
-    "div",
-    { class: "scroll", tabindex: 0, role: "region", "aria-label": "Evidence on this head" },
-    el(
-      "table",
-      { class: "data evidence" },
-      el(
-        "thead",
-        {},
-        el("tr", {}, ...["Evidence", "", "Effect", "95% interval", "Controls", "Detectable", "p, corrected", "Effect measured"].map(th)),
-      ),
-      el(
-        "tbody",
-        {},
-        ...Object.entries(KINDS).map(([kind, name]) => evidenceRow(head, name, tested.get(kind))),
-      ),
-    ),
-    missing.length
-      ? el(
-          "p",
-          { class: "note" },
-          `Missing for a firmer verdict: ${missing.map((kind) => KINDS[kind].toLowerCase() + reason(tested.get(kind))).join(", ")}.`,
-        )
-      : null,
-  );
-}
-
-function reason(measure) {
-  return measure && measure.p.length ? " (inconclusive)" : " (not tested)";
-}
-
-function evidenceRow(head, name, measure) {
-  const letter = measure ? measure.said[head] : "-";
-  if (letter === "-")
-    return el(
-      "tr",
-      {},
-      el("th", { scope: "row" }, name),
-      el("td", { class: "said" }, "not tested"),
-      ...Array.from({ length: 6 }, () => el("td", {}, MISSING)),
-    );
-  return el(
-    "tr",
-    {},
-    el("th", { scope: "row" }, name),
-    el("td", { class: `said said-${letter}` }, SAID[letter]),
-    el("td", { class: "number" }, write(measure.effect[head], measure.unit)),
-    el("td", { class: "number" }, interval(measure, head)),
-    el("td", { class: "number", title: CONTROL }, optional(measure.control, head, measure.unit)),
-    el("td", { class: "number", title: DETECTABLE }, optional(measure.detectable, head, measure.unit)),
-    el("td", { class: "number", title: measure.p_over }, probability(measure.p[head])),
-    el("td", { class: "what", title: measure.rule }, measure.what),
-  );
-}
-
-function optional(values, i, unit) {
-  return values && !Number.isNaN(values[i]) ? write(values[i], unit) : MISSING;
-}
-
-function interval({ low, high, unit }, i) {
-  if (Number.isNaN(low[i]) || Number.isNaN(high[i])) return MISSING;
-  return `[${write(low[i], unit)}, ${write(high[i], unit)}]`;
-}
-
-function probability(p) {
-  if (Number.isNaN(p)) return MISSING;
-  return p < 0.001 ? "< 0.001" : p.toFixed(3);
-}
-
+/** @type {(head: number, detail: Details) => HTMLElement | null} */
 function detailTable(head, detail) {
   const n = detail.rows.length;
-  const held = detail.rows.flatMap((name, row) =>
-    Number.isNaN(detail.effect[head * n + row]) ? [] : [[name, head * n + row]],
+  /** @type {[string, number][]} */
+  const held = detail.rows.flatMap((name, i) =>
+    Number.isNaN(detail.effect[head * n + i]) ? [] : [[name, head * n + i]],
   );
   if (!held.length) return null;
   const hasInterval = held.some(([, i]) => !Number.isNaN(detail.low[i]));
   const hasP = held.some(([, i]) => !Number.isNaN(detail.p[i]));
+  /** @type {(entry: [string, number]) => HTMLElement} */
   const row = ([name, i]) =>
     el(
       "tr",
@@ -185,7 +127,14 @@ function detailTable(head, detail) {
     rows.length > MOST &&
     el(
       "button",
-      { type: "button", class: "more", onclick: (event) => (body.append(...rows), event.target.remove()) },
+      {
+        type: "button",
+        class: "more",
+        onclick: (event) => {
+          body.append(...rows);
+          around(event, ".more")?.remove();
+        },
+      },
       `Show all ${rows.length}`,
     );
   return block(
@@ -197,6 +146,7 @@ function detailTable(head, detail) {
 }
 
 // Where no kind of evidence was tested: this head in the maps.
+/** @type {(head: number, maps: HeadMap[]) => HTMLElement | null} */
 function mapTable(head, maps) {
   if (!maps.length) return null;
   const rows = maps.map((panel) =>
@@ -210,9 +160,10 @@ function mapTable(head, maps) {
   return block("In the maps", "", el("table", { class: "data" }, el("tbody", {}, ...rows)));
 }
 
+/** @type {(head: number, heads: Heads | null) => HTMLElement | null} */
 function writes(head, heads) {
-  const own = heads && heads.writes.find((entry) => entry.head === head);
-  if (!own) return null;
+  const own = heads?.writes.find((entry) => entry.head === head);
+  if (!heads || !own) return null;
   const items = own.directions.map(({ share, up, down }) =>
     el(
       "li",
@@ -230,9 +181,10 @@ function writes(head, heads) {
   return block("Directions that it writes", heads.writes_caption, el("ol", { class: "writes" }, ...items));
 }
 
+/** @type {(head: number, attention: Attention | null, open: (example: number) => void) => HTMLElement | null} */
 function sentences(head, attention, open) {
-  const own = attention ? attention.telling.filter((entry) => entry.head === head) : [];
-  if (!own.length) return null;
+  const own = attention?.telling.filter((entry) => entry.head === head);
+  if (!attention || !own?.length) return null;
   const items = own.map(({ example, score, why, links }) =>
     el(
       "li",
@@ -253,7 +205,10 @@ function sentences(head, attention, open) {
   );
 }
 
-/** The words of a sentence with those of its links set off, of all or of some. */
+/**
+ * The words of a sentence with those of its links set off, of all or of some.
+ * @type {(example: Example, some: number[]) => Child[]}
+ */
 function marked(example, some) {
   const links = some.length ? some.map((i) => example.links[i]) : example.links;
   const keys = new Set(links.map((link) => link.key));
@@ -266,16 +221,13 @@ function marked(example, some) {
   });
 }
 
-function block(title, caption, ...content) {
+/** @type {(heading: string, caption: string, ...content: Child[]) => HTMLElement} */
+function block(heading, caption, ...content) {
   return el(
     "section",
     { class: "block" },
-    el("h4", {}, title),
+    el("h4", {}, heading),
     caption && el("p", { class: "note" }, caption),
     ...content,
   );
-}
-
-function th(text) {
-  return text ? el("th", { scope: "col" }, text) : el("td");
 }

@@ -7,7 +7,15 @@ import { saveButtons } from "../core/download.js";
 import { unpack } from "../core/packed.js";
 import { write } from "../core/format.js";
 
-/** Questions by heads. */
+/**
+ * @import { Page, PageMatrix } from "../page.d.ts"
+ * @import { Selection } from "../core/selection.js"
+ */
+
+/**
+ * Questions by heads.
+ * @type {(root: HTMLElement, page: Page, matrix: PageMatrix, selection: Selection) => void}
+ */
 export function matrixPanel(root, page, matrix, selection) {
   const values = unpack(matrix.values);
   const longest = Math.min(40, Math.max(...matrix.rows.map((row) => row.length), 4));
@@ -49,13 +57,8 @@ export function matrixPanel(root, page, matrix, selection) {
           : `${matrix.rows[Math.floor(cell / n)]}, ${matrix.columns[cell % n]}: ${write(values[cell], "difference")} points`;
     },
     choose(cell, beside) {
-      const name = matrix.columns[cell % n];
-      if (/^L\d+H\d+$/.test(name)) selection.pick(headNumber(name, page), beside);
+      const found = /^L(\d+)H(\d+)$/.exec(matrix.columns[cell % n]);
+      if (found) selection.pick(Number(found[1]) * page.n_heads + Number(found[2]), beside);
     },
   });
-}
-
-function headNumber(name, page) {
-  const [, layer, head] = /^L(\d+)H(\d+)$/.exec(name).map(Number);
-  return layer * page.n_heads + head;
 }

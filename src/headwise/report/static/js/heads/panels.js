@@ -1,13 +1,22 @@
 // Grids of heads: one per kind of evidence and per map, all showing the same head.
 
 import { drawGrid, legend, outline } from "./grid.js";
-import { el, refill, svg } from "../core/dom.js";
+import { el, present, refill, svg } from "../core/dom.js";
 import { write } from "../core/format.js";
 import { headName } from "../core/selection.js";
 import { unpack } from "../core/packed.js";
 import { saveButtons } from "../core/download.js";
 import { behind, roam, stage } from "./roam.js";
 
+/**
+ * @import { Heads, Page, Panel } from "../page.d.ts"
+ * @import { Child } from "../core/dom.js"
+ * @import { Unit } from "../core/format.js"
+ * @import { Selection } from "../core/selection.js"
+ * @import { DrawnGrid } from "./grid.js"
+ */
+
+/** @type {Record<string, string>} */
 export const VERDICTS = {
   s: "supported",
   a: "attends without mattering",
@@ -16,16 +25,21 @@ export const VERDICTS = {
   i: "inconclusive",
   "-": "none",
 };
+/** @type {Record<string, string>} */
 export const SAID = { y: "yes", n: "no", u: "inconclusive", "-": "not tested" };
 
-/** Verdicts as shapes. */
-export function verdictPanel(root, page, selection) {
-  const letters = page.heads.verdicts;
+/**
+ * Verdicts as shapes.
+ * @type {(root: HTMLElement, page: Page, heads: Heads, selection: Selection) => void}
+ */
+export function verdictPanel(root, page, { verdicts: letters, rules }, selection) {
+  /** @type {(head: number) => string} */
   const shapeOf = (head) => VERDICTS[letters[head]].replaceAll(" ", "-");
   const grid = drawGrid({ ...layersByHeads(page), values: [...letters], shapes: shapeOf });
-  const present = Object.entries(VERDICTS).filter(([letter]) => letter !== "-" && letters.includes(letter));
+  const given = Object.entries(VERDICTS).filter(([letter]) => letter !== "-" && letters.includes(letter));
+  /** @type {(letter: string) => number} */
   const count = (letter) => [...letters].filter((other) => other === letter).length;
-  const keys = present.map(([letter, name]) =>
+  const keys = given.map(([letter, name]) =>
     el(
       "span",
       { class: "key" },
@@ -43,7 +57,7 @@ export function verdictPanel(root, page, selection) {
   );
   const panel = framed(
     "Verdict",
-    page.heads.rules,
+    rules,
     grid,
     `${page.slug}-verdict`,
     el("p", { class: "legend verdicts" }, ...keys),
@@ -53,7 +67,10 @@ export function verdictPanel(root, page, selection) {
   follow(panel, grid, page, selection, "Verdict", (head) => VERDICTS[letters[head]]);
 }
 
-/** One number per head. */
+/**
+ * One number per head.
+ * @type {(root: HTMLElement, page: Page, panel: Panel, selection: Selection, notes?: Child[]) => void}
+ */
 export function headPanel(root, page, panel, selection, notes = []) {
   const values = unpack(panel.values);
   const [nLayers, nHeads] = panel.values.shape;
@@ -68,7 +85,7 @@ export function headPanel(root, page, panel, selection, notes = []) {
     unit: panel.unit,
     outlined,
   });
-  const ends = [endOf(panel.low, panel.unit, " or less"), endOf(panel.high, panel.unit, "")];
+  const [low, high] = [endOf(panel.low, panel.unit, " or less"), endOf(panel.high, panel.unit, "")];
   const baseline = panel.baseline
     ? el(
         "span",
@@ -85,7 +102,7 @@ export function headPanel(root, page, panel, selection, notes = []) {
     panel.caption,
     grid,
     `${page.slug}-${panel.title}`,
-    legend(...ends, yes, baseline),
+    legend(low, high, yes, baseline),
     notes,
   );
   figure.append(
@@ -102,7 +119,10 @@ export function headPanel(root, page, panel, selection, notes = []) {
     });
 }
 
-/** Kinds of evidence that were not tested. */
+/**
+ * Kinds of evidence that were not tested.
+ * @type {(root: HTMLElement, kinds: string[]) => void}
+ */
 export function missingPanel(root, kinds) {
   root.append(
     el(
@@ -114,6 +134,7 @@ export function missingPanel(root, kinds) {
   );
 }
 
+/** @type {(page: {n_layers: number, n_heads: number}) => {rows: string[], columns: string[]}} */
 function layersByHeads(page) {
   return {
     rows: Array.from({ length: page.n_layers }, (_, layer) => `L${layer}`),
@@ -121,12 +142,14 @@ function layersByHeads(page) {
   };
 }
 
+/** @type {(value: number, unit: Unit, suffix: string) => string} */
 function endOf(value, unit, suffix) {
   if (unit === "number") return `${Number(value.toPrecision(3))}${suffix}`.replace("-", "\u2212");
   const shown = `${Number((100 * value).toPrecision(3))}`.replace("-", "\u2212");
   return `${shown}${unit === "rate" ? "%" : " points"}${suffix}`;
 }
 
+/** @type {(title: string, caption: string, grid: DrawnGrid, name: string, key: HTMLElement, notes?: Child[]) => HTMLElement} */
 function framed(title, caption, grid, name, key, notes = []) {
   const figure = el(
     "figure",
@@ -140,9 +163,13 @@ function framed(title, caption, grid, name, key, notes = []) {
   return figure;
 }
 
-/** Shows what every other grid shows, and tells them what happens here. */
+/**
+ * Shows what every other grid shows, and tells them what happens here.
+ * @type {(panel: HTMLElement, grid: DrawnGrid, page: Page, selection: Selection, title: string, say: (head: number) => string) => void}
+ */
 function follow(panel, grid, page, selection, title, say) {
-  const view = panel.querySelector(".stage");
+  /** @type {HTMLElement} */
+  const view = present(panel.querySelector(".stage"));
   const spoken = el("p", { class: "sr-only", "aria-live": "polite" });
   panel.append(spoken);
   let mine = false;

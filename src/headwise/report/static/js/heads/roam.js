@@ -2,9 +2,20 @@
 
 import { el } from "../core/dom.js";
 
+/**
+ * @import { DrawnGrid } from "./grid.js"
+ * @typedef {object} Walk What follows when a reader goes through a grid.
+ * @property {(cell: number | null) => void} hover
+ * @property {(cell: number, beside: boolean) => void} choose
+ * @property {() => number} [start]
+ */
+
 const SPOKEN = 512; // cells of a picture that are also a table
 
-/** The frame of a grid that can be walked through. */
+/**
+ * The frame of a grid that can be walked through.
+ * @type {(grid: DrawnGrid, label: string) => HTMLElement}
+ */
 export function stage(grid, label) {
   return el(
     "div",
@@ -19,9 +30,14 @@ export function stage(grid, label) {
   );
 }
 
-/** Pointer and keyboard on a grid of `n` columns and `size` cells. */
+/**
+ * Pointer and keyboard on a grid of `n` columns and `size` cells.
+ * @type {(view: HTMLElement, grid: DrawnGrid, n: number, size: number, walk: Walk) => void}
+ */
 export function roam(view, grid, n, size, { hover, choose, start = () => 0 }) {
+  /** @type {number | null} */
   let cell = null;
+  /** @type {(to: number | null) => void} */
   const go = (to) => {
     if (to === cell) return;
     cell = to;
@@ -34,12 +50,13 @@ export function roam(view, grid, n, size, { hover, choose, start = () => 0 }) {
     const at = grid.cellAt(event);
     if (at !== null) choose(at, event.shiftKey || event.ctrlKey || event.metaKey);
   });
+  /** @type {Record<string, number | undefined>} */
   const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: n, ArrowUp: -n };
   view.addEventListener("keydown", (event) => {
-    if (event.key in steps) {
-      const to = cell === null ? start() : cell + steps[event.key];
-      const wraps =
-        Math.abs(steps[event.key]) === 1 && cell !== null && Math.floor(to / n) !== Math.floor(cell / n);
+    const by = steps[event.key];
+    if (by !== undefined) {
+      const to = cell === null ? start() : cell + by;
+      const wraps = Math.abs(by) === 1 && cell !== null && Math.floor(to / n) !== Math.floor(cell / n);
       if (to >= 0 && to < size && !wraps) go(to);
     } else if ((event.key === "Enter" || event.key === " ") && cell !== null) {
       choose(cell, event.shiftKey);
@@ -52,9 +69,13 @@ export function roam(view, grid, n, size, { hover, choose, start = () => 0 }) {
   });
 }
 
-/** The numbers of a picture as a table; of a large model the tables of the page hold them. */
+/**
+ * The numbers of a picture as a table; of a large model the tables of the page hold them.
+ * @type {(title: string, names: {rows: string[], columns: string[]}, say: (cell: number) => string) => HTMLElement | null}
+ */
 export function behind(title, { rows, columns }, say) {
   if (rows.length * columns.length > SPOKEN) return null;
+  /** @type {(r: number) => HTMLElement[]} */
   const cells = (r) => columns.map((_, c) => el("td", {}, say(r * columns.length + c)));
   return el(
     "div",
