@@ -37,6 +37,12 @@ def test_a_report_opens(visitor):
     assert visit.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_report_without_sentences_and_kinds_of_evidence_opens_at_a_head(visitor):
+    empty = pages.attention().model_copy(update={"examples": [], "telling": []})
+    visit = visitor.open(pages.whole(heads=None, attention=empty))
+    assert visit.text("#head").startswith("L")
+
+
 def test_numbers_are_unpacked_in_older_browsers_too(visitor):
     older = visitor.open(pages.whole(), "#L2H1", "delete Uint8Array.fromBase64")
     newer = visitor.open(pages.whole(), "#L2H1")
