@@ -48,6 +48,7 @@ PENDING = (
     "src/headwise/report/html/payload.py",
     "src/headwise/report/schema/head_cards.py",
     "src/headwise/report/static/js/heads/card.js",
+    "src/headwise/report/static/js/heads/evidence.js",
     "src/headwise/report/static/js/heads/panels.js",
 )
 

@@ -1,7 +1,7 @@
 // Written by `python -m headwise.report.html.schema docs` from the models of the page; edit those.
 
 /**
- * Examples to look at.
+ * Example sentences.
  *
  * Attributes:
  *     n_layers: Layers of the side that is shown.
@@ -9,7 +9,7 @@
  *     side: `encoder`, `decoder` or `cross` of a model with two stacks, else empty.
  *     caption: How the sentences were chosen, and of which heads attention is held.
  *     examples: The sentences.
- *     telling: Which say something of which head.
+ *     telling: Which are characteristic of which head.
  */
 export interface Attention {
   n_layers: number;
@@ -21,7 +21,7 @@ export interface Attention {
 }
 
 /**
- * Further numbers of every head, a small table on each card: ways of cutting, directions, relations.
+ * Further numbers of every head, a small table on each card: methods of ablation, directions, relations.
  *
  * Attributes:
  *     title: What they are.
@@ -48,15 +48,15 @@ export interface Detail {
  * A sentence and the attention of some heads on it.
  *
  * Attributes:
- *     queries: What looks.
- *     keys: What is looked at; None if it is the same text.
- *     links: Words that should be looked at, by which.
+ *     queries: Text of the queries.
+ *     keys: Text of the keys; None if it is the same.
+ *     links: Queries and their expected keys.
  *     marks: Labelled words (of the queries).
- *     sinks: Key tokens that take attention whatever they mean: the first and special ones.
- *     causal: Whether what stands after a query is masked.
+ *     sinks: Key tokens that receive attention whatever they mean: the first and special ones.
+ *     causal: Whether later tokens are masked.
  *     heads: Which heads are held, counting from layer 0 on.
  *     pattern: Weights, `[head, query, key]` by token, as square roots in bytes (`Packed.roots`).
- *     norms: The same, weighted by the length of what each value adds and divided by the row's sum; None if not asked.
+ *     norms: The same, weighted by the length of what each value adds and divided by the row's sum; None if not computed.
  *     scores: Scores before the softmax in bytes: 0 stands for the lower and 255 for the upper end of the head's range.
  *     score_ranges: Range of each head's scores.
  */
@@ -81,7 +81,7 @@ export interface Example {
  *     n_layers: Layers.
  *     n_heads: Heads of each layer.
  *     side: `encoder`, `decoder` or `cross` of a model with two stacks, else empty.
- *     measures: The kinds of evidence that were asked.
+ *     measures: The kinds of evidence that were tested.
  *     verdicts: One letter per head, see `VERDICTS`; `-` where none can be given.
  *     rules: The rules of the verdict in one sentence; empty where none was given.
  *     details: Further numbers.
@@ -101,7 +101,7 @@ export interface Heads {
 }
 
 /**
- * Two words of which one should be looked at by the other.
+ * Two words: a query and its expected key.
  */
 export interface Linked {
   query: number;
@@ -124,16 +124,16 @@ export interface Marked {
  *     kind: Which kind.
  *     what: What the effect is, in plain words.
  *     unit: How the effect is written.
- *     rule: When it says yes, and when no.
+ *     rule: When it is a yes, and when a no.
  *     p_over: What p is corrected over.
- *     said: `y`, `n`, `u` (inconclusive) or `-` (not asked) for each head.
+ *     said: `y`, `n`, `u` (inconclusive) or `-` (not tested) for each head.
  *     effect: `[layer, head]`.
  *     low: Lower end of the 95% interval.
  *     high: Upper end of the 95% interval.
  *     p: Corrected p.
  *     control: The largest effect of any head of any control (random weights, uniform attention, permuted links or labels), the
  *         same for every head or one of its own.
- *     detectable: The smallest effect that these data would show with 80% power.
+ *     detectable: The smallest effect that is detectable with 80% power.
  */
 export interface Measure {
   kind: "looks" | "carries" | "matters" | "moves";
@@ -169,13 +169,13 @@ export interface Packed {
  *
  * Attributes:
  *     slug: Name of the report, for the names of files that are saved.
- *     n_layers: Layers of the grids; 0 where nothing is said of heads.
+ *     n_layers: Layers of the grids; 0 for a page without heads.
  *     n_heads: Heads of each layer.
  *     panels: Grids of heads: first one for each kind of evidence in `heads.measures`, then figures.
  *     matrices: Questions by heads.
- *     heads: What stands on cards.
+ *     heads: Contents of the cards.
  *     tables: In the order of the page.
- *     attention: Sentences to look at.
+ *     attention: Example sentences.
  */
 export interface Page {
   slug: string;
@@ -195,7 +195,7 @@ export interface Page {
  *     name: Name in the CSV file.
  *     title: Heading.
  *     kind: How values are written.
- *     note: What it is, for someone who asks.
+ *     note: What it is, shown on demand.
  *     numbers: One per row; None in a column of texts.
  *     texts: The different texts.
  *     codes: Which text stands in each row, -1 for none; None in a column of numbers.
@@ -215,7 +215,7 @@ export interface PageColumn {
  *
  * Attributes:
  *     title: What is shown.
- *     rows: What is asked.
+ *     rows: The questions.
  *     columns: Names of heads.
  *     breaks: Columns before which a new layer begins.
  *     values: `[row, column]`.
@@ -256,7 +256,7 @@ export interface PageTable {
  *     baseline: Name of the number to beat; empty for none.
  *     baseline_value: That number.
  *     marked: Heads to outline, counting from layer 0 on.
- *     said: One letter per head (`results.Measure`); empty where nothing is said.
+ *     said: One letter per head (`results.Measure`); empty without evidence.
  */
 export interface Panel {
   title: string;
@@ -272,12 +272,12 @@ export interface Panel {
 }
 
 /**
- * An example that says something of a head, and what.
+ * An example that is characteristic of a head, and why.
  *
  * Attributes:
  *     head: Counting from layer 0 on.
  *     example: Which one.
- *     score: Mean attention from the words that should look to those they should look at, 0 to 1.
+ *     score: Mean attention from queries to their expected keys, 0 to 1.
  *     why: Where it does so most clearly, as usually (the median sentence), or least.
  *     links: Which of the example's links the head is judged by; all if empty.
  */

@@ -22,7 +22,11 @@ export function missingNotes(attention, chosen, example, nShown, goTo) {
     const click = () => goTo(there);
     return note(
       `The attention of ${name} is not held for this sentence. `,
-      el("button", { type: "button", class: "attn-button", onclick: click }, `Show a sentence with ${name}`),
+      el(
+        "button",
+        { type: "button", class: "attn-button", onclick: click },
+        `Show a sentence with ${name}`,
+      ),
     );
   });
   const left = chosen.length - missing.length - nShown;

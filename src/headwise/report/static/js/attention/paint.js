@@ -53,7 +53,11 @@ export function paintGrid(pen, scene, grid, head, colours) {
   }
   if (!grid.alone) pen.text(left, grid.titleAt, head.name, { size: 13, weight: 600, colour: head.colour });
   pen.text(left, grid.axisAt, "query (attends) \u2192", { size: 12, colour: colours.muted });
-  pen.text(left - 8, top - 14, "key (attended to) \u2193", { size: 12, colour: colours.muted, anchor: "end" });
+  pen.text(left - 8, top - 14, "key (attended to) \u2193", {
+    size: 12,
+    colour: colours.muted,
+    anchor: "end",
+  });
   const style = { size, colour: colours.ink, turn: grid.turn };
   for (let query = 0; query < across; query += grid.every) {
     const { x, y, anchor } = queryLabelAt(grid, query);

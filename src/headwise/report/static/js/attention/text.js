@@ -50,7 +50,13 @@ export class TextPicture {
     /** @type {(text: string) => HTMLElement} */
     const title = (text) => el("p", { class: "attn-part" }, text);
     if (scene.isCross)
-      refill(this.host, title("query (attends)"), this.queries.box, title("key (attended to)"), this.keys.box);
+      refill(
+        this.host,
+        title("query (attends)"),
+        this.queries.box,
+        title("key (attended to)"),
+        this.keys.box,
+      );
     else refill(this.host, this.queries.box);
   }
 
