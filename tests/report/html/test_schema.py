@@ -14,14 +14,6 @@ from helpers import pages
 from helpers.paths import ROOT
 
 DOCS = ROOT / "docs"
-# What the page says once for all, or the template has written already.
-WRITTEN = {
-    ".heads.n_layers",
-    ".heads.n_heads",
-    ".heads.side",
-    ".attention.n_layers",
-    ".attention.side",
-}
 
 
 @pytest.mark.parametrize("name", MODELS)
