@@ -32,7 +32,7 @@ from headwise.data import transforms
 from headwise.directions.ov_alignment import ov_alignment_test
 from headwise.evidence.verdicts import judge_all, summary
 from headwise.interventions.prompts import that_fit
-from headwise.report.schema import Heatmap, Report, Table
+from headwise.report.schema import Heatmap, Report, Section, Table
 from headwise.report.sections import evidence as exhibits
 from headwise.report.sections import head_cards, head_details, probing
 from headwise.report.sections import relations as asked
@@ -134,41 +134,46 @@ def analyse(
         verdict=verdict,
         answer=f"{_answer(result)} {summary(heads)}".rstrip(),
         controls=evidence.controls_line(heads),
-        figures=_figures(result),
-        tables=[
-            asked.best_heads(result, list(TITLES)),
-            *([exhibits.heads_table(heads)] if len(known) > 1 else []),
-            Table.of(
-                "heads",
-                "Every head",
-                result.table,
-                [*asked.HEAD_COLUMNS, *asked.COLUMNS, *asked.MORE],
-                caption="p and q are over all heads and directions; intervals are for each head alone.",
-                folded=True,
-            ),
-        ],
-        not_found=[
-            *_not_found(result),
-            *([read.baseline_sentence(), *read.warnings] if read else []),
-            *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
-            *not_asked,
-        ],
-        method=[
-            *_method(model, suite, result),
-            *(
-                [CARRIES.format(name=told.name, n=len(told), groups=len(told.groups))]
-                if read
-                else []
-            ),
-            *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
-            *([MOVES] if collected else []),
-        ],
-        references=[
-            "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
-            "Voita, Talbot, Moiseev, Sennrich and Titov 2019, Analyzing multi-head self-attention.",
-            "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
-            "Kobayashi, Kuribayashi, Yokoi and Inui 2020, Attention is not only a weight.",
-            "Jain and Wallace 2019, Attention is not explanation.",
+        sections=[
+            Section(
+                title="Results",
+                figures=_figures(result),
+                tables=[
+                    asked.best_heads(result, list(TITLES)),
+                    *([exhibits.heads_table(heads)] if len(known) > 1 else []),
+                    Table.of(
+                        "heads",
+                        "Every head",
+                        result.table,
+                        [*asked.HEAD_COLUMNS, *asked.COLUMNS, *asked.MORE],
+                        caption="p and q are over all heads and directions; intervals are for each head alone.",
+                        folded=True,
+                    ),
+                ],
+                findings=[
+                    *_not_found(result),
+                    *([read.baseline_sentence(), *read.warnings] if read else []),
+                    *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
+                    *not_asked,
+                ],
+                method=[
+                    *_method(model, suite, result),
+                    *(
+                        [CARRIES.format(name=told.name, n=len(told), groups=len(told.groups))]
+                        if read
+                        else []
+                    ),
+                    *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
+                    *([MOVES] if collected else []),
+                ],
+                references=[
+                    "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
+                    "Voita, Talbot, Moiseev, Sennrich and Titov 2019, Analyzing multi-head self-attention.",
+                    "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
+                    "Kobayashi, Kuribayashi, Yokoi and Inui 2020, Attention is not only a weight.",
+                    "Jain and Wallace 2019, Attention is not explanation.",
+                ],
+            )
         ],
         heads=head_cards.heads_section(
             model,

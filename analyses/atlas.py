@@ -16,7 +16,7 @@ reasons, and a token that gets much attention may hand over nothing.
 import headwise
 from headwise._formatting import head_name, percent
 from headwise.attention.atlas import SINK, Atlas, atlas
-from headwise.report.schema import Column, Detail, Heatmap, Report, Table
+from headwise.report.schema import Column, Detail, Heatmap, Report, Section, Table
 from headwise.report.sections import head_cards, head_details
 from headwise.report.sections.examples import examples_shown
 
@@ -60,27 +60,35 @@ def analyse(
         question=QUESTION,
         verdict="description",
         answer=_answer(found),
-        figures=[
-            Heatmap(
-                title=title, caption=caption, values=_grid(found, name), marked=[_top(found, name)]
+        sections=[
+            Section(
+                title="Results",
+                figures=[
+                    Heatmap(
+                        title=title,
+                        caption=caption,
+                        values=_grid(found, name),
+                        marked=[_top(found, name)],
+                    )
+                    for name, (title, caption) in MAPS.items()
+                ],
+                tables=[Table.of("heads", "Every head", found.table, COLUMNS)],
+                findings=[
+                    "Nothing was tested: these are descriptions, for orientation. What a head is for is a question of its own.",
+                ],
+                method=[
+                    f"Shares of attention between tokens, averaged over {found.n_tokens:,} tokens of {len(suite):,} sentences that "
+                    "see at least one other token. A sink is the token of a sentence that gets most, averaged over the tokens that "
+                    f"look at it from elsewhere; {percent(found.sink_share)} of heads give one token more than {percent(SINK)}.",
+                    *([suite.about] if suite.about else []),
+                    "Duplicate and induction: 32 rows of 24 different random tokens written twice.",
+                ],
+                references=[
+                    "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
+                    "Olsson et al. 2022, In-context learning and induction heads.",
+                    "Xiao, Tian, Chen, Han and Lewis 2024, Efficient streaming language models with attention sinks.",
+                ],
             )
-            for name, (title, caption) in MAPS.items()
-        ],
-        tables=[Table.of("heads", "Every head", found.table, COLUMNS)],
-        not_found=[
-            "Nothing was tested: these are descriptions, for orientation. What a head is for is a question of its own.",
-        ],
-        method=[
-            f"Shares of attention between tokens, averaged over {found.n_tokens:,} tokens of {len(suite):,} sentences that "
-            "see at least one other token. A sink is the token of a sentence that gets most, averaged over the tokens that "
-            f"look at it from elsewhere; {percent(found.sink_share)} of heads give one token more than {percent(SINK)}.",
-            *([suite.about] if suite.about else []),
-            "Duplicate and induction: 32 rows of 24 different random tokens written twice.",
-        ],
-        references=[
-            "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
-            "Olsson et al. 2022, In-context learning and induction heads.",
-            "Xiao, Tian, Chen, Han and Lewis 2024, Efficient streaming language models with attention sinks.",
         ],
         heads=head_cards.heads_section(
             model, details=[_shares(found, head_cards.shape_shown(model))]

@@ -25,7 +25,7 @@ from headwise import evidence
 from headwise._formatting import MINUS, Verdict, percent
 from headwise.data.unseen_words import apart, enough
 from headwise.directions.contributions import DirectionTestResult, direction_tests
-from headwise.report.schema import Column, Report, Table
+from headwise.report.schema import Column, Report, Section, Table
 from headwise.report.sections import directions, head_cards, head_details
 from headwise.report.sections.examples import examples_shown
 from headwise.stats.deciding import LEVEL, NO, SMALLEST, YES
@@ -118,32 +118,37 @@ def analyse(
         verdict=verdict,
         answer=_answer(model.name, verdict, found),
         controls=f"{evidence.controls_line(heads)} {_controls(results)}",
-        figures=[
-            directions.trajectories(results, "How the towers come apart", "towers told one way from those told the other"),
-            *(
-                directions.push_map([found[name]], title)
-                for name, title in (("place", "Who moves it to Paris"), ("size", "Who keeps it tall"))
-            ),
-        ],
-        tables=[
-            Table.of("steps", "Whole steps", _tests(tests), TESTS, caption="Lengths along the direction at the end of the stream. The last rows are "
-                "sentences about other things, on which the directions were not fitted: whether they are good for anything." if held_out else ""),
-            Table.of("projections", "Where towers lie", _projections([*results, *others]), PROJECTIONS, caption="Along each direction, as lengths."),
-            *directions.tables(results),
-        ],
-        not_found=_not_found(results, held_out),
-        method=[
-            *([suite.about] if suite.about else []),
-            *([] if spoken else ["Directions are fitted on groups about other things, told as tall and as small, and as in Paris and elsewhere, with the same frames and nouns on both sides; no tower among them."]),
-            *directions.method(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
-            f"Verdict: 'supported' if along both directions the step is at least {percent(SMALLEST)} of one of the direction, and further by as much than in the same model with uniform attention, with p below 5% (times two) "
-            "against shuffled labels, against random directions and of that excess, and a t larger than in every model with random weights; 'not supported' if one step lies within that much of zero (90% interval) or its interval ends "
-            "below zero; otherwise, and with fewer than 20 cases or 10 groups, 'inconclusive'.",
-        ],
-        references=[
-            "Kim et al. 2018, Interpretability beyond feature attribution: testing with concept activation vectors.",
-            "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
-            "Elhage et al. 2021, A mathematical framework for transformer circuits.",
+        sections=[
+            Section(
+                title="Results",
+                figures=[
+                    directions.trajectories(results, "How the towers come apart", "towers told one way from those told the other"),
+                    *(
+                        directions.push_map([found[name]], title)
+                        for name, title in (("place", "Who moves it to Paris"), ("size", "Who keeps it tall"))
+                    ),
+                ],
+                tables=[
+                    Table.of("steps", "Whole steps", _tests(tests), TESTS, caption="Lengths along the direction at the end of the stream. The last rows are "
+                        "sentences about other things, on which the directions were not fitted: whether they are good for anything." if held_out else ""),
+                    Table.of("projections", "Where towers lie", _projections([*results, *others]), PROJECTIONS, caption="Along each direction, as lengths."),
+                    *directions.tables(results),
+                ],
+                findings=_not_found(results, held_out),
+                method=[
+                    *([suite.about] if suite.about else []),
+                    *([] if spoken else ["Directions are fitted on groups about other things, told as tall and as small, and as in Paris and elsewhere, with the same frames and nouns on both sides; no tower among them."]),
+                    *directions.method(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
+                    f"Verdict: 'supported' if along both directions the step is at least {percent(SMALLEST)} of one of the direction, and further by as much than in the same model with uniform attention, with p below 5% (times two) "
+                    "against shuffled labels, against random directions and of that excess, and a t larger than in every model with random weights; 'not supported' if one step lies within that much of zero (90% interval) or its interval ends "
+                    "below zero; otherwise, and with fewer than 20 cases or 10 groups, 'inconclusive'.",
+                ],
+                references=[
+                    "Kim et al. 2018, Interpretability beyond feature attribution: testing with concept activation vectors.",
+                    "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
+                    "Elhage et al. 2021, A mathematical framework for transformer circuits.",
+                ],
+            )
         ],
         heads=head_cards.heads_section(model, heads, [along]),
         attention=examples_shown(model, towers, heads_first=head_cards.first(heads), seed=seed),

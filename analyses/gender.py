@@ -29,7 +29,7 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.directions.transfer import TransferTestResult, transfer_test
 from headwise.interventions.prompts import how_it_speaks, that_fit
 from headwise.interventions.steering.steering import SteerResult
-from headwise.report.schema import Column, Lines, Report, Series, Table
+from headwise.report.schema import Column, Lines, Report, Section, Series, Table
 from headwise.report.sections import directions, head_cards, head_details
 from headwise.report.sections.examples import examples_shown
 from headwise.stats.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
@@ -108,33 +108,38 @@ def analyse(
         verdict=verdict,
         answer=_answer(found, verdict),
         controls=" ".join([*([evidence.controls_line(heads)] if heads is not None else []), _controls(found)]),
-        figures=[
-            _lines(found),
-            *([directions.push_map([pushed], "Who adds to the step")] if pushed else []),
-            *directions.steering_figures([steered] if steered else [], "the pronoun"),
-        ],
-        tables=[
-            Table.of("transfer", "Every field, layer by layer", found.table, COLUMNS, folded=True,
-                     caption=f"Steps from the woman's to the man's word along the mean step of {SOURCE} pairs; of {SOURCE} itself, of pairs that it was not fitted on."),
-            *directions.steering_tables([steered] if steered else []),
-            *([directions.pushes_table([pushed]), directions.sources_table([pushed])] if pushed else []),
-        ],
-        not_found=_not_found(found, pushed, steered, seed),
-        method=[
-            *([suite.about] if suite.about else []),
-            f"Words of a pair stand in the same sentence. A step is the difference of their vectors (means over pieces) in the residual stream; the direction is the mean step of "
-            f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
-            f"Intervals are t intervals over word pairs (of shares, Wilson's); p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women. "
-            f"{found.n_controls} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
-            *(directions.method([pushed], f"{SOURCE} pairs") if pushed else []),
-            *(directions.steering_method([steered]) if steered else []),
-            f"Verdict: 'supported' if in every other field the mean step along the direction is at least {percent(SMALLEST)} of a royal step, and by as much longer than with uniform attention; p of both is below 5%, no more than 5% of random directions do as much, and its t "
-            f"is larger than that of any field in the models with random weights. 'not supported' if one step lies within {percent(SMALLEST)} of zero; otherwise, and with fewer than {MIN_CASES} pairs of sentences or {MIN_CLUSTERS} word pairs of a field, 'inconclusive'.",
-        ],
-        references=[
-            "Mikolov, Yih and Zweig 2013, Linguistic regularities in continuous space word representations.",
-            "Bolukbasi, Chang, Zou, Saligrama and Kalai 2016, Man is to computer programmer as woman is to homemaker?",
-            "Rimsky et al. 2024, Steering Llama 2 via contrastive activation addition.",
+        sections=[
+            Section(
+                title="Results",
+                figures=[
+                    _lines(found),
+                    *([directions.push_map([pushed], "Who adds to the step")] if pushed else []),
+                    *directions.steering_figures([steered] if steered else [], "the pronoun"),
+                ],
+                tables=[
+                    Table.of("transfer", "Every field, layer by layer", found.table, COLUMNS, folded=True,
+                             caption=f"Steps from the woman's to the man's word along the mean step of {SOURCE} pairs; of {SOURCE} itself, of pairs that it was not fitted on."),
+                    *directions.steering_tables([steered] if steered else []),
+                    *([directions.pushes_table([pushed]), directions.sources_table([pushed])] if pushed else []),
+                ],
+                findings=_not_found(found, pushed, steered, seed),
+                method=[
+                    *([suite.about] if suite.about else []),
+                    f"Words of a pair stand in the same sentence. A step is the difference of their vectors (means over pieces) in the residual stream; the direction is the mean step of "
+                    f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
+                    f"Intervals are t intervals over word pairs (of shares, Wilson's); p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women. "
+                    f"{found.n_controls} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
+                    *(directions.method([pushed], f"{SOURCE} pairs") if pushed else []),
+                    *(directions.steering_method([steered]) if steered else []),
+                    f"Verdict: 'supported' if in every other field the mean step along the direction is at least {percent(SMALLEST)} of a royal step, and by as much longer than with uniform attention; p of both is below 5%, no more than 5% of random directions do as much, and its t "
+                    f"is larger than that of any field in the models with random weights. 'not supported' if one step lies within {percent(SMALLEST)} of zero; otherwise, and with fewer than {MIN_CASES} pairs of sentences or {MIN_CLUSTERS} word pairs of a field, 'inconclusive'.",
+                ],
+                references=[
+                    "Mikolov, Yih and Zweig 2013, Linguistic regularities in continuous space word representations.",
+                    "Bolukbasi, Chang, Zou, Saligrama and Kalai 2016, Man is to computer programmer as woman is to homemaker?",
+                    "Rimsky et al. 2024, Steering Llama 2 via contrastive activation addition.",
+                ],
+            )
         ],
         heads=head_cards.heads_section(model, heads, along),
         attention=examples_shown(model, suite, heads_first=first, seed=seed),

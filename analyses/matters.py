@@ -33,7 +33,7 @@ from headwise.interventions.head_sets import HeadSetResult
 from headwise.interventions.patching import PatchResult
 from headwise.interventions.prompts import that_fit
 from headwise.model.heads import sides
-from headwise.report.schema import Column, Detail, Heatmap, Lines, Report, Series, Table
+from headwise.report.schema import Column, Detail, Heatmap, Lines, Report, Section, Series, Table
 from headwise.report.sections import evidence as exhibits
 from headwise.report.sections import head_cards, head_details
 from headwise.report.sections.examples import examples_shown
@@ -130,42 +130,48 @@ def analyse(
         verdict=verdict,
         answer=_answer(model.name, verdict, chosen, found, cut, needed),
         controls=exhibits.controls(cut),
-        figures=[
-            *(
-                exhibits.cost_map(cut, "in one half of the groups", side=side)
-                for side in sides(model)
-            ),
-            _stream_lines(stream),
-            *(_head_maps(heads) if len(model.stacks) == 1 else []),
-        ],
-        tables=[
-            *([_set_table(found)] if found else []),
-            Table.of(
-                "cuts",
-                "Every head, every way of cutting",
-                cut.table,
-                CUTS,
-                caption="; ".join(f"{name}: {says}" for name, says in cut.says.items()) + ".",
-                folded=True,
-            ),
-            _patch_table(heads),
-            _direct_table(alone.table, metric),
-        ],
-        not_found=[
-            *_not_found(model, cut, needed, found, heads, estimated),
-            *(
-                [f"{n_all - len(suite.pairs)} pairs do not fit into the context."]
-                if n_all > len(suite.pairs)
-                else []
-            ),
-        ],
-        method=_method(suite, cut, stream),
-        references=[
-            "Michel, Levy and Neubig 2019, Are sixteen heads really better than one?",
-            "Li and Janson 2024, Optimal ablation for interpretability.",
-            "Vig et al. 2020, Investigating gender bias in language models using causal mediation analysis.",
-            "Heimersheim and Nanda 2024, How to use and interpret activation patching.",
-            "McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect.",
+        sections=[
+            Section(
+                title="Results",
+                figures=[
+                    *(
+                        exhibits.cost_map(cut, "in one half of the groups", side=side)
+                        for side in sides(model)
+                    ),
+                    _stream_lines(stream),
+                    *(_head_maps(heads) if len(model.stacks) == 1 else []),
+                ],
+                tables=[
+                    *([_set_table(found)] if found else []),
+                    Table.of(
+                        "cuts",
+                        "Every head, every way of cutting",
+                        cut.table,
+                        CUTS,
+                        caption="; ".join(f"{name}: {says}" for name, says in cut.says.items())
+                        + ".",
+                        folded=True,
+                    ),
+                    _patch_table(heads),
+                    _direct_table(alone.table, metric),
+                ],
+                findings=[
+                    *_not_found(model, cut, needed, found, heads, estimated),
+                    *(
+                        [f"{n_all - len(suite.pairs)} pairs do not fit into the context."]
+                        if n_all > len(suite.pairs)
+                        else []
+                    ),
+                ],
+                method=_method(suite, cut, stream),
+                references=[
+                    "Michel, Levy and Neubig 2019, Are sixteen heads really better than one?",
+                    "Li and Janson 2024, Optimal ablation for interpretability.",
+                    "Vig et al. 2020, Investigating gender bias in language models using causal mediation analysis.",
+                    "Heimersheim and Nanda 2024, How to use and interpret activation patching.",
+                    "McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect.",
+                ],
+            )
         ],
         heads=head_cards.heads_section(model, needed, _details(model, cut, heads)),
         attention=examples_shown(

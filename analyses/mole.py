@@ -35,7 +35,7 @@ from headwise.interventions.steering.one_vs_rest import SeenWords, steer_between
 from headwise.interventions.steering.steering import SteerResult, read_label
 from headwise.probing import erasure
 from headwise.probing.experiment import BEST, MAJORITY, Choice, ProbeResult
-from headwise.report.schema import Detail, Lines, Report
+from headwise.report.schema import Detail, Lines, Report, Section
 from headwise.report.sections import directions, head_cards, head_details, probing
 from headwise.report.sections import evidence as exhibits
 from headwise.report.sections import logit_lens as says
@@ -105,45 +105,52 @@ def analyse(
         answer=_answer(model.name, word, kind, result, choice)
         + (f" {told}" if (told := summary(heads)) else ""),
         controls=evidence.controls_line(heads),
-        figures=[
-            *probing.figures(result, layer, kind),
-            *([_apart(pushed, word)] if pushed else []),
-            *(directions.steering_figures(steered, f"what {model.name} takes {word} for")),
-        ],
-        tables=[
-            *probing.tables(result, choice.key),
-            *([exhibits.heads_table(heads)] if cut else []),
-            *([probing.erasure_table(erased)] if erased else []),
-            *directions.steering_tables(steered),
-            *(says.tables(read) if read else []),
-            *(directions.tables(pushed) if pushed else []),
-        ],
-        not_found=[
-            *_not_found(result, word, kind, erased),
-            *(looked.limits if looked else []),
-            *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
-            *limits,
-            *([directions.steering_sentence(steered)] if steered else []),
-        ],
-        method=[
-            *_method(model, suite, result, word, kind, erased),
-            *(asked_.method(looked, len(pairs.groups)) if looked and pairs else []),
-            *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
-            *(directions.method(pushed, suite.name) if pushed else []),
-            *(directions.steering_method(steered) if steered else []),
-            *(says.method(read) if read else []),
-        ],
-        references=[
-            "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
-            "word sense disambiguation.",
-            "Hewitt and Liang 2019, Designing and interpreting probes with control tasks.",
-            "Zhang and Bowman 2018, Language modeling teaches you more than translation does: never-trained models as controls.",
-            "Voita and Titov 2020, Information-theoretic probing with minimum description length.",
-            *(
-                ["Belrose et al. 2023, LEACE: Perfect linear concept erasure in closed form."]
-                if erased
-                else []
-            ),
+        sections=[
+            Section(
+                title="Results",
+                figures=[
+                    *probing.figures(result, layer, kind),
+                    *([_apart(pushed, word)] if pushed else []),
+                    *(directions.steering_figures(steered, f"what {model.name} takes {word} for")),
+                ],
+                tables=[
+                    *probing.tables(result, choice.key),
+                    *([exhibits.heads_table(heads)] if cut else []),
+                    *([probing.erasure_table(erased)] if erased else []),
+                    *directions.steering_tables(steered),
+                    *(says.tables(read) if read else []),
+                    *(directions.tables(pushed) if pushed else []),
+                ],
+                findings=[
+                    *_not_found(result, word, kind, erased),
+                    *(looked.limits if looked else []),
+                    *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
+                    *limits,
+                    *([directions.steering_sentence(steered)] if steered else []),
+                ],
+                method=[
+                    *_method(model, suite, result, word, kind, erased),
+                    *(asked_.method(looked, len(pairs.groups)) if looked and pairs else []),
+                    *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
+                    *(directions.method(pushed, suite.name) if pushed else []),
+                    *(directions.steering_method(steered) if steered else []),
+                    *(says.method(read) if read else []),
+                ],
+                references=[
+                    "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
+                    "word sense disambiguation.",
+                    "Hewitt and Liang 2019, Designing and interpreting probes with control tasks.",
+                    "Zhang and Bowman 2018, Language modeling teaches you more than translation does: never-trained models as controls.",
+                    "Voita and Titov 2020, Information-theoretic probing with minimum description length.",
+                    *(
+                        [
+                            "Belrose et al. 2023, LEACE: Perfect linear concept erasure in closed form."
+                        ]
+                        if erased
+                        else []
+                    ),
+                ],
+            )
         ],
         heads=head_cards.heads_section(model, heads, _details(model, result, cut, looked, pushed)),
         attention=examples_shown(

@@ -21,7 +21,7 @@ import pandas as pd
 import headwise
 from headwise._formatting import head_name, percent
 from headwise.activations.planning import readable
-from headwise.report.schema import Column, Heads, Heatmap, Lines, Report, Series, Table
+from headwise.report.schema import Column, Heads, Heatmap, Lines, Report, Section, Series, Table
 from headwise.report.sections import head_cards, head_details
 from headwise.weights._parameter_map import ATTENTION, MLP, Line
 from headwise.weights.circuits import CIRCUITS, CircuitResult
@@ -83,11 +83,20 @@ def analyse(
         question=QUESTION,
         verdict="description",
         answer=_answer(tally, read),
-        figures=[] if read is None else _figures(read),
-        tables=[_parameters(tally), _context(tally), *([] if read is None else [_circuits(read)])],
-        not_found=_not_found(tally, read),
-        method=_method(read),
-        references=_references(read),
+        sections=[
+            Section(
+                title="Results",
+                figures=[] if read is None else _figures(read),
+                tables=[
+                    _parameters(tally),
+                    _context(tally),
+                    *([] if read is None else [_circuits(read)]),
+                ],
+                findings=_not_found(tally, read),
+                method=_method(read),
+                references=_references(read),
+            )
+        ],
         heads=_heads(model, read) if model and read else None,
     )
 

@@ -26,7 +26,7 @@ from headwise.attention import _significance
 from headwise.attention._comparison import SCOPES
 from headwise.attention.questions import AttentionOrder
 from headwise.attention.relations import RelationTestResult
-from headwise.report.schema import Column, Matrix, Report, Table
+from headwise.report.schema import Column, Matrix, Report, Section, Table
 from headwise.report.sections import head_cards, head_details
 from headwise.report.sections.examples import examples_shown
 from headwise.stats.deciding import MIN_CASES, MIN_CLUSTERS, N_RANDOM, N_SPLITS
@@ -90,32 +90,37 @@ def analyse(
         verdict=_verdict(result),
         answer=_answer(result),
         controls=_controls(result),
-        figures=[_matrix(result, best)] if len(best) else [],
-        tables=[
-            Table.of(
-                "best_heads",
-                "The most promising head for each relation",
-                best,
-                BEST,
-                caption="Effects are hit rate minus that of the best model-free baseline, which is chosen on other groups.",
-            ),
-            Table.of(
-                "heads",
-                "Every head and relation",
-                result.table,
-                [
-                    Column(name="layer", title="Layer", kind="integer"),
-                    Column(name="head", title="Head", kind="integer"),
-                    *(column for column in BEST if column.name != "name"),
+        sections=[
+            Section(
+                title="Results",
+                figures=[_matrix(result, best)] if len(best) else [],
+                tables=[
+                    Table.of(
+                        "best_heads",
+                        "The most promising head for each relation",
+                        best,
+                        BEST,
+                        caption="Effects are hit rate minus that of the best model-free baseline, which is chosen on other groups.",
+                    ),
+                    Table.of(
+                        "heads",
+                        "Every head and relation",
+                        result.table,
+                        [
+                            Column(name="layer", title="Layer", kind="integer"),
+                            Column(name="head", title="Head", kind="integer"),
+                            *(column for column in BEST if column.name != "name"),
+                        ],
+                        folded=True,
+                    ),
                 ],
-                folded=True,
-            ),
-        ],
-        not_found=_not_found(result),
-        method=_method(suite, result),
-        references=[
-            "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
-            "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
+                findings=_not_found(result),
+                method=_method(suite, result),
+                references=[
+                    "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
+                    "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
+                ],
+            )
         ],
         heads=head_cards.heads_section(
             model,

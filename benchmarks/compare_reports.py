@@ -6,14 +6,15 @@ Compares `results.json` of every report that both folders have: each number, eac
 columns. Columns may have been renamed (`--renamed how=method`). Prints what differs, and exits with 1 if anything does.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-TEXTS = {"question", "answer", "controls", "method", "not_found", "references", "provenance", "title", "caption", "note", "rule", "what", "about",
+from headwise.report.schema import Report, load_report
+
+TEXTS = {"question", "answer", "controls", "method", "references", "provenance", "title", "caption", "note", "rule", "what", "about",
          "p_over", "unit", "subtitle", "text", "kind"}  # fmt: skip
 
 
@@ -50,6 +51,13 @@ def differences(a: Any, b: Any, path: str, renamed: dict[str, str]) -> Iterator[
         yield f"{path}: {str(a)[:40]} and {str(b)[:40]}"
 
 
+def flat(report: Report) -> dict[str, Any]:
+    """A report without its sections: figures and tables of all."""
+    data = report.model_dump(exclude={"sections"})
+    figures = [figure.model_dump() for figure in report.figures]
+    return data | {"figures": figures, "tables": [table.model_dump() for table in report.tables]}
+
+
 def main(
     before: Annotated[Path, typer.Argument(help="A folder of reports.")],
     after: Annotated[Path, typer.Argument(help="Another.")],
@@ -61,7 +69,7 @@ def main(
     common = sorted(p.parent.name for p in before.glob("*/results.json") if (after / p.parent.name / "results.json").exists())  # fmt: skip
     differ = 0
     for name in common:
-        a, b = (json.loads((folder / name / "results.json").read_text(encoding="utf-8")) for folder in (before, after))  # fmt: skip
+        a, b = (flat(load_report(folder / name / "results.json")) for folder in (before, after))
         found = list(differences(a, b, "", names))
         differ += bool(found)
         print(f"{name}: {f'{len(found)} differences' if found else 'the same'}")

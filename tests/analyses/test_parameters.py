@@ -25,7 +25,7 @@ def test_a_shape_needs_no_model(headwise, tmp_path):
     result = headwise("run", "parameters", "--shape", numbers, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "reports/parameters-d_model-100-n_layers-2-n_heads-3-d_head-20"
-    assert "counted as given" in load_report(folder / "results.json").not_found[0]
+    assert "counted as given" in load_report(folder / "results.json").findings[0]
 
 
 def test_parameters_of_a_model(headwise, tmp_path):

@@ -18,6 +18,7 @@ from headwise.report.schema import (
     Packed,
     Provenance,
     Report,
+    Section,
     Series,
     Source,
     Table,
@@ -148,42 +149,47 @@ def whole(text="plain", n_layers=3, n_heads=4, **changes):
         question=text,
         verdict="inconclusive",
         answer=text,
-        figures=[
-            Heatmap(
+        sections=[
+            Section(
                 title=text,
-                caption=text,
-                values=rng.uniform(size=(n_layers, n_heads)),
-                baseline=(text, 0.25),
-                marked=[(0, 1)],
-            ),
-            Matrix(
-                title=text,
-                caption=text,
-                rows=[text, "amod"],
-                columns=["L0H0", "L0H1", "L1H0", "L1H1"],
-                breaks=[2],
-                values=np.array([[0.1, -0.2, np.nan, 0.9], [0.0, 0.25, 0.5, 0.3]]),
-                marked=[(1, 2)],
-                marks=text,
-            ),
-            Lines(
-                title=text,
-                caption=text,
-                x_label=text,
-                x=[0, 1],
-                series=[
-                    Series(name=text, values=[0.1, np.nan], low=[0.0, 0.2], high=[0.2, 0.4]),
-                    Series(name="bag", values=[0.3, 0.3], is_baseline=True),
+                figures=[
+                    Heatmap(
+                        title=text,
+                        caption=text,
+                        values=rng.uniform(size=(n_layers, n_heads)),
+                        baseline=(text, 0.25),
+                        marked=[(0, 1)],
+                    ),
+                    Matrix(
+                        title=text,
+                        caption=text,
+                        rows=[text, "amod"],
+                        columns=["L0H0", "L0H1", "L1H0", "L1H1"],
+                        breaks=[2],
+                        values=np.array([[0.1, -0.2, np.nan, 0.9], [0.0, 0.25, 0.5, 0.3]]),
+                        marked=[(1, 2)],
+                        marks=text,
+                    ),
+                    Lines(
+                        title=text,
+                        caption=text,
+                        x_label=text,
+                        x=[0, 1],
+                        series=[
+                            Series(name=text, values=[0.1, np.nan], low=[0.0, 0.2], high=[0.2, 0.4]),
+                            Series(name="bag", values=[0.3, 0.3], is_baseline=True),
+                        ],
+                    ),
                 ],
-            ),
+                tables=[
+                    Table.of("heads", text, frame.rename(columns={"head": text}), columns, caption=text),
+                    Table.of("none", text, frame.rename(columns={"head": text})[:0], columns, folded=True),
+                ],
+                findings=[text],
+                method=[text],
+                references=[text],
+            )
         ],
-        tables=[
-            Table.of("heads", text, frame.rename(columns={"head": text}), columns, caption=text),
-            Table.of("none", text, frame.rename(columns={"head": text})[:0], columns, folded=True),
-        ],
-        not_found=[text],
-        method=[text],
-        references=[text],
         heads=heads(n_layers, n_heads, text=text),
         attention=attention(n_layers, n_heads, text),
         provenance=Provenance(
@@ -192,4 +198,7 @@ def whole(text="plain", n_layers=3, n_heads=4, **changes):
             model=Source(name=text, path=text, note=text, license=text), data=Source(name=text),
         ),
     )  # fmt: skip
-    return made.model_copy(update=changes)
+    parts = {name: changes.pop(name) for name in Section.model_fields if name in changes}
+    (section,) = made.sections
+    sections = [section.model_copy(update=parts)]
+    return made.model_copy(update={"sections": sections} | changes)

@@ -22,6 +22,24 @@ def cues(suite: Suite) -> Suite:
     return _suite(suite, "cues", found)
 
 
+def after_governors(suite: Suite, relation: str) -> Suite:
+    """The same sentences with each link of a relation moved to the word after its governor; links to no word are dropped."""
+    moved = tuple(
+        replace(
+            s,
+            links=tuple(
+                Link(k.dependent, k.governor + 1, k.relation)
+                for k in s.links
+                if k.relation == relation
+                and k.governor + 1 < len(s.words)
+                and s.words[k.governor + 1][:1].isalpha()
+            ),
+        )
+        for s in suite.sentences
+    )
+    return replace(suite, sentences=moved)
+
+
 def deciding_words(suite: Suite, relation: str = "") -> frozenset[str]:
     """Deciding words of a suite, in lower case: dependents of links, and swapped words of pairs without links.
 

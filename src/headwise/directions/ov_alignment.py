@@ -102,6 +102,16 @@ class OVAlignmentTestResult(Result):
     table: pd.DataFrame
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Layers, and heads of each."""
+        return 1 + max(h.layer for h in self.heads), 1 + max(h.head for h in self.heads)
+
+    @property
+    def strongest(self) -> int:
+        """Index of the head with the largest effect."""
+        return int(np.array(self.table["effect"], dtype=float).argmax())
+
+    @property
     def collecting(self) -> list[str]:
         """Heads that pass the test over all heads and exceed every control, strongest first; `evidence.collects` also requires a minimum effect."""
         t = self.table.sort_values(by="effect", ascending=False)

@@ -9,7 +9,22 @@ from .carries import CARRIES, carries, carries_by_layer, verdict
 from .looks import LOOKS, LOOKS_ALONG, looks, looks_along
 from .matters import MATTERS, judged, matters
 from .moves import COLLECTS, MOVES, collects, joint_p, moves, whole_moves
-from .rules import INCONCLUSIVE, KINDS, NO, SMALLEST, YES, Texts, decide, verdict_over
+from .rules import (
+    INCONCLUSIVE,
+    KINDS,
+    LEVEL,
+    MIN_CASES,
+    MIN_CLUSTERS,
+    N_RANDOM,
+    N_RANDOM_PROBED,
+    N_SPLITS,
+    NO,
+    SMALLEST,
+    YES,
+    Texts,
+    decide,
+    verdict_over,
+)
 from .together import controls_line, side_by_side, texts_of, where
 
 __all__ = [
@@ -17,11 +32,17 @@ __all__ = [
     "COLLECTS",
     "INCONCLUSIVE",
     "KINDS",
+    "LEVEL",
     "LOOKS",
     "LOOKS_ALONG",
     "MATTERS",
+    "MIN_CASES",
+    "MIN_CLUSTERS",
     "MOVES",
     "NO",
+    "N_RANDOM",
+    "N_RANDOM_PROBED",
+    "N_SPLITS",
     "SMALLEST",
     "YES",
     "Texts",

@@ -21,7 +21,7 @@ from headwise.model.heads import AnyHead
 from headwise.model.model import Model
 
 from .notebook import View
-from .schema import Attention, Example, Heatmap, Report
+from .schema import Attention, Example, Heatmap, Report, Section
 from .sections._packing import SITES, example_of, text_of
 
 MOST = 40_000_000  # bytes of all arrays
@@ -91,11 +91,7 @@ def show_attention(
             question=f"Where do heads of {model.name} look?",
             verdict="description",
             answer="",
-            figures=[_sinks(examples, shape)],
-            tables=[],
-            not_found=[],
-            method=[],
-            references=[],
+            sections=[Section(title="Sinks", figures=[_sinks(examples, shape)])],
             attention=shown,
         )
     )

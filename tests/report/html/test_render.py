@@ -284,11 +284,7 @@ def test_a_report_with_nothing_in_it(visitor):
         pages.whole(
             heads=None,
             attention=None,
-            figures=[],
-            tables=[],
-            not_found=[],
-            method=[],
-            references=[],
+            sections=[],
             provenance=None,
         )
     )

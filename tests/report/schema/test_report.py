@@ -22,10 +22,10 @@ def test_files_that_are_no_report(tmp_path):
     with pytest.raises(HeadwiseError, match="cannot be read as a report"):
         load_report(path)
     path.write_text(json.dumps(json.loads(whole) | {"schema_version": 0}))
-    with pytest.raises(HeadwiseError, match="schema version 0; this headwise reads 1 to 2"):
+    with pytest.raises(HeadwiseError, match="schema version 0; this headwise reads 1 to 3"):
         load_report(path)
-    path.write_text(json.dumps(json.loads(whole) | {"tables": [3]}))
-    with pytest.raises(HeadwiseError, match=r"not a complete report: tables\.0"):
+    path.write_text(json.dumps(json.loads(whole) | {"sections": [{"title": "x", "tables": [3]}]}))
+    with pytest.raises(HeadwiseError, match=r"not a complete report: sections\.0\.tables\.0"):
         load_report(path)
 
 
@@ -33,10 +33,14 @@ def test_an_older_report_is_read_and_one_from_the_future_is_not(tmp_path):
     page = write_report(pages.whole(), tmp_path)
     path = page.parent / "results.json"
     new = json.loads(path.read_text())
-    old = {name: value for name, value in new.items() if name not in ("heads", "attention")}
-    path.write_text(json.dumps(old | {"schema_version": 1}))
-    assert load_report(path) == pages.whole(heads=None, attention=None)
-    assert render_report(load_report(path))
+    (section,) = new["sections"]
+    flat = {**section, "not_found": section["findings"]}
+    left_out = ("sections", "heads", "attention", "title", "findings")
+    old = {name: value for name, value in (new | flat).items() if name not in left_out}
+    for version in (1, 2):
+        path.write_text(json.dumps(old | {"schema_version": version}))
+        assert load_report(path) == pages.whole(title="Results", heads=None, attention=None)
+        assert render_report(load_report(path))
     path.write_text(json.dumps(new | {"schema_version": 99}))
     with pytest.raises(HeadwiseError, match="A newer headwise made it"):
         load_report(path)

@@ -10,13 +10,14 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import count, repeat
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from headwise._formatting import MINUS, head_name
-from headwise.report.schema import VERDICTS, Heatmap, Lines, Matrix, Report
+from headwise.report.schema import VERDICTS, Figure, Heatmap, Lines, Report, Section
 
 from .bundle import bundle, styles
 from .charts import draw_lines
@@ -33,6 +34,8 @@ def render_report(report: Report, *, bare: bool = False) -> str:
         bare: Whether to leave out all prose, for a notebook's cell.
     """
     page = page_of(report)
+    maps = _maps_of_heads(report)
+    numbers = {id(table): i for i, table in enumerate(report.tables)}
     data = json.dumps(page.model_dump(), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return (
         _environment()
@@ -42,8 +45,9 @@ def render_report(report: Report, *, bare: bool = False) -> str:
             page=page,
             bare=bare,
             data=_inert(data),
-            figures=list(_numbered(report)),
-            has_maps=any(isinstance(figure, Heatmap) for figure in report.figures),
+            maps=maps,
+            sections=_parts(report, has_maps_above=bool(maps)),
+            table_number=lambda table: numbers[id(table)],
         )
     )
 
@@ -89,19 +93,30 @@ def _inert(data: str) -> Markup:
     return Markup(data)
 
 
-def _numbered(report: Report):
-    """Figures with the number by which the scripts know them."""
-    panel = len(report.heads.measures) if report.heads else 0
-    matrix = 0
-    for figure in report.figures:
-        if isinstance(figure, Heatmap):
-            yield figure, panel
-            panel += 1
-        elif isinstance(figure, Matrix):
-            yield figure, matrix
-            matrix += 1
-        else:
-            yield figure, -1
+def _numbered(report: Report) -> dict[int, int]:
+    """By figure, the number by which the scripts know it."""
+    panels = count(len(report.heads.measures) if report.heads else 0)
+    numbers = {"heatmap": panels, "matrix": count(), "lines": repeat(-1)}
+    return {id(figure): next(numbers[figure.kind]) for figure in report.figures}
+
+
+def _maps_of_heads(report: Report) -> list[int]:
+    """Numbers of the maps that stand for the evidence on every head, where no kind of evidence was tested."""
+    if report.heads and report.heads.measures:
+        return []
+    numbers = _numbered(report)
+    return [numbers[id(figure)] for figure in report.figures if isinstance(figure, Heatmap)]
+
+
+def _parts(
+    report: Report, *, has_maps_above: bool
+) -> list[tuple[Section, list[tuple[Figure, int]]]]:
+    """Sections, each with the figures that it shows itself."""
+    numbers = _numbered(report)
+    return [
+        (s, [(f, numbers[id(f)]) for f in s.figures if not (has_maps_above and isinstance(f, Heatmap))])
+        for s in report.sections
+    ]  # fmt: skip
 
 
 def tally(report: Report) -> list[tuple[str, int]]:

@@ -7,6 +7,7 @@ from .figures import Figure, Heatmap, Lines, Matrix, Series
 from .head_cards import SAID, VERDICTS, Detail, Heads, Measure, Writes, Written
 from .packed import Frozen, Packed
 from .report import SCHEMA_VERSION, Provenance, Report, Source, load_report, slug_of
+from .section import Section
 from .tables import Cell, Column, Table
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Packed",
     "Provenance",
     "Report",
+    "Section",
     "Series",
     "Source",
     "Table",

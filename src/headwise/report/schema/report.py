@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from headwise._formatting import Verdict
 from headwise._result import Viewable
@@ -19,9 +19,10 @@ from .attention import Attention
 from .figures import Figure
 from .head_cards import Heads
 from .packed import Frozen
+from .section import Section
 from .tables import Table
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Source(Frozen):
@@ -60,34 +61,59 @@ class Report(Frozen, Viewable):
         analysis: Name of the analysis.
         model: Name of the model.
         question: The question, in plain words.
-        verdict: The verdict, by the rule stated in `method`.
+        verdict: The verdict, by the rule stated in the method.
         answer: One sentence with its numbers; never stronger than the verdict.
         controls: One line on what the controls reach: never-trained models, uniform attention, permuted labels; empty where none was run.
-        figures: In order of importance.
-        tables: In order of importance.
-        not_found: Further findings and limitations.
-        method: Paragraphs in plain words.
-        references: Papers that the method comes from.
+        sections: One for each question that was tested, in the order of the page.
         heads: The evidence on every head, and its card.
         attention: Example sentences.
         provenance: Filled in by the runner.
     """
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     analysis: str
     model: str
     question: str
     verdict: Verdict
     answer: str
     controls: str = ""
-    figures: list[Figure]
-    tables: list[Table]
-    not_found: list[str]
-    method: list[str]
-    references: list[str]
+    sections: list[Section] = []
     heads: Heads | None = None
     attention: Attention | None = None
     provenance: Provenance | None = None
+
+    @property
+    def figures(self) -> list[Figure]:
+        """Those of all sections."""
+        return [figure for section in self.sections for figure in section.figures]
+
+    @property
+    def tables(self) -> list[Table]:
+        """Those of all sections."""
+        return [table for section in self.sections for table in section.tables]
+
+    @property
+    def findings(self) -> list[str]:
+        """Those of all sections."""
+        return [line for section in self.sections for line in section.findings]
+
+    @property
+    def method(self) -> list[str]:
+        """That of all sections."""
+        return [paragraph for section in self.sections for paragraph in section.method]
+
+    @property
+    def references(self) -> list[str]:
+        """Those of all sections, each once."""
+        return list(dict.fromkeys(paper for s in self.sections for paper in s.references))
+
+    @model_validator(mode="after")
+    def _names_once(self) -> "Report":
+        """Tables are files of a folder, so no two may have one name."""
+        names = [table.name for table in self.tables]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"two tables are named {', '.join(sorted(twice))}")
+        return self
 
     @property
     def slug(self) -> str:
@@ -106,7 +132,15 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
     return data | {"schema_version": 2}
 
 
-UPGRADES: dict[object, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1}
+def _from_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Version 3 orders a report by question; what an older one holds is one section."""
+    names = {"figures": "figures", "tables": "tables", "not_found": "findings", "method": "method", "references": "references"}  # fmt: skip
+    section = {"title": "Results"} | {new: data.get(old, []) for old, new in names.items()}
+    kept = {name: value for name, value in data.items() if name not in names}
+    return kept | {"schema_version": 3, "sections": [section]}
+
+
+UPGRADES: dict[object, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 
 
 def load_report(path: Path) -> Report:

@@ -23,7 +23,7 @@ from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.errors import HeadwiseError
 from headwise.interventions.ablation import AblationResult
 from headwise.probing.experiment import ProbeResult
-from headwise.report.schema import Column, Figure, Heads, Heatmap, Report, Table
+from headwise.report.schema import Column, Figure, Heads, Heatmap, Report, Section, Table
 
 from . import directions, head_details, logit_lens, probing
 from .head_cards import section
@@ -138,11 +138,7 @@ def _report(
         question=f"{name} of {result.model}",
         verdict="description",
         answer=answer,
-        figures=list(figures),
-        tables=[*tables, _table(frame)],
-        not_found=[],
-        method=[],
-        references=[],
+        sections=[Section(title="Numbers", figures=list(figures), tables=[*tables, _table(frame)])],
         heads=heads,
     )
 

@@ -1,0 +1,4 @@
+from .compose import Asked as Asked
+from .compose import compose as compose
+from .ov_alignment import ov_alignment as ov_alignment
+from .ov_alignment import ov_alignment_controls as ov_alignment_controls

@@ -1,0 +1,70 @@
+"""A report from its sections: what analyses return."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from headwise._formatting import Verdict
+from headwise.data.suite import Suite
+from headwise.model.model import Model
+from headwise.report.schema import Report, Section
+
+from ._candidates import Asked
+from .examples import examples_shown
+from .head_cards import first, heads_section
+
+
+def compose(
+    model: Model,
+    *,
+    analysis: str,
+    question: str,
+    answer: str,
+    verdict: Verdict,
+    sections: Sequence[Section | None],
+    suite: Suite,
+    heads: pd.DataFrame | None = None,
+    controls: str = "",
+    shown: Suite | None = None,
+    relations: Sequence[Asked] = (),
+    judged_by: Mapping[tuple[int, int], int] | None = None,
+    seed: int = 0,
+) -> Report:
+    """A report of one question to one model.
+
+    Args:
+        model: The model.
+        analysis: Name of the analysis.
+        question: In plain words.
+        answer: One or two sentences with their numbers, never stronger than the verdict.
+        verdict: What the evidence amounts to, by the rule stated in the method of a section.
+        sections: In the order of the page; None for what was not run.
+        suite: What was tested; what it says about itself opens the method.
+        heads: One row per head, of `evidence.judge_all` or of one kind of evidence.
+        controls: What the controls reach, in a line.
+        shown: Sentences of which attention is shown; `suite` by default.
+        relations: Which words should attend to which in them, each with who attends.
+        judged_by: Of several relations, by which each head is judged.
+        seed: Fixes which sentences are shown.
+    """
+    kept = [section for section in sections if section is not None]
+    if kept and suite.about:
+        kept[0] = kept[0].model_copy(update={"method": [suite.about, *kept[0].method]})
+    return Report(
+        analysis=analysis,
+        model=model.name,
+        question=question,
+        verdict=verdict,
+        answer=answer,
+        controls=controls,
+        sections=kept,
+        heads=heads_section(model, heads, [detail for s in kept for detail in s.details]),
+        attention=examples_shown(
+            model,
+            shown or suite,
+            relations,
+            heads_first=[] if heads is None else first(heads),
+            judged_by=judged_by,
+            seed=seed,
+        ),
+    )

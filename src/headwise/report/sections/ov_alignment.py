@@ -1,0 +1,151 @@
+"""Whether heads move words along the OV images of the words that they are linked to, as a section."""
+
+# Rows of a data frame have no types that pyright could know.
+# pyright: reportArgumentType=false
+
+import numpy as np
+import pandas as pd
+
+from headwise._formatting import MINUS
+from headwise.data.suite import Suite
+from headwise.directions.ov_alignment import OVAlignmentTestResult
+from headwise.evidence import COLLECTS, INCONCLUSIVE, NO, YES, collects
+from headwise.report.schema import Column, Heatmap, Section, Table
+
+from .head_cards import grid
+from .head_details import collected
+
+COLUMNS = [
+    Column(name="name", title="Head"),
+    Column(name="own", title="Own", kind="number", note="Mean cosine of its update at the noun to the images of the noun's adjectives"),
+    Column(name="others", title="Others'", kind="number", note="The same to those of the same noun's adjectives in other sentences"),
+    Column(name="difference", title="Difference", kind="number", note="Own less others'; any attention gives one"),
+    Column(name="over_uniform", title="Over uniform", kind="number", note="Less the difference under uniform attention, with the head's own values"),
+    Column(name="over_attention", title="Over attention", kind="number", note="Less the difference under the attention of the other heads of its layer, with its own values"),
+    Column(name="over_values", title="Over values", kind="number", note="Less the difference of its attention through the values of the other heads of its layer"),
+    Column(name="effect", title="Smallest", kind="number", note="The smallest of the three"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
+    Column(name="high", title="to", kind="number"),
+    Column(name="p_fwer", title="p", kind="number", note="Sign-flip test over groups; over all heads and the three, the largest of the three"),
+    Column(name="t", title="t", kind="number", note="The smallest of the three"),
+    Column(name="control_t", title="Control t", kind="number", note="The largest t of any head with random weights, or of one head's attention with another's values"),
+    Column(name="moves_detectable", title="Detectable", kind="number", note="Smallest effect that is found with 80% power"),
+    Column(name="beside", title="Word after", kind="number", note="The difference at the word after the noun"),
+]  # fmt: skip
+EXAMPLE = [
+    Column(name="text", title="Sentence"),
+    Column(name="own", title="Own", kind="number"),
+    Column(name="others", title="Others'", kind="number"),
+]
+
+
+def ov_alignment(
+    result: OVAlignmentTestResult, suite: Suite, beside: OVAlignmentTestResult | None = None
+) -> Section:
+    """What each head adds to a word, along the images of the words that it is linked to.
+
+    Args:
+        result: At the words that are linked.
+        suite: The sentences that were tested.
+        beside: The same at the word after each.
+    """
+    heads = collects(result)
+    table = result.table.assign(
+        moves_detectable=heads["moves_detectable"],
+        beside=np.nan if beside is None else beside.table["difference"].to_numpy(),
+    )
+    best = result.strongest
+    name = result.heads[best].name
+    sentences = pd.DataFrame(
+        {
+            "text": [suite.sentences[int(i)].text for i in result.sentences],
+            "own": result.cosines[best],
+            "others": result.others[best],
+        }
+    )
+    both = {"at the noun": result} | ({"at the word after it": beside} if beside else {})
+    return Section(
+        title="Alignment of updates with OV images",
+        figures=[_map(result, best)],
+        tables=[
+            Table.of(
+                "heads", "Every head", table.sort_values("effect", ascending=False), COLUMNS, folded=len(table) > 40,
+                caption=f"Cosines lie between {MINUS}1 and 1. Any attention brings a noun's own adjectives into its update; the excess over the controls is tested.",
+            ),
+            Table.of(
+                "sentences", f"{name} in each sentence", sentences, EXAMPLE, folded=True,
+                caption="Mean cosine of its update at the noun to the OV images of the noun's own adjectives, and of the other adjectives of the group.",
+            ),
+        ],
+        findings=[_tally(result, heads), _comparisons(result.table), _after(result, beside), *_left_out(result)],
+        method=[
+            f"{len(result.groups)} sentences in {len(np.unique(result.groups))} groups were tested; the sentences of a group have the same noun and different adjectives. The OV image of an adjective is what a head writes when "
+            "the bare word's embedding is all it attends to, less what it writes from nothing. A head's update is an attention-weighted sum of such images, so the difference between own and other adjectives is compared with "
+            "three controls: uniform attention with the head's own values, the attention of the other heads of its layer with its own values, and its own attention with the values and images of the other heads.",
+            f"p is from a sign-flip test over groups, over the largest of all heads and the three comparisons; intervals are t intervals over groups. Further controls are {result.n_controls} models of the same shape with random "
+            "weights, and every pair of one head's attention with another's values, some of which align by chance.",
+            COLLECTS.rule,
+        ],
+        references=[
+            "Elhage et al. 2021, A mathematical framework for transformer circuits.",
+            "Dar, Geva, Gupta and Berant 2023, Analyzing transformers in embedding space.",
+        ],
+        details=[collected(both, result.shape)],
+    )  # fmt: skip
+
+
+def ov_alignment_controls(result: OVAlignmentTestResult) -> str:
+    """What the controls reach, in a line."""
+    if not result.n_controls:
+        return f"Controls: no model with random weights could be tested ({result.why_not}), so no head is supported."
+    above = int((collects(result)["moves"] == YES).sum())
+    return (
+        f"Controls: the largest t is {result.table['t'].max():.1f} among the heads of the model, {result.random_t:.1f} in {result.n_controls} models with random weights and "
+        f"{result.mismatched_t:.1f} among pairs of one head's attention with another's values. {above} heads exceed all controls; uniform attention has no excess by definition."
+    ).replace("-", MINUS)
+
+
+def _map(result: OVAlignmentTestResult, best: int) -> Heatmap:
+    values = grid(result.table, "effect", result.shape)
+    return Heatmap(
+        title="Alignment beyond the controls",
+        caption="Cosine of each head's update at the noun with the OV images of its own adjectives, less that with other adjectives, beyond the three controls: the smallest of the three. Outlined: the largest.",
+        values=values,
+        low=0.0,
+        high=max(0.1, float(np.ceil(10 * np.nanmax(values)) / 10)),
+        unit="number",
+        marked=[(result.heads[best].layer, result.heads[best].head)],
+    )  # fmt: skip
+
+
+def _tally(result: OVAlignmentTestResult, heads: pd.DataFrame) -> str:
+    said = heads["moves"].value_counts()
+    return (
+        f"Of {len(heads)} heads, {said.get(YES, 0)} pass every test, {said.get(NO, 0)} exceed their controls by less than 0.05 of a cosine, and the evidence is inconclusive for "
+        f"{said.get(INCONCLUSIVE, 0)}."
+    )
+
+
+def _comparisons(table: pd.DataFrame) -> str:
+    above = {name: int((table[name] > 0).sum()) for name in ("difference", "over_uniform", "over_attention", "over_values")}  # fmt: skip
+    return (
+        f"The difference between own and other adjectives is above zero in {above['difference']} heads; beyond uniform attention it is so in {above['over_uniform']}, beyond the attention "
+        f"of the other heads in {above['over_attention']}, and beyond their values in {above['over_values']}."
+    )
+
+
+def _after(result: OVAlignmentTestResult, beside: OVAlignmentTestResult | None) -> str:
+    if beside is None:
+        return "The word after the noun was not tested, as the sentences end with the noun."
+    own, after = result.table["difference"].to_numpy(), beside.table["difference"].to_numpy()
+    best = result.strongest
+    return (
+        f"At the word after the noun, {result.heads[best].name} has a difference of {after[best]:.2f}, against {own[best]:.2f} at the noun. In {int((after >= own).sum())} of {len(own)} heads the difference "
+        "is as large there as at the noun, so the noun is not special to them."
+    ).replace("-", MINUS)
+
+
+def _left_out(result: OVAlignmentTestResult) -> list[str]:
+    if not result.left_out:
+        return []
+    return [f"{result.left_out} adjectives of several tokens were left out, as they have no image."]
