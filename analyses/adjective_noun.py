@@ -324,7 +324,7 @@ def _method(model: headwise.Model, suite: headwise.Suite, result: RelationTestRe
         "Attention is between words: to a word it is summed over the word's pieces, from a word averaged over "
         "them. Special tokens are left out and a word's attention to itself does not count. "
         f"Of {cover.words:,} words {cover.split:,} have several pieces, {cover.unaligned:,} could not be aligned "
-        f"and {cover.cut:,} lie beyond the model's context.",
+        f"and {cover.truncated:,} lie beyond the model's context.",
         *([suite.about] if suite.about else []),
         *asked.method(result, len(suite.groups)),
         "The hypothesis is that the noun attends: governor->dependent. Verdict: 'supported' if a head is; 'not supported' if every head is not; otherwise "

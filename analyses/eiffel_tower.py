@@ -23,7 +23,7 @@ import pandas as pd
 import headwise
 from headwise import evidence
 from headwise._formatting import MINUS, Verdict, percent
-from headwise.data.unseen_words import apart, enough
+from headwise.data.unseen_words import enough, without_shared_words
 from headwise.directions.contributions import DirectionTestResult, direction_tests
 from headwise.report.schema import Column, Report, Section, Table
 from headwise.report.sections import directions, head_cards, head_details
@@ -88,7 +88,7 @@ def analyse(
         fitted, left_out = None, 0
         if not spoken:
             whole = _part(suite, f"{name}-")
-            fitted, left_out = apart(whole, towers)
+            fitted, left_out = without_shared_words(whole, towers)
             held_out[name] = _held_out(model, whole, ends, seed)
         fit = _fit(name, fitted, ends)
         (direction,) = fit(model)
@@ -174,7 +174,7 @@ def _held_out(
 ) -> DirectionTestResult | None:
     """Whether a direction sets other things apart, told by other words than it was fitted on; None if too few are."""
     half, rest = suite.split(seed)
-    half, _ = apart(half, rest)
+    half, _ = without_shared_words(half, rest)
     if not enough(half, ends):
         return None
     direction = headwise.directions.from_classes(model, half, *ends, layer=model.n_layers)

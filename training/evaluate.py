@@ -155,7 +155,7 @@ def losses(reader: Reader, ngram: NGram, passages: Sequence[Writer]) -> pd.DataF
                     "tokens": np.bincount(word_of, minlength=len(w)),
                     "model": sums[0],
                     "ngram": sums[1],
-                    "oracle": w.costs,
+                    "oracle": w.surprisals,
                     "kind": [kinds.get(i, "") for i in range(len(w))],
                 }
             )
@@ -227,9 +227,9 @@ def without_causes(w: Writer, point: Point, chance: Chance) -> tuple[list[str], 
             position -= i < point.word
             continue
         if i in point.causes and point.kind == "completion" and w.tags[i] == "PROPN":
-            word = chance.told(NEUTRAL_NAMES)
+            word = chance.hidden(NEUTRAL_NAMES)
         elif i in point.causes and (w.tags[i] == "NOUN" or point.kind == "pronoun"):
-            word = ("the " if w.tags[i] == "PROPN" else "") + chance.told(nouns)
+            word = ("the " if w.tags[i] == "PROPN" else "") + chance.hidden(nouns)
         words.append(word)
     return words, Point(position, point.kind, point.right, point.wrong, ())
 

@@ -50,7 +50,7 @@ def test_a_piece_over_two_words_goes_to_the_longer(tiny_gpt2):
     alignment = words.align(tiny_gpt2, [given])[0]
     assert alignment.merged == (2,)
     assert alignment.missing == {2}
-    assert words.coverage([alignment]) == words.Coverage(words=3, split=0, unaligned=1, cut=0)
+    assert words.coverage([alignment]) == words.Coverage(words=3, split=0, unaligned=1, truncated=0)
 
 
 def test_words_the_tokenizer_drops_are_refused_when_asked_for(tiny_bert):
@@ -68,8 +68,8 @@ def test_words_beyond_the_context_are_counted(name, request):
     alignment = words.align(model, [sentence("creature " * 70)])[0]
     assert len(alignment.tokens) == model.n_context
     kept = {word for word in alignment.words if word is not None}
-    assert kept.isdisjoint(alignment.cut)
-    assert kept | set(alignment.cut) == set(range(70))
+    assert kept.isdisjoint(alignment.truncated)
+    assert kept | set(alignment.truncated) == set(range(70))
 
 
 def test_batches_hold_every_sentence_once_within_the_budget(tiny_bert):

@@ -106,9 +106,9 @@ def test_usual_distances():
     """A head that attends two words back in one group of three, and one back else; where only one is visible, that."""
     n = 30
     ones = np.ones(n, dtype=int)
-    looker = np.where(np.arange(n) % 5 == 0, 1, 4)
-    questions = Questions(np.arange(n), looker, 0 * ones, looker, (looker - 1)[:, None])
-    found = np.where(np.arange(n) % 3 == 0, looker - 2, looker - 1)[None]
+    query = np.where(np.arange(n) % 5 == 0, 1, 4)
+    questions = Questions(np.arange(n), query, 0 * ones, query, (query - 1)[:, None])
+    found = np.where(np.arange(n) % 3 == 0, query - 2, query - 1)[None]
     splits = Splits.draw(np.arange(n), 3, seed=0)
     outer, inner = _learned.own_positions(found, questions, np.arange(n), splits)
     assert outer.shape == (1, 3, n) and outer.all() and inner.all()

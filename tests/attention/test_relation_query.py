@@ -2,7 +2,7 @@ import pytest
 
 from headwise import HeadwiseError, Sentence, Suite
 from headwise.attention.annotations import Corpus
-from headwise.attention.relation_query import ANY, Relation, Who, parse
+from headwise.attention.relation_query import ANY, Relation, WordPattern, parse
 from headwise.data.suite import Link, Mark
 
 # a fluffy mole near the old mole-hill barked ; "mole" is marked and is both governor and dependent
@@ -62,7 +62,7 @@ def test_every_label_with_enough_links():
 
 def test_several_and_what_is_named_twice():
     assert [r.text for r in parse(["amod", "every>=2", "det"], SUITE)] == ["amod", "det"]
-    made = Relation("mine", (), ("column",), Who(tag="NOUN"), ANY)
+    made = Relation("mine", (), ("column",), WordPattern(tag="NOUN"), ANY)
     assert parse(made, SUITE) == [made]
     assert pairs_of(made) == [(0, 2), (1, 2), (5, 6), (6, 2)]
 

@@ -25,7 +25,7 @@ def test_what_is_unseen_goes_by_words_and_not_by_names(burrow):
     found.require_unseen(replace(renamed, sentences=told))
     assert found.unseen(replace(renamed, sentences=(*testing.sentences[:1], *told))) == [False] + 24 * [True]  # fmt: skip
     both = replace(SUITE, sentences=(*SUITE.sentences, *told))
-    left, n_out = unseen_words.apart(both, renamed)
+    left, n_out = unseen_words.without_shared_words(both, renamed)
     assert n_out == 24 and left.sentences == told
 
 
@@ -42,7 +42,7 @@ def test_words_that_decide():
         frozenset({"the", "muddy"}),
     ]
     assert unseen_words.deciding_words(SUITE)[0] is None
-    assert unseen_words.Told.by(SUITE).decide == {
+    assert unseen_words.DecidingWords.of(SUITE).deciding == {
         "a",
         "furry",
         "one",

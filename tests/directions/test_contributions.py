@@ -98,7 +98,7 @@ def test_pushes_after_the_final_norm(get):
     check_sums(
         contributions.direction_test(model, asked, direction, ("animal", "mark"), n_shuffles=50)
     )
-    fitted, _ = unseen_words.apart(headwise.burrow_sentences("mole", 200), asked)
+    fitted, _ = unseen_words.without_shared_words(headwise.burrow_sentences("mole", 200), asked)
     metric = from_classes(model, fitted, "animal", layer=3, inner="whitened")
     result = contributions.direction_test(model, asked, metric, n_shuffles=50)
     check_sums(result)

@@ -28,9 +28,9 @@ def traits_of(corpus, pieces=()):
 
 
 def questions(*asked):
-    """Questions as (sentence, looker, targets, first, end)."""
+    """Questions as (sentence, query, targets, first, end)."""
     width = max((len(targets) for _, _, targets, _, _ in asked), default=1)
-    sentence, looker, targets, first, end = zip(*asked, strict=True) if asked else [()] * 5
+    sentence, query, targets, first, end = zip(*asked, strict=True) if asked else [()] * 5
     filled = [[*t, *[-1] * (width - len(t))] for t in targets]
-    numbers = (np.array(x, dtype=int) for x in (sentence, looker, first, end))
+    numbers = (np.array(x, dtype=int) for x in (sentence, query, first, end))
     return Questions(*numbers, np.array(filled, dtype=int).reshape(-1, width))

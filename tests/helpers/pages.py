@@ -51,7 +51,7 @@ def heads(n_layers=3, n_heads=4, kinds=KINDS, text="plain", seed=0, missing=Fals
                 unit="difference" if kind == "looks" else "rate",
                 rule=text,
                 p_over=text,
-                said="-" + "".join(rng.choice(list("ynu"), n - 1)),
+                answers="-" + "".join(rng.choice(list("ynu"), n - 1)),
                 effect=packed(),
                 low=packed(),
                 high=packed(),

@@ -33,7 +33,7 @@ def _somewhere(q, rng, shape):
     """Any visible word that is not right, where there is one."""
     words = np.full(shape, NOBODY)
     for i in range(len(q)):
-        wrong = np.setdiff1d(np.arange(q.first[i], q.end[i]), [q.looker[i], *q.targets[i]])
+        wrong = np.setdiff1d(np.arange(q.first[i], q.end[i]), [q.query[i], *q.targets[i]])
         if len(wrong):
             words[..., i] = rng.choice(wrong, shape[:-1])
     return words
@@ -49,7 +49,7 @@ def chance_controls(plan, rng, n_models=2, n_heads=8):
     hits, asked = [], []
     for case in plan.cases:
         q = case.questions
-        sees = (q.first <= q.looker) & (q.looker < q.end)
+        sees = (q.first <= q.query) & (q.query < q.end)
         chance = (q.targets != NOBODY).sum(axis=1) / np.maximum(1, q.end - q.first - sees)
         hits.append(rng.random((n_models, n_heads, len(q))) < chance)
         asked.append(np.ones(len(q), dtype=bool))

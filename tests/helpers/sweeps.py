@@ -8,7 +8,7 @@ import torch
 
 from headwise.activations import hooks
 from headwise.data.suite import Mark, Pair, Sentence, Suite
-from headwise.interventions._donors import StandIns
+from headwise.interventions._reference_tokens import ReferenceTokens
 from headwise.interventions.prompts import Prompts, how_it_speaks
 
 TEXTS = (
@@ -142,7 +142,7 @@ def instead(by_hand, z, method, seed):
     found = {}
     for (side, layer), values in z.items():
         rows = p.targets if side in ("decoder", "cross") else p.rows
-        pools = StandIns.of(rows, p.owners, p.groups, seed)
+        pools = ReferenceTokens.of(rows, p.owners, p.groups, seed)
         flat = torch.cat(values)
         starts = np.cumsum([0, *[len(row.tokens) for row in rows]])
         for head in range(by_hand.model.n_heads):
@@ -150,7 +150,7 @@ def instead(by_hand, z, method, seed):
             if method == "zero":
                 new = torch.zeros_like(own)
             elif method == "resample":
-                new = own[pools.donor]
+                new = own[pools.reference]
             else:
                 others = [
                     [m for m in pools.members[pool] if pools.owner[m] != pools.owner[token]]

@@ -33,7 +33,7 @@ class Alignment:
         n_words: Number of words in the sentence.
         dropped: Words that the tokenizer made nothing of.
         merged: Words whose only piece was given to a neighbour that shares it.
-        cut: Words beyond the model's context, wholly or in part.
+        truncated: Words beyond the model's context, wholly or in part.
     """
 
     tokens: tuple[int, ...]
@@ -41,7 +41,7 @@ class Alignment:
     n_words: int
     dropped: tuple[int, ...] = ()
     merged: tuple[int, ...] = ()
-    cut: tuple[int, ...] = ()
+    truncated: tuple[int, ...] = ()
 
     @property
     def split_words(self) -> int:
@@ -51,7 +51,7 @@ class Alignment:
     @property
     def missing(self) -> frozenset[int]:
         """Words that have no vector, for whatever reason."""
-        return frozenset({*self.dropped, *self.merged, *self.cut})
+        return frozenset({*self.dropped, *self.merged, *self.truncated})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +99,13 @@ class Coverage:
         words: All words.
         split: Words of more than one piece.
         unaligned: Words that were dropped or merged into a neighbour.
-        cut: Words beyond the model's context.
+        truncated: Words beyond the model's context.
     """
 
     words: int
     split: int
     unaligned: int
-    cut: int
+    truncated: int
 
 
 def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
@@ -190,7 +190,7 @@ def _alignment(
         n_words=len(sentence.words),
         dropped=tuple(word for word in range(len(sentence.words)) if word not in touched),
         merged=tuple(sorted(touched - owners)),
-        cut=tuple(sorted(word for word in lost if word is not None)),
+        truncated=tuple(sorted(word for word in lost if word is not None)),
     )
 
 
@@ -211,7 +211,7 @@ def coverage(alignments: Sequence[Alignment]) -> Coverage:
         words=sum(alignment.n_words for alignment in alignments),
         split=sum(alignment.split_words for alignment in alignments),
         unaligned=sum(len(alignment.dropped) + len(alignment.merged) for alignment in alignments),
-        cut=sum(len(alignment.cut) for alignment in alignments),
+        truncated=sum(len(alignment.truncated) for alignment in alignments),
     )
 
 

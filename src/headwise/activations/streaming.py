@@ -290,9 +290,9 @@ def _check(
 ) -> None:
     if not sentence.words:
         raise HeadwiseError(f"Sentence {i} has no words.")
-    if alignment.cut and not truncate:
+    if alignment.truncated and not truncate:
         raise HeadwiseError(
             f"Sentence {i} ({sentence.text[:40]!r}...) is longer than the context of {model.name}, "
-            f"{model.n_context} tokens: {len(alignment.cut)} of its words would be truncated. Split it, or pass "
+            f"{model.n_context} tokens: {len(alignment.truncated)} of its words would be truncated. Split it, or pass "
             "truncate=True."
         )

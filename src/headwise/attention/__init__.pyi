@@ -27,7 +27,7 @@ from .questions import Questions as Questions
 from .questions import ask as ask
 from .relation_query import ANY as ANY
 from .relation_query import Relation as Relation
-from .relation_query import Who as Who
+from .relation_query import WordPattern as WordPattern
 from .relation_query import parse as parse
 from .relations import Plan as Plan
 from .relations import RelationTestResult as RelationTestResult

@@ -22,7 +22,7 @@ class Options:
         question: Which question a row belongs to.
         place: The word, as its position in its sentence.
         word: The word, as its position in the corpus.
-        looker: The query word, as its position in the corpus.
+        query: The query word, as its position in the corpus.
         starts: First row of each question, and the number of rows at the end.
     """
 
@@ -30,7 +30,7 @@ class Options:
     question: Int[ndarray, " row"]
     place: Int[ndarray, " row"]
     word: Int[ndarray, " row"]
-    looker: Int[ndarray, " row"]
+    query: Int[ndarray, " row"]
     starts: Int[ndarray, " question_and_end"]
 
     @classmethod
@@ -40,7 +40,7 @@ class Options:
         question = np.repeat(np.arange(len(questions)), counts)
         ends = np.cumsum(counts)
         place = np.arange(counts.sum()) + np.repeat(questions.first - ends + counts, counts)
-        others = place != questions.looker[question]
+        others = place != questions.query[question]
         question, place = question[others], place[others]
         start = corpus.starts[questions.sentence[question]]
         n_rows = np.bincount(question, minlength=len(questions))
@@ -49,7 +49,7 @@ class Options:
             question=question,
             place=place,
             word=start + place,
-            looker=start + questions.looker[question],
+            query=start + questions.query[question],
             starts=np.concatenate([[0], np.cumsum(n_rows)]),
         )
 
@@ -63,7 +63,7 @@ class Options:
     @cached_property
     def offset(self) -> Int[ndarray, " row"]:
         """Distance from the query word; below zero before it."""
-        return self.word - self.looker
+        return self.word - self.query
 
     @cached_property
     def is_right(self) -> Bool[ndarray, " row"]:

@@ -285,7 +285,7 @@ def clusters_of(
         seen = np.where(questions.targets == NOBODY, np.iinfo(int).max, questions.targets)
         word = start + seen.min(axis=1, initial=np.iinfo(int).max)
     else:
-        word = start + questions.looker
+        word = start + questions.query
     form = traits.form[word] if len(word) else np.zeros(0, dtype=int)
     counts = np.bincount(form, minlength=1).astype(float)
     effective = counts.sum() ** 2 / max(1.0, float((counts**2).sum()))

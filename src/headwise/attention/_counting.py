@@ -194,7 +194,7 @@ class _Asked:
         case: Of each question.
         place: Its number among all questions, case by case.
         row: Its sentence, or the sentence's row in a batch.
-        looker: The word that looks, or that is looked at in a column.
+        query: The word that looks, or that is looked at in a column.
         column: Whether it is read from a column.
         n_targets: How many words are right.
         targets: The right words, question by question.
@@ -203,7 +203,7 @@ class _Asked:
     case: Int[ndarray, " question"]
     place: Int[ndarray, " question"]
     row: Int[ndarray, " question"]
-    looker: Int[ndarray, " question"]
+    query: Int[ndarray, " question"]
     column: Bool[ndarray, " question"]
     n_targets: Int[ndarray, " question"]
     targets: Int[ndarray, " target"]
@@ -217,7 +217,7 @@ class _Asked:
             case=case,
             place=np.arange(len(case)),
             row=np.concatenate([c.questions.sentence for c in cases]),
-            looker=np.concatenate([c.questions.looker for c in cases]),
+            query=np.concatenate([c.questions.query for c in cases]),
             column=is_column[case],
             n_targets=np.concatenate(
                 [(c.questions.targets != NOBODY).sum(axis=1) for c in cases], dtype=int
@@ -244,15 +244,15 @@ class _Asked:
     def who_looks(self) -> Int[ndarray, " question"]:
         """The query word: in a column it is the right answer."""
         last_target = self.targets[np.cumsum(self.n_targets) - 1]
-        return np.where(self.column, last_target, self.looker)
+        return np.where(self.column, last_target, self.query)
 
     @cached_property
     def cells(self) -> Int[ndarray, "4 target"]:
         """Of each right word its question, and where its attention stands: row, query word, key word."""
         question = np.repeat(np.arange(len(self.case)), self.n_targets)
-        column, own = self.column[question], self.looker[question]
-        looker, seen = np.where(column, self.targets, own), np.where(column, own, self.targets)
-        return np.stack([question, self.row[question], looker, seen])
+        column, own = self.column[question], self.query[question]
+        query, seen = np.where(column, self.targets, own), np.where(column, own, self.targets)
+        return np.stack([question, self.row[question], query, seen])
 
 
 def _ranges(low: Int[ndarray, " range"], high: Int[ndarray, " range"]) -> Int[ndarray, " _"]:
@@ -294,7 +294,7 @@ class _Best:
         self, asked: _Asked
     ) -> tuple[Int[ndarray, "question head"], Float[ndarray, "question head"]]:
         """The word that answers each question, and its attention."""
-        place, column = (asked.row, asked.looker), asked.column[:, None]
+        place, column = (asked.row, asked.query), asked.column[:, None]
         by_row = [x.cpu().numpy()[place] for x in (self.row_word, self.row_value)]
         by_column = [x.cpu().numpy()[place] for x in (self.column_word, self.column_value)]
         word, value = (np.where(column, c, r) for r, c in zip(by_row, by_column, strict=True))
@@ -348,10 +348,10 @@ class _Page:
         self.sink[:, own] = looks[:, :, SINKS]
         itself.zero_()
         self.best.take_in(looks[:, :, :SINKS], first)
-        question, row, looker, seen = self.asked.cells
-        inside = (looker >= first) & (looker < own.stop)
+        question, row, query, seen = self.asked.cells
+        inside = (query >= first) & (query < own.stop)
         if inside.any():
-            at = [torch.from_numpy(x[inside]).to(looks.device) for x in (row, looker - first, seen)]
+            at = [torch.from_numpy(x[inside]).to(looks.device) for x in (row, query - first, seen)]
             right = torch.from_numpy(question[inside]).to(looks.device)
             self.mass.index_add_(0, right, looks[at[0], at[1], at[2]])
 
@@ -359,7 +359,7 @@ class _Page:
         self, values: Float[Tensor, "batch word head"], asked: _Asked
     ) -> Float[ndarray, "question head"]:
         """What stands at the word that each question is read from."""
-        return values.cpu().numpy()[asked.row, asked.looker]
+        return values.cpu().numpy()[asked.row, asked.query]
 
     def sinks(self, asked: _Asked) -> Float[ndarray, "question head"]:
         """Attention of the query word on the first token and special tokens."""

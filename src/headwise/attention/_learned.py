@@ -62,7 +62,7 @@ def features(
         np.abs(offset) / 20,
         offset < 0,
         from_start / np.maximum(options.count(everything), 1),
-        traits.form[word] == traits.form[options.looker],
+        traits.form[word] == traits.form[options.query],
         traits.is_capital[word],
         traits.is_plain[word],
         traits.has_digit[word],
@@ -292,7 +292,7 @@ def own_positions(
         return nothing, nothing
     names, group = np.unique(groups, return_inverse=True)
     n_offsets = 2 * MAX_OFFSET + 1
-    offset = np.where(found == NOBODY, n_offsets, found - q.looker + MAX_OFFSET)
+    offset = np.where(found == NOBODY, n_offsets, found - q.query + MAX_OFFSET)
     near = (offset >= 0) & (offset < n_offsets)
     half = np.stack([splits.quarter[:, names] // 2 == h for h in (0, 1)], axis=1)
     half = half.reshape(-1, len(names)).astype(np.float32)
@@ -302,7 +302,7 @@ def own_positions(
         number = half @ number.reshape(len(names), n_offsets).astype(np.float32)
         best[head] = np.argsort(-number, axis=1, kind="stable")[:, :N_FALLBACKS] - MAX_OFFSET
     # What a distance is right about depends on what is visible and where the right words are: few such keys.
-    keys = np.concatenate([np.stack([q.first, q.end]).T, q.targets], axis=1) - q.looker[:, None]
+    keys = np.concatenate([np.stack([q.first, q.end]).T, q.targets], axis=1) - q.query[:, None]
     keys[:, 2:][q.targets == NOBODY] = n_offsets
     keys[:, :2] = np.clip(keys[:, :2], -MAX_OFFSET, MAX_OFFSET + 1)
     keys, key = np.unique(keys, axis=0, return_inverse=True)

@@ -133,16 +133,16 @@ class _Looks:
         assert self._batch is not None
         stop = start + pattern.shape[2]
         own = self._looks[:, start:stop]
-        measured, received, lookers = measure(
+        measured, received, queries = measure(
             pattern.float(), own, start, self._special, self._batch.mask
         )
         for name, values in measured.items():
             self._found[name][layer] += values.double().cpu()
         # What a key gets is averaged over those that look at it from elsewhere.
         self._received, self._lookers = (
-            (received, lookers)
+            (received, queries)
             if start == 0
-            else (self._received + received, self._lookers + lookers)
+            else (self._received + received, self._lookers + queries)
         )
         if stop == self._batch.tokens.shape[1]:
             n = self._lookers[:, None]
@@ -184,7 +184,7 @@ def measure(
     distance = (key[start : start + n_rows, None] - key).abs()
     at_first = (key == mask.argmax(1)[:, None]).float()
     is_elsewhere = distance > 0
-    lookers = (looks[:, :, None] & (pattern.sum(1) > 0) & is_elsewhere).sum(1)
+    queries = (looks[:, :, None] & (pattern.sum(1) > 0) & is_elsewhere).sum(1)
     diagonal = {"previous": -1, "next": 1, "same": 0}
     sums = {
         "entropy": torch.special.entr(pattern).sum((0, 2, 3)),
@@ -196,7 +196,7 @@ def measure(
         "first": torch.einsum("bhqk,bk->h", pattern, at_first),
         "special": torch.einsum("bhqk,bk->h", pattern, special),
     }
-    return sums, (pattern * is_elsewhere).sum(2), lookers
+    return sums, (pattern * is_elsewhere).sum(2), queries
 
 
 def _repeated(model: Model, seed: int) -> dict[str, Float[Tensor, "layer head"]]:

@@ -70,7 +70,7 @@ def offset_rules(questions: Questions) -> Rules:
     """The word so many places away."""
     for distance in range(1, MAX_OFFSET + 1):
         for offset in (-distance, distance):
-            place = questions.looker + offset
+            place = questions.query + offset
             visible = (place >= questions.first) & (place < questions.end)
             yield offset_name(offset), np.where(visible, place, NOBODY)
 
@@ -85,7 +85,7 @@ def plain_rules(options: Options, traits: Traits) -> Rules:
     for k, name in ORDINALS.items():
         yield f"{name} word", options.pick(n_before == k - 1, -options.place)
         yield f"{name} word from the end", options.pick(n - n_before == k, -options.place)
-    form, own = traits.form[options.word], traits.form[options.looker]
+    form, own = traits.form[options.word], traits.form[options.query]
     yield from _of(options, "same word", form == own, sides=True)
     yield from _beside_first_mention(options, form == own)
     for name, trait in (("with most pieces", traits.pieces), ("with most letters", traits.letters)):
@@ -124,7 +124,7 @@ def tagged_rules(
         traits: Their forms.
         sets: Parts of speech that answers have, from `answer_classes`.
     """
-    form, own = traits.form[options.word], traits.form[options.looker]
+    form, own = traits.form[options.word], traits.form[options.query]
     for names in sets:
         title = "/".join(sorted(names))
         fits = corpus.of_class(names)[options.word]
@@ -236,16 +236,16 @@ def has_distractor(questions: Questions, corpus: Corpus) -> Bool[ndarray, " ques
     """Whether a wrong word of a right answer's part of speech is as near as the nearest right one."""
     found = np.zeros(len(questions), dtype=bool)
     start, reach = corpus.starts[questions.sentence], questions.nearest
-    low = np.maximum(questions.first, questions.looker - reach)
-    high = np.minimum(questions.end, questions.looker + reach + 1)
+    low = np.maximum(questions.first, questions.query - reach)
+    high = np.minimum(questions.end, questions.query + reach + 1)
     answers = _target_classes(questions, corpus)
     inside = (questions.targets >= low[:, None]) & (questions.targets < high[:, None])
-    sees_itself = (questions.looker >= low) & (questions.looker < high)
+    sees_itself = (questions.query >= low) & (questions.query < high)
     for name in np.unique(answers[answers > 0]):
         is_answer = answers == name
         before = np.concatenate([[0], np.cumsum(corpus.classes == name)])
         near = before[start + high] - before[start + low]
-        own = corpus.classes[start + questions.looker] == name
+        own = corpus.classes[start + questions.query] == name
         wrong = near - (is_answer & inside).sum(axis=1) - (sees_itself & own)
         found |= is_answer.any(axis=1) & (wrong > 0)
     return found
@@ -253,6 +253,6 @@ def has_distractor(questions: Questions, corpus: Corpus) -> Bool[ndarray, " ques
 
 def by_chance(questions: Questions) -> Float[ndarray, " question"]:
     """How likely a right word is hit if links are permuted: if any visible word may be the right one."""
-    sees_itself = (questions.first <= questions.looker) & (questions.looker < questions.end)
+    sees_itself = (questions.first <= questions.query) & (questions.query < questions.end)
     visible = questions.end - questions.first - sees_itself
     return (questions.targets != NOBODY).sum(axis=1) / np.maximum(visible, 1)

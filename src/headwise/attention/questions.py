@@ -19,14 +19,14 @@ class Questions:
 
     Attributes:
         sentence: Index of the sentence.
-        looker: Position of the query word (for a column: of the key word).
+        query: Position of the query word (for a column: of the key word).
         first: First position that counts.
         end: End of what counts, exclusive.
         targets: Positions that are right; -1 where a question has fewer than others.
     """
 
     sentence: Int[ndarray, " question"]
-    looker: Int[ndarray, " question"]
+    query: Int[ndarray, " question"]
     first: Int[ndarray, " question"]
     end: Int[ndarray, " question"]
     targets: Int[ndarray, "question target"]
@@ -38,7 +38,7 @@ class Questions:
         """Some of the questions."""
         return Questions(
             self.sentence[chosen],
-            self.looker[chosen],
+            self.query[chosen],
             self.first[chosen],
             self.end[chosen],
             self.targets[chosen],
@@ -47,7 +47,7 @@ class Questions:
     @property
     def nearest(self) -> Int[ndarray, " question"]:
         """Distance to the nearest right word."""
-        distances = np.abs(self.targets - self.looker[:, None])
+        distances = np.abs(self.targets - self.query[:, None])
         far = np.iinfo(distances.dtype).max
         return np.where(self.targets == NOBODY, far, distances).min(axis=1, initial=far)
 
@@ -71,27 +71,27 @@ def ask(
     """
     sentence, dependent, governor = pairs.T
     if direction == "governor->dependent":
-        sentence, looker, targets = _grouped(sentence, governor, dependent)
+        sentence, query, targets = _grouped(sentence, governor, dependent)
     else:
-        looker, targets = dependent, governor[:, None]
-    first, end = np.zeros_like(looker), lengths[sentence]
+        query, targets = dependent, governor[:, None]
+    first, end = np.zeros_like(query), lengths[sentence]
     if is_causal and direction == "column":
         # A column is read from the dependent: what can look at it stands after it in a decoder.
-        first = looker + 1
+        first = query + 1
     elif is_causal:
-        end = looker
+        end = query
     seen = (targets >= first[:, None]) & (targets < end[:, None])
-    everything = Questions(sentence, looker, first, end, np.where(seen, targets, NOBODY))
+    everything = Questions(sentence, query, first, end, np.where(seen, targets, NOBODY))
     answerable = np.any(seen, axis=1)
     return everything.where(answerable), int((~answerable).sum())
 
 
 def _grouped(
-    sentence: Int[ndarray, " pair"], looker: Int[ndarray, " pair"], target: Int[ndarray, " pair"]
+    sentence: Int[ndarray, " pair"], query: Int[ndarray, " pair"], target: Int[ndarray, " pair"]
 ) -> tuple[Int[ndarray, " q"], Int[ndarray, " q"], Int[ndarray, "q target"]]:
     """One question for all targets of one word."""
-    order = np.lexsort((target, looker, sentence))
-    keys = np.stack([sentence, looker], axis=1)[order]
+    order = np.lexsort((target, query, sentence))
+    keys = np.stack([sentence, query], axis=1)[order]
     is_first = np.ones(len(keys), dtype=bool)
     is_first[1:] = (keys[1:] != keys[:-1]).any(axis=1)
     question = np.cumsum(is_first) - 1

@@ -30,7 +30,7 @@ from .questions import DIRECTIONS, AttentionOrder
 
 NAME = r"[A-Za-z][\w:.-]*?"
 WHO = re.compile(r"\*|@(?P<mark>[^\s()]+)|'(?P<word>[^']+)'|(?P<tag>[A-Z]+)")
-ARROW = re.compile(r"(?P<looker>.+?)->(?P<seen>.+?)(?:\s*\((?P<labels>[^()]*)\))?")
+ARROW = re.compile(r"(?P<query>.+?)->(?P<seen>.+?)(?:\s*\((?P<labels>[^()]*)\))?")
 EVERY = re.compile(r"every(?:\s*>=\s*(?P<least>\d+))?(?:\s*:\s+(?P<direction>\S+))?")
 LABELS = re.compile(rf"(?P<labels>{NAME}(?:\s*,\s*{NAME})*)(?:\s*:\s+(?P<direction>\S+))?")
 
@@ -41,7 +41,7 @@ FORMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
+class WordPattern:
     """Which words may be query or key; nothing set is any word.
 
     Attributes:
@@ -75,7 +75,7 @@ def _each(answers: Iterable[bool]) -> Bool[ndarray, " word"]:
     return np.fromiter(answers, dtype=bool)
 
 
-ANY = Who()
+ANY = WordPattern()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class Relation:
     text: str
     labels: tuple[str, ...]
     directions: tuple[AttentionOrder, ...] = DIRECTIONS
-    governor: Who = ANY
-    dependent: Who = ANY
+    governor: WordPattern = ANY
+    dependent: WordPattern = ANY
 
     def pairs(self, corpus: Corpus) -> Int[ndarray, "pair 3"]:
         """Sentence, dependent and governor of every pair, each once, in this order."""
@@ -146,7 +146,15 @@ def _parse(text: str, suite: Suite) -> list[Relation]:
         return [Relation(text, labels, _directions(text, match["direction"]))]
     if match := ARROW.fullmatch(text):
         labels = _labels(match["labels"] or "", suite)
-        return [_arrow(text, _who(text, match["looker"]), _who(text, match["seen"]), labels, suite)]
+        return [
+            _arrow(
+                text,
+                _word_pattern(text, match["query"]),
+                _word_pattern(text, match["seen"]),
+                labels,
+                suite,
+            )
+        ]
     raise HeadwiseError(f"The relation {text!r} is not understood. {FORMS}")
 
 
@@ -187,20 +195,22 @@ def _labels(text: str, suite: Suite) -> tuple[str, ...]:
     return labels
 
 
-def _who(text: str, name: str) -> Who:
+def _word_pattern(text: str, name: str) -> WordPattern:
     match = WHO.fullmatch(name.strip())
     if match is None:
         raise HeadwiseError(
             f"{text!r}: {name.strip()!r} describes no words; expected a part of speech in capitals "
             "(NOUN), a word in quotes ('mole'), a mark (@animal) or *."
         )
-    return Who(tag=match["tag"] or "", word=match["word"] or "", mark=match["mark"] or "")
+    return WordPattern(tag=match["tag"] or "", word=match["word"] or "", mark=match["mark"] or "")
 
 
-def _arrow(text: str, looker: Who, seen: Who, labels: tuple[str, ...], suite: Suite) -> Relation:
+def _arrow(
+    text: str, query: WordPattern, seen: WordPattern, labels: tuple[str, ...], suite: Suite
+) -> Relation:
     """Finds whether the governor or the dependent is the query."""
-    as_governor = Relation(text, labels, ("governor->dependent",), looker, seen)
-    as_dependent = Relation(text, labels, ("dependent->governor",), seen, looker)
+    as_governor = Relation(text, labels, ("governor->dependent",), query, seen)
+    as_dependent = Relation(text, labels, ("dependent->governor",), seen, query)
     corpus = Corpus.of(suite.sentences)
     counts = [len(relation.pairs(corpus)) for relation in (as_governor, as_dependent)]
     if not any(counts):

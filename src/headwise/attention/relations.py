@@ -349,12 +349,12 @@ def _cases(
             questions, impossible = ask(direction, asked[complete], corpus.lengths, model.is_causal)
             case = Case(relation, direction, questions, impossible)
             if relation.directions != DIRECTIONS and not len(questions) and impossible:
-                raise HeadwiseError(_cannot_look(model, case))
+                raise HeadwiseError(_not_visible(model, case))
             cases.append(case)
     return cases, missing
 
 
-def _cannot_look(model: Model, case: Case) -> str:
+def _not_visible(model: Model, case: Case) -> str:
     ahead = (
         "the query comes before the key"
         if case.direction == "column"

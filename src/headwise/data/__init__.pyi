@@ -20,7 +20,7 @@ from .toml import parse as parse
 from .transforms import deciding_words as deciding_words
 from .unseen_words import LEAST as LEAST
 from .unseen_words import LEAST_OF_CLASS as LEAST_OF_CLASS
-from .unseen_words import Told as Told
-from .unseen_words import apart as apart
+from .unseen_words import DecidingWords as DecidingWords
 from .unseen_words import enough as enough
 from .unseen_words import folds_of as folds_of
+from .unseen_words import without_shared_words as without_shared_words

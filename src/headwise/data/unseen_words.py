@@ -87,33 +87,33 @@ def _linked(sentence: Sentence) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class DecidingWords:
     """Deciding words of some sentences.
 
     Attributes:
-        decide: Deciding words; of sentences that do not give them, all words that occur with one label only.
-        stand: All words of sentences that do not give their deciding words.
+        deciding: Deciding words; of sentences that do not give them, all words that occur with one label only.
+        unresolved: All words of sentences that do not give their deciding words.
     """
 
-    decide: frozenset[str]
-    stand: frozenset[str]
+    deciding: frozenset[str]
+    unresolved: frozenset[str]
 
     @staticmethod
-    def by(suite: Suite) -> "Told":
+    def of(suite: Suite) -> "DecidingWords":
         """All sentences of a suite together."""
         own, silent = _may_decide(suite), [words is None for words in deciding_words(suite)]
-        said = [
+        unresolved = [
             frozenset(map(str.lower, s.words))
             for s, is_silent in zip(suite.sentences, silent, strict=True)
             if is_silent
         ]
-        return Told(frozenset().union(*own), frozenset().union(*said))
+        return DecidingWords(frozenset().union(*own), frozenset().union(*unresolved))
 
-    def has_told(self, suite: Suite) -> list[bool]:
+    def shared_by(self, suite: Suite) -> list[bool]:
         """For every sentence of another suite, whether it shares a deciding word with these."""
-        known = self.decide | self.stand
+        known = self.deciding | self.unresolved
         return [
-            bool((words or may) & (known if words else self.decide))
+            bool((words or may) & (known if words else self.deciding))
             for words, may in zip(deciding_words(suite), _may_decide(suite), strict=True)
         ]
 
@@ -125,26 +125,26 @@ def _may_decide(suite: Suite) -> list[frozenset[str]]:
         for word in sentence.words:
             labels.setdefault(word.lower(), set()).update(mark.label for mark in sentence.marks)
     found: list[frozenset[str]] = []
-    for sentence, told in zip(suite.sentences, deciding_words(suite), strict=True):
+    for sentence, deciding in zip(suite.sentences, deciding_words(suite), strict=True):
         marked = {sentence.words[mark.word].lower() for mark in sentence.marks}
         own = {w for w in map(str.lower, sentence.words) if w[:1].isalpha() and len(labels[w]) == 1}
-        found.append(frozenset(own - marked) if told is None else told)
+        found.append(frozenset(own - marked) if deciding is None else deciding)
     return found
 
 
-def apart(fitted: Suite, asked: Suite) -> tuple[Suite, int]:
+def without_shared_words(fitted: Suite, tested: Suite) -> tuple[Suite, int]:
     """The sentences to fit on that share no deciding word with the tested ones, and how many were left out."""
-    there = list(zip(deciding_words(asked), _may_decide(asked), strict=True))
+    there = list(zip(deciding_words(tested), _may_decide(tested), strict=True))
     known = frozenset[str]().union(*(words for words, _ in there if words))
     may = frozenset[str]().union(*(own for words, own in there if not words))
     kept = list(fitted.sentences)
     # With each sentence that goes, more words stand with one label only.
     while True:
         left = replace(fitted, sentences=tuple(kept))
-        told = zip(kept, deciding_words(left), _may_decide(left), strict=True)
+        deciding = zip(kept, deciding_words(left), _may_decide(left), strict=True)
         kept = [
             s
-            for s, words, own in told
+            for s, words, own in deciding
             if not (known & (words or frozenset(map(str.lower, s.words))) or may & own)
         ]
         if len(kept) == len(left.sentences):

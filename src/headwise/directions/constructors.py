@@ -10,7 +10,7 @@ from torch import Tensor
 
 from headwise.activations import alignment as words
 from headwise.data.suite import Mark, Pair, Sentence, Suite
-from headwise.data.unseen_words import Told
+from headwise.data.unseen_words import DecidingWords
 from headwise.errors import HeadwiseError
 from headwise.model import heads as heads_
 from headwise.model.heads import AnyHead
@@ -32,7 +32,7 @@ class Labelled:
         suite: The sentences; where they bring their own parts, those to train on.
         layer: The stream before this block.
         examples: The words.
-        told: Their deciding words.
+        deciding: Their deciding words.
         x: Their streams.
     """
 
@@ -40,7 +40,7 @@ class Labelled:
     suite: Suite
     layer: int
     examples: Examples
-    told: Told
+    deciding: DecidingWords
     x: Float[ndarray, "word d_model"]
 
     @staticmethod
@@ -57,8 +57,8 @@ class Labelled:
             is_train = [suite.sentences[i].split == "train" for i in examples.sentences]
             examples = examples.where(np.array(is_train))
         x = streams_of(model, Words.of_examples(examples), [layer])[0]
-        told = Told.by(_with(suite, examples))
-        return Labelled(model, suite, layer, examples, told, x)
+        deciding = DecidingWords.of(_with(suite, examples))
+        return Labelled(model, suite, layer, examples, deciding, x)
 
     @property
     def sentences(self) -> Suite:
@@ -73,8 +73,8 @@ class Labelled:
     def where(self, kept: Bool[ndarray, " word"], *, same_words: bool = False) -> "Labelled":
         """Some of the words; `same_words` if they have the same deciding words as the others, so that these need not be searched."""
         examples = self.examples.where(kept)
-        told = self.told if same_words else Told.by(_with(self.suite, examples))
-        return replace(self, examples=examples, told=told, x=self.x[kept])
+        deciding = self.deciding if same_words else DecidingWords.of(_with(self.suite, examples))
+        return replace(self, examples=examples, deciding=deciding, x=self.x[kept])
 
     def have(self, suite: Suite) -> Bool[ndarray, " word"]:
         """Which of the words stand in sentences that another suite has, too."""
@@ -120,7 +120,7 @@ class Labelled:
             how="difference of class means" + (", read as LEACE does" if eraser else ""),
             suite=suite,
             groups=sorted({suite.sentences[i].group for i in examples.sentences}),
-            told=self.told,
+            deciding=self.deciding,
             inner=inner,
             metric=metric,
             scale=float(np.linalg.norm(x, axis=1).mean()),
@@ -249,7 +249,7 @@ def from_pairs(
         how=f"mean step of {len(suite.pairs)} pairs",
         suite=suite,
         groups=sorted({pair.group for pair in suite.pairs}),
-        told=Told.by(replace(suite, sentences=tuple(both))),
+        deciding=DecidingWords.of(replace(suite, sentences=tuple(both))),
         scale=float(np.linalg.norm(x, axis=1).mean()),
     )
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from headwise import _files
 from headwise.data.suite import Suite
-from headwise.data.unseen_words import Told
+from headwise.data.unseen_words import DecidingWords
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
@@ -49,8 +49,8 @@ class _Header(BaseModel):
     normed: bool
     inner: Inner
     groups: tuple[str, ...]
-    told: tuple[str, ...] = ()
-    stood: tuple[str, ...] = ()
+    deciding_words: tuple[str, ...] = ()
+    unresolved_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +69,8 @@ class Direction:
         normed: Whether it is of the stream after the final norm.
         inner: The inner product, see the module.
         groups: Groups of the suite that it was fitted on; measurements on these are no evidence.
-        told: Deciding words of the sentences that it was fitted on; measurements on these are no evidence either.
-        stood: All words of sentences that do not give their deciding words (see `unseen_words`).
+        deciding_words: Deciding words of the sentences that it was fitted on; measurements on these are no evidence either.
+        unresolved_words: All words of sentences that do not give their deciding words (see `unseen_words`).
         vector: One step along it: from the mean of one class to that of the other, or what `how` says.
         reader: The vector whose inner product with a vector of the stream is its position along the direction.
         metric: The matrix of the inner product; None for the plain one.
@@ -87,8 +87,8 @@ class Direction:
     normed: bool
     inner: Inner
     groups: tuple[str, ...]
-    told: tuple[str, ...]
-    stood: tuple[str, ...]
+    deciding_words: tuple[str, ...]
+    unresolved_words: tuple[str, ...]
     vector: Float[ndarray, " d_model"]
     reader: Float[ndarray, " d_model"]
     metric: Float[ndarray, "d_model d_model"] | None = None
@@ -158,10 +158,12 @@ class Direction:
         """For every sentence, whether it was fitted on neither its group nor, in whatever suite, one of its deciding words."""
         is_own = (suite.name, suite.sha256) == (self.suite, self.suite_sha256)
         groups = set(self.groups) if is_own else set[str]()
-        told = Told(frozenset(self.told), frozenset(self.stood)).has_told(suite)
+        shared = DecidingWords(
+            frozenset(self.deciding_words), frozenset(self.unresolved_words)
+        ).shared_by(suite)
         return [
             not (seen or sentence.group in groups)
-            for sentence, seen in zip(suite.sentences, told, strict=True)
+            for sentence, seen in zip(suite.sentences, shared, strict=True)
         ]
 
     def require_unseen(self, suite: Suite) -> None:
@@ -177,12 +179,12 @@ class Direction:
                 f"The direction {self.name} was fitted on {len(seen)} of the {len(suite.groups)} groups of {suite.name!r} "
                 f"({seen[0]!r}), so a measurement on them is no evidence. Divide the suite: fitting, testing = suite.split()."
             )
-        told = [s for s, new in zip(suite.sentences, self.unseen(suite), strict=True) if not new]
-        if told:
+        shared = [s for s, new in zip(suite.sentences, self.unseen(suite), strict=True) if not new]
+        if shared:
             raise HeadwiseError(
-                f"In {len(told)} of the {len(suite.sentences)} sentences of {suite.name!r} ({told[0].text[:50]!r}) a deciding word is one that "
+                f"In {len(shared)} of the {len(suite.sentences)} sentences of {suite.name!r} ({shared[0].text[:50]!r}) a deciding word is one that "
                 f"the direction {self.name} was fitted on, so a measurement on them is no evidence. Fit it on others: fitting, left_out = "
-                "headwise.data.unseen_words.apart(fitting, testing)."
+                "headwise.data.unseen_words.without_shared_words(fitting, testing)."
             )
 
     def save(self, path: str | Path) -> Path:
@@ -227,7 +229,7 @@ class Direction:
         how: str = "given",
         suite: Suite | None = None,
         groups: Sequence[str] = (),
-        told: Told | None = None,
+        deciding: DecidingWords | None = None,
         normed: bool = False,
         inner: Inner = "plain",
         metric: Float[ndarray, "d_model d_model"] | None = None,
@@ -243,8 +245,8 @@ class Direction:
             layer: The stream before this block.
             how: Where it comes from.
             suite: What it was fitted on.
-            groups: Groups that it was fitted on, and
-            told: Their deciding words.
+            groups: Groups that it was fitted on.
+            deciding: Their deciding words.
             normed: Whether it is of the stream after the final norm.
             inner: Name of the inner product.
             metric: Its matrix.
@@ -271,7 +273,7 @@ class Direction:
         found = cls(
             model=model.name, weights=model.weights_sha256, suite=suite.name if suite else "",
             suite_sha256=suite.sha256 if suite else "", how=how, positive=positive, negative=negative,
-            layer=layer, normed=normed, inner=inner, groups=tuple(groups), told=tuple(sorted(told.decide)) if told else (),
-            stood=tuple(sorted(told.stand)) if told else (), vector=vector, reader=vector, metric=metric,
+            layer=layer, normed=normed, inner=inner, groups=tuple(groups), deciding_words=tuple(sorted(deciding.deciding)) if deciding else (),
+            unresolved_words=tuple(sorted(deciding.unresolved)) if deciding else (), vector=vector, reader=vector, metric=metric,
         )  # fmt: skip
         return replace(found, reader=found.readers(vector[None])[0])

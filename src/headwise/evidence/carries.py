@@ -34,21 +34,21 @@ def carries(result: ProbeResult, classifier: str, *, site: str = "z") -> pd.Data
         One row per head: `layer`, `head`, `carries`; `carries_effect`, its gain, with `carries_low`, `carries_high`, `carries_p` (family-wise),
         `carries_control` (the largest gain of any head of any control) and `carries_detectable`; and `carries_accuracy` (balanced).
     """
-    found = _said(result, classifier, site)
+    found = _decided(result, classifier, site)
     found["head"] = found["head"].astype(int)
     return found
 
 
 def carries_by_layer(result: ProbeResult, classifier: str) -> pd.DataFrame:
     """The same for every layer of the residual stream, as a family of its own, because a layer sums all earlier heads."""
-    return _said(result, classifier, "residual").drop(columns="head")
+    return _decided(result, classifier, "residual").drop(columns="head")
 
 
-def _said(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
+def _decided(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
     t = result.table
     rows: pd.DataFrame = t.loc[(t["site"] == site) & (t["classifier"] == classifier)]
     numbers = {name: rows[name].to_numpy(float) for name in NUMBERS}
-    said = decide(
+    decided = decide(
         effect=numbers["gain"],
         p_fwer=numbers["p_fwer"],
         t=numbers["t"],
@@ -67,7 +67,7 @@ def _said(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
         {
             "layer": rows["layer"].to_numpy(int),
             "head": rows["head"].to_numpy(),
-            "carries": said,
+            "carries": decided,
             "carries_effect": numbers["gain"],
             "carries_low": numbers["gain_low"],
             "carries_high": numbers["gain_high"],
@@ -83,7 +83,7 @@ def _said(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
 def verdict(choice: Choice) -> Verdict:
     """The verdict on the best place of a site, by the rule of `carries` with p combined over halvings."""
     one = np.array([choice.gain.value])
-    (said,) = decide(
+    (decided,) = decide(
         effect=one,
         p_fwer=np.array([choice.p]),
         t=np.array([choice.t]),
@@ -103,4 +103,4 @@ def verdict(choice: Choice) -> Verdict:
         NO: "not supported",
         INCONCLUSIVE: "inconclusive",
     }
-    return words[said]
+    return words[decided]

@@ -38,9 +38,9 @@ class Texts:
     p_over: str
 
 
-def verdict_over(said: Iterable[str]) -> Verdict:
+def verdict_over(answers: Iterable[str]) -> Verdict:
     """Verdict over many heads: supported if one is a yes, not supported if every one is a no, else inconclusive."""
-    found = set(said)
+    found = set(answers)
     if YES in found:
         return "supported"
     return "not supported" if found == {NO} else "inconclusive"

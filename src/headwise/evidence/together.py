@@ -72,9 +72,9 @@ def side_by_side(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return merged
 
 
-def where(heads: pd.DataFrame, **asked: str) -> list[str]:
+def where(heads: pd.DataFrame, **conditions: str) -> list[str]:
     """Names of the heads that satisfy all conditions, such as `where(heads, looks='yes', matters='no')`."""
     chosen: Bool[ndarray, " head"] = np.ones(len(heads), dtype=bool)
-    for kind, said in asked.items():
-        chosen &= (heads[kind] == said).to_numpy() if kind in heads else False
+    for kind, answer in conditions.items():
+        chosen &= (heads[kind] == answer).to_numpy() if kind in heads else False
     return [str(name) for name in heads["name"].to_numpy()[chosen]]

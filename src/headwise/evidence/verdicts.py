@@ -48,19 +48,19 @@ class Judged:
     missing: tuple[str, ...]
 
 
-def judge(said: Mapping[str, str]) -> Judged:
+def judge(answers: Mapping[str, str]) -> Judged:
     """The verdict on one head.
 
     Args:
-        said: `yes`, `no` or `inconclusive` by kind of evidence (`looks`, `carries`, `matters`, `moves`); a kind that was not tested is
+        answers: `yes`, `no` or `inconclusive` by kind of evidence (`looks`, `carries`, `matters`, `moves`); a kind that was not tested is
             left out.
     """
-    looks, matters = said.get("looks", ""), said.get("matters", "")
-    others = (said.get("carries"), said.get("moves"))
+    looks, matters = answers.get("looks", ""), answers.get("matters", "")
+    others = (answers.get("carries"), answers.get("moves"))
     missing = tuple(
-        f"{kind} ({INCONCLUSIVE if kind in said else 'not tested'})"
+        f"{kind} ({INCONCLUSIVE if kind in answers else 'not tested'})"
         for kind in KINDS
-        if said.get(kind) not in (YES, NO)
+        if answers.get(kind) not in (YES, NO)
     )
     verdict: HeadVerdict = "inconclusive"
     if (looks, matters) == (YES, YES) and NO not in others:
@@ -76,10 +76,10 @@ def judge(said: Mapping[str, str]) -> Judged:
 
 def judge_all(heads: pd.DataFrame) -> pd.DataFrame:
     """The heads of `evidence.side_by_side` with their `verdict`, and what is `missing` for a firmer one, in words."""
-    asked = [kind for kind in KINDS if kind in heads]
+    tested = [kind for kind in KINDS if kind in heads]
     found = [
-        judge({kind: str(value) for kind, value in zip(asked, row, strict=True)})
-        for row in heads[asked].itertuples(index=False, name=None)
+        judge({kind: str(value) for kind, value in zip(tested, row, strict=True)})
+        for row in heads[tested].itertuples(index=False, name=None)
     ]
     return heads.assign(
         verdict=[judged.verdict for judged in found],
@@ -108,7 +108,7 @@ def summary(judged: pd.DataFrame) -> str:
     both = _is(judged, "looks", YES) & _is(judged, "matters", YES)
     denied = _names(judged, both & ~_is(judged, "verdict", "supported"))
     n, supported, refuted = len(judged), of["supported"], len(of["refuted"])
-    said = sum(map(len, of.values())) + len(denied)
+    answers = sum(map(len, of.values())) + len(denied)
     parts = [
         f"{_count(supported, 'attends', 'attend')} to the expected word and {'is' if len(supported) == 1 else 'are'} causally needed, and no test "
         f"contradicts this (supported): {_listed(supported)}"
@@ -127,9 +127,9 @@ def summary(judged: pd.DataFrame) -> str:
         parts.append(f"{_count(blind, 'matters', 'matter')} without attending: {_listed(blind)}")
     if refuted:
         parts.append(f"{refuted} {'does' if refuted == 1 else 'do'} neither (refuted)")
-    if n > said:
-        all_ = "all " if n - said == n else ""
-        parts.append(f"the evidence is inconclusive for {all_}{n - said}")
+    if n > answers:
+        all_ = "all " if n - answers == n else ""
+        parts.append(f"the evidence is inconclusive for {all_}{n - answers}")
     return f"Of {n} heads, {'; '.join(parts)}.{_missing(judged, tested)}"
 
 

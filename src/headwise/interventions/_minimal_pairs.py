@@ -110,7 +110,7 @@ class Pairs:
         vectors = read_all(self.model, other, places)
         return Source(vectors, (index, themselves(other)[1]))
 
-    def intact(self, prompts: Prompts) -> list[Float[ndarray, " pair"]]:
+    def unpatched(self, prompts: Prompts) -> list[Float[ndarray, " pair"]]:
         """The metrics of one side as it is."""
         usual = usual_batch_tokens(self.model)
         sweep = Sweep(self.model, prompts, self.readings(prompts), {}, {}, usual)
@@ -134,7 +134,7 @@ class Pairs:
         Returns:
             The effects by metric, and the table as in `headwise.interventions.patching.PatchResult`.
         """
-        ends = [self.intact(prompts) for prompts in (self.clean, self.corrupted)]
+        ends = [self.unpatched(prompts) for prompts in (self.clean, self.corrupted)]
         moved: dict[str, Float[ndarray, "mode variant pair"]] = {}
         tables: list[pd.DataFrame] = []
         for m, reading in enumerate(self.readings(self.clean)):

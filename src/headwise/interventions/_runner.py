@@ -117,16 +117,16 @@ class Sweep:
                 n_copies = max(1, self.batch_tokens // (len(rows) * lengths[rows[0]]))
                 given = Given.of(self.model, self.prompts, rows)
                 with self._keeping(sorted({*begins, *self._last})) as kept:
-                    intact = self._seen(given, rows, [()], None, None)
-                can_end = self._can_end(given, rows, kept, intact)
-                yield [0], intact
+                    clean = self._seen(given, rows, [()], None, None)
+                can_end = self._can_end(given, rows, kept, clean)
+                yield [0], clean
                 for chunk in _chunks(order, begins, n_copies):
                     chosen = [variants[i] for i in chunk]
                     ends = can_end and all(c.begins < self._last[0] for v in chosen for c in v)
                     below = kept[begins[chunk[0]]]
                     yield (
                         [1 + i for i in chunk],
-                        self._seen(given, rows, chosen, below, intact, ends),
+                        self._seen(given, rows, chosen, below, clean, ends),
                     )
 
     @property
@@ -147,17 +147,17 @@ class Sweep:
         given: Given,
         rows: Sequence[int],
         kept: "Mapping[tuple[bool, int], _Below]",
-        intact: Seen,
+        clean: Seen,
     ) -> bool:
         """Whether the last block gives the same output when it is run only where it is read; every batch checks it."""
-        if not self._last or intact.log_p is None or intact.first == 0:
+        if not self._last or clean.log_p is None or clean.first == 0:
             return False
         try:
-            again = self._seen(given, rows, [()], kept[self._last[0]], intact, ends=True)
+            again = self._seen(given, rows, [()], kept[self._last[0]], clean, ends=True)
         except (RuntimeError, ValueError, TypeError):  # this block wants its positions whole
             return False
         assert again.log_p is not None
-        return torch.allclose(again.log_p, intact.log_p, atol=1e-4, rtol=1e-5)
+        return torch.allclose(again.log_p, clean.log_p, atol=1e-4, rtol=1e-5)
 
     def _seen(
         self,
@@ -165,7 +165,7 @@ class Sweep:
         rows: Sequence[int],
         variants: Sequence[Variant],
         below: "_Below | None",
-        intact: Seen | None,
+        clean: Seen | None,
         ends: bool = False,
     ) -> Seen:
         """One pass, in which every row stands once for every variant; `ends`: the last block only where it is read."""
@@ -181,7 +181,7 @@ class Sweep:
                 stack.enter_context(change)
             if self.frozen is not None:
                 stack.enter_context(
-                    self.frozen.recorded() if intact is None else self.frozen.kept(n)
+                    self.frozen.recorded() if clean is None else self.frozen.kept(n)
                 )
             # Of an encoder that is not run again all is as it was.
             same = [site for site in sites if source is not None and site[0].startswith("encoder.")]
@@ -203,9 +203,9 @@ class Sweep:
             else:
                 self.model.forward(*inputs)
         shown = {site: look[site].unflatten(0, (len(rows), n)) for site, look in looks.items()}
-        if intact is not None:
-            shown |= {site: intact.sites[site].repeat_interleave(n, dim=1) for site in same}
-        return Seen(tuple(rows), min(firsts, default=0), log_p, shown, intact)
+        if clean is not None:
+            shown |= {site: clean.sites[site].repeat_interleave(n, dim=1) for site in same}
+        return Seen(tuple(rows), min(firsts, default=0), log_p, shown, clean)
 
     def _edits(
         self, rows: Sequence[int], variants: Sequence[Variant]

@@ -4,7 +4,7 @@ A head is ablated before the output matrix: its `z` is replaced, and the forward
 mean over reference tokens, which keeps what is constant; the `z` of one reference token of another sentence (resample), a value that the model does
 compute.
 
-Exact, and no more is computed than needed, see `_runner`. Reference tokens are those of `_donors`; the metrics are in `metrics`.
+Exact, and no more is computed than needed, see `_runner`. Reference tokens are those of `_reference_tokens`; the metrics are in `metrics`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,8 +29,8 @@ from headwise.stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
 
 from . import _effects as effects
 from . import _replacements, metrics, token_roles
-from ._donors import StandIns
 from ._needed import judged
+from ._reference_tokens import ReferenceTokens
 from ._replacements import Source, by_row
 from ._runner import Change, Sweep, Variant
 from .controls import N_CONTROLS, AblationControls, control
@@ -196,7 +196,7 @@ class Ablation:
     readings: list[Reading]
     methods: tuple[str, ...]
     positions: str
-    pools: tuple[StandIns | None, StandIns | None]
+    pools: tuple[ReferenceTokens | None, ReferenceTokens | None]
     seed: int
     batch_tokens: int
     budget: int | str
@@ -223,7 +223,7 @@ class Ablation:
                 "Add sentences, or pass method=['zero']."
             )
         pools = tuple(
-            StandIns.of(rows, prompts.owners, prompts.groups, seed)
+            ReferenceTokens.of(rows, prompts.owners, prompts.groups, seed)
             if rows and len(prompts.sentences) > 1
             else None
             for rows in (prompts.rows, prompts.targets)
@@ -281,7 +281,7 @@ class Ablation:
         z = _replacements.read_all(self.model, self.prompts, wanted)
         found: dict[str, Source] = {}
         if "resample" in self.methods:
-            found["resample"] = Source(z, self._index([p and p.donor for p in self.pools]))
+            found["resample"] = Source(z, self._index([p and p.reference for p in self.pools]))
         if "mean" in self.methods:
             means: dict[_replacements.Place, Tensor] = {}
             index: list[Int[ndarray, " _"] | None] = [None, None]

@@ -178,7 +178,7 @@ def _result(
     table["head"] = table["head"].astype("Int64")
     readings = both.readings(both.clean)
     clean, corrupted = (
-        {r.name: values for r, values in zip(readings, both.intact(of), strict=True)}
+        {r.name: values for r, values in zip(readings, both.unpatched(of), strict=True)}
         for of in (both.clean, both.corrupted)
     )
     return PatchResult(

@@ -125,7 +125,7 @@ class Prompts:
         for i, (sentence, alignment) in enumerate(
             zip(sentences, words.align(model, sentences), strict=True)
         ):
-            if alignment.cut:
+            if alignment.truncated:
                 raise HeadwiseError(
                     f"{sentence.text[:40]!r}... is longer than the context of {model.name}, {model.n_context} tokens."
                 )
@@ -175,7 +175,7 @@ def that_fit(model: Model, suite: Suite) -> Suite:
 
     def fit(sentence: Sentence, *options: str) -> bool:
         longer = [Sentence.of(f"{sentence.text} {option}".strip()) for option in options or ("",)]
-        return not any(alignment.cut for alignment in words.align(model, longer))
+        return not any(alignment.truncated for alignment in words.align(model, longer))
 
     pairs = tuple(
         pair

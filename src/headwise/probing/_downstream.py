@@ -74,17 +74,17 @@ def after_moving(
         in_batch, rows = (np.array(part) for part in zip(*picked, strict=True))
         pieces = batch.pieces[in_batch, examples.positions[rows]]
         with _skip_blocks.keeping(model, list(shifts)) as kept:
-            intact = _run_on(model, batch, pieces, in_batch, speaks)
+            clean = _run_on(model, batch, pieces, in_batch, speaks)
         for layer, moved in shifts.items():
             for kind in range(n_kinds):
-                ran = intact
+                ran = clean
                 if kind > 0:
                     shift = torch.from_numpy(moved[kind - 1, rows]).to(model.device)
                     with _moved_at(model, kept[layer], pieces, in_batch, shift):
                         ran = _run_on(model, batch, pieces, in_batch, speaks)
                 if (layer, "margin") in scores:
                     scores[layer, "margin"][kind, rows] = readers.margins(ran.ends, rows)
-                if ran.log_p is None or intact.log_p is None:
+                if ran.log_p is None or clean.log_p is None:
                     continue
                 last = pieces.shape[1] - 1 - pieces.flip(1).argmax(1)
                 if following is not None:
@@ -92,7 +92,7 @@ def after_moving(
                         ran.log_p[in_batch, last], rows
                     )
                 scores[layer, "kl"][kind, rows] = _divergence(
-                    intact.log_p, ran.log_p, batch.mask, in_batch, last
+                    clean.log_p, ran.log_p, batch.mask, in_batch, last
                 )
     return scores
 
@@ -149,14 +149,14 @@ def _moved_at(
 
 
 def _divergence(
-    intact: Float[Tensor, "batch pos entry"],
+    clean: Float[Tensor, "batch pos entry"],
     changed: Float[Tensor, "batch pos entry"],
     mask: Int[Tensor, "batch pos"],
     in_batch: Int[ndarray, " example"],
     last: Int[Tensor, " example"],
 ) -> Float[ndarray, " example"]:
     """Mean over the tokens from each word's last piece on, in nats; these predict what follows it."""
-    each = (intact.exp() * (intact - changed)).sum(-1)[in_batch]
+    each = (clean.exp() * (clean - changed)).sum(-1)[in_batch]
     after = torch.arange(each.shape[1], device=each.device) >= last[:, None]
     counts = after * mask[in_batch]
     return ((each * counts).sum(1) / counts.sum(1).clamp(min=1)).double().cpu().numpy()

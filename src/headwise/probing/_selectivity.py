@@ -58,14 +58,14 @@ def control_task(
             known[test] = np.isin(kind[test], kind[train])
         is_task = all(len(np.unique(codes[train])) > 1 for train, _ in splits)
         if known.any() and is_task:
-            return Control(codes, known, beside), _said(beside, int(kind.max()) + 1)
+            return Control(codes, known, beside), _note(beside, int(kind.max()) + 1)
     return None, (
         f"No selectivity: beside the read word there are fewer than {MIN_KINDS} kinds of words, or one of them is so frequent that "
         "a task of random labels would be easier than the real one."
     )
 
 
-def _said(beside: int, n_kinds: int) -> str:
+def _note(beside: int, n_kinds: int) -> str:
     side = "before" if beside < 0 else "after"
     return (
         f"Selectivity: accuracy less that on random labels of the {n_kinds} kinds of words {abs(beside)} {side} the read one, both on "

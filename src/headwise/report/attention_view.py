@@ -55,8 +55,13 @@ def show_attention(
     shape = naming.n_layers(model, side), model.attention(side, 0).n_heads
     held = _held(model, heads, side, shape)
     read = align_whole(model, given, truncate=False)
-    said = align_whole(model, targets, truncate=False, as_targets=True) if targets else None
-    queries, keys = (said if side in ("decoder", "cross") and said else read), read
+    target_sentences = (
+        align_whole(model, targets, truncate=False, as_targets=True) if targets else None
+    )
+    queries, keys = (
+        (target_sentences if side in ("decoder", "cross") and target_sentences else read),
+        read,
+    )
     size = sum(len(SITES) * len(held) * len(q.tokens) * len(k.tokens) for q, k in zip(queries, keys, strict=False))  # fmt: skip
     if size > MOST:
         raise HeadwiseError(

@@ -12,7 +12,7 @@ def test_choices_cost_their_surprise():
     chance = Chance(0)
     chance.pick(range(10))
     assert chance.settle() == pytest.approx(math.log(10))
-    chance.told(range(10))
+    chance.hidden(range(10))
     assert chance.settle() == 0
     assert chance.happens(0.25) in (True, False)
     assert chance.settle() in (pytest.approx(math.log(4)), pytest.approx(-math.log(0.75)))

@@ -11,14 +11,14 @@ from headwise.burrow.grammar.writer import Writer
 
 def test_what_a_text_costs_is_how_rare_it_is():
     """The oracle is a probability: texts of one cost occur as often as the cost says."""
-    seen, costs = Counter(), {}
+    seen, surprisals = Counter(), {}
     n = 10_000
     for i in range(n):
         w = Writer(Chance(i), load())
         PHENOMENA["relatives"](w)
         text = " ".join(w.words)
         seen[text] += 1
-        costs[text] = sum(w.costs)
+        surprisals[text] = sum(w.surprisals)
     for text, count in seen.most_common(20):
-        expected = n * math.exp(-costs[text])
+        expected = n * math.exp(-surprisals[text])
         assert abs(count - expected) < 5 * math.sqrt(expected), text

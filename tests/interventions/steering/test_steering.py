@@ -148,7 +148,7 @@ def test_burrow_is_steered_where_something_is_computed_after():
     assert not any(r.is_read_out for r in results)
     found = doses.reported(results)
     assert found.flipped > found.flipped_random + 0.2 and found.elsewhere > 0
-    left, _ = unseen_words.apart(fitted, asked)
+    left, _ = unseen_words.without_shared_words(fitted, asked)
     ways = steering.read_label(asked.pairs[0].clean), steering.read_label(asked.pairs[0].corrupted)
     end = from_classes(model, left, *ways, layer=4)
     assert steer(model, asked, end, doses=[1.0], n_random=0).is_read_out

@@ -69,8 +69,8 @@ def test_a_chosen_head_has_a_card_and_an_address(visitor):
     effect = report.heads.measures[2].effect.array().ravel()[9]
     assert f"{100 * effect:.1f}%".replace("-", "\N{MINUS SIGN}") in shown
     said = {"y": "yes", "n": "no", "u": "inconclusive", "-": "not tested"}
-    cells = visit.page.locator(".evidence td.said").all_inner_texts()
-    assert cells == [said[measure.said[9]] for measure in report.heads.measures]
+    cells = visit.page.locator(".evidence td.outcome").all_inner_texts()
+    assert cells == [said[measure.answers[9]] for measure in report.heads.measures]
 
 
 def test_several_heads_are_chosen_together(visitor):

@@ -37,9 +37,9 @@ class Chance:
             among: How many there are for a reader who does not know which are held out, if that is more.
         """
         self.owed += math.log(among or len(options))
-        return self.told(options)
+        return self.hidden(options)
 
-    def told(self, options: Sequence[Option]) -> Option:
+    def hidden(self, options: Sequence[Option]) -> Option:
         """One of several, without a charge: part of the hidden state."""
         return options[int(self._random.random() * len(options))]
 
@@ -66,7 +66,7 @@ class Chance:
         self.owed += math.log(math.comb(among or len(options), n))
         return self._random.sample(options, n)
 
-    def sample_told(self, options: Sequence[Option], n: int) -> list[Option]:
+    def sample_hidden(self, options: Sequence[Option], n: int) -> list[Option]:
         """Several different ones in random order, without a charge."""
         return self._random.sample(options, n)
 

@@ -19,9 +19,9 @@ from .blocks import exchanges, groups_of, n_tokens
 from .chance import Chance
 from .lexicon import Adjective, Fragment, Lexicon, Sense, is_held_out, load
 from .phrases import NOT_TELLING, adjectives_for, telling
-from .placing import ANY, sense_told
+from .placing import ANY, varied_sense
 from .sentences import LICENSE, require, sense_labels
-from .stories.adjectives import adjective_told
+from .stories.adjectives import varied_adjective
 from .stories.people import gender_passage
 from .writer import Point, Writer, takes_an
 
@@ -131,15 +131,15 @@ def _pair(w: Writer, swap: Swap, source: str) -> Pair:
         words=tuple(swap.words.get(i, word) for i, word in enumerate(clean.words)),
         marks=tuple(Mark(position, label) for position, _, label in swap.marks),
     )
-    right, wrong = (w.chance.told(sorted(words)) for words in (swap.right, swap.wrong))
+    right, wrong = (w.chance.hidden(sorted(words)) for words in (swap.right, swap.wrong))
     return Pair(clean, corrupted, right, wrong)
 
 
 def _of_adjective(w: Writer) -> Swap | None:
     """Its counterpart in the place of an adjective, where the usual order of adjectives allows it."""
-    pair, nouns = w.chance.told(exchanges(w.lexicon, w.held_out))
-    old, new = w.chance.told((pair, pair[::-1]))
-    adjective_told(w, (w.chance.told(nouns), old))
+    pair, nouns = w.chance.hidden(exchanges(w.lexicon, w.held_out))
+    old, new = w.chance.hidden((pair, pair[::-1]))
+    varied_adjective(w, (w.chance.hidden(nouns), old))
     if new.word in w.words or w.words.count(old.word) > 1:  # said of something else
         return None
     links = [i for i in w.links if i.relation == "described" and w.words[i.dependent] == old.word]
@@ -153,13 +153,13 @@ def _of_adjective(w: Writer) -> Swap | None:
     point = points[0]
     pool = {adjective.word: adjective for adjective in adjectives_for(w, w.words[last])}
     places = [i.dependent for i in w.links if i.relation == "described" and i.governor == last]
-    told = [pool[w.words[place]] for place in places]
-    instead = [new if adjective is old else adjective for adjective in told]
+    described = [pool[w.words[place]] for place in places]
+    instead = [new if adjective is old else adjective for adjective in described]
     orders = [adjective.order for adjective in instead]
     if orders != sorted(orders) or not _fits(w, cause, new.word):
         return None
     marks = ((cause, "adjective", "adjective"), (last, "noun", "noun"))
-    right, wrong = _apart(_effects(told), _effects(instead), w.words[last + 1 : point.word])
+    right, wrong = _apart(_effects(described), _effects(instead), w.words[last + 1 : point.word])
     right, wrong = _of_one_token(right), _of_one_token(wrong)
     group = " ".join(sorted((old.word, new.word)))
     return Swap(point.word, {cause: new.word}, right, wrong, marks, (link,), group)
@@ -201,11 +201,11 @@ def _of_sense(w: Writer, words: tuple[str, ...]) -> Swap | None:
     groups = groups_of(w.lexicon, words, w.held_out)
     if not groups:
         return None
-    name, clean, corrupted = w.chance.told(groups)
-    cue, other = w.chance.told(clean), w.chance.told(corrupted)
+    name, clean, corrupted = w.chance.hidden(groups)
+    cue, other = w.chance.hidden(clean), w.chance.hidden(corrupted)
     if not w.held_out:
-        cue, other = w.chance.told(((cue, other), (other, cue)))
-    cause = sense_told(w, cue if cue.kind == other.kind else cue._replace(kind=ANY))
+        cue, other = w.chance.hidden(((cue, other), (other, cue)))
+    cause = varied_sense(w, cue if cue.kind == other.kind else cue._replace(kind=ANY))
     mark = w.marks[-1].word
     points = [point for point in w.points if _start(w, point) == mark + 1]
     if not points or not _fits(w, cause, other.noun) or other.noun in w.words:

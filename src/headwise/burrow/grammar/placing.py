@@ -57,12 +57,12 @@ def senses_passage(w: Writer) -> None:
     """A passage of any ambiguous word; its group is the word that sets the sense."""
     senses = [sense for own in w.lexicon.senses.values() for sense in own]
     usable = [sense for sense in senses if cues_of(w.lexicon, sense, w.held_out)]
-    cue = w.chance.told(cues_of(w.lexicon, w.chance.told(usable), w.held_out))
-    sense_told(w, cue)
+    cue = w.chance.hidden(cues_of(w.lexicon, w.chance.hidden(usable), w.held_out))
+    varied_sense(w, cue)
     w.group = cue.noun
 
 
-def sense_told(w: Writer, cue: Cue) -> int:
+def varied_sense(w: Writer, cue: Cue) -> int:
     """A passage in which one word sets the sense of another; returns where it stands."""
     match w.chance.number((0.3, 0.2, 0.5)):
         case 0:

@@ -12,8 +12,8 @@ from .annotation import sentence_of
 from .chance import Chance
 from .lexicon import load
 from .passages import PHENOMENA, Phenomenon
-from .placing import blocks_of, sense_told, senses_passage
-from .stories.adjectives import adjective_told
+from .placing import blocks_of, senses_passage, varied_sense
+from .stories.adjectives import varied_adjective
 from .stories.bindings import LABELS as BINDING
 from .stories.bindings import binding_passages
 from .stories.towers import LABELS as TOWERS
@@ -41,7 +41,7 @@ QUESTIONS = {
 }
 
 # Told otherwise than in training, where the word that is looked for mostly stands at one place.
-TOLD: dict[str, Phenomenon] = {"senses": senses_passage, "adjectives": adjective_told}
+VARIED: dict[str, Phenomenon] = {"senses": senses_passage, "adjectives": varied_adjective}
 
 
 def burrow_sentences(
@@ -145,7 +145,7 @@ def _of_phenomenon(
     attempt = 0
     while len(made) < n:
         w = Writer(Chance(f"{phenomenon} {seed} {attempt}"), load(), held_out)
-        TOLD.get(phenomenon, PHENOMENA[phenomenon])(w)
+        VARIED.get(phenomenon, PHENOMENA[phenomenon])(w)
         attempt += 1
         if tuple(w.words) in seen and attempt < 20 * n:
             continue
@@ -173,7 +173,7 @@ def _of_word(
         numbers = tuple(blocks[sense])
         number = numbers[i // len(senses) % len(numbers)]
         w = Writer(Chance(f"{word} {seed} {i}"), lexicon, held_out)
-        sense_told(w, w.chance.told(blocks[sense][number]))
+        varied_sense(w, w.chance.hidden(blocks[sense][number]))
         sentence = sentence_of(w, f"{sense.name} {number}", f"{source}: {i}")
         marks = tuple(Mark(mark.word, sense.name) for mark in sentence.marks)
         made.append(replace(sentence, marks=marks))

@@ -45,7 +45,7 @@ class Writer:
         held_out: Whether combinations are drawn from those that training never sees, or from the others.
         words: What has been written.
         tags: Universal part of speech of each word.
-        costs: Surprisal of each word given the hidden state, in nats.
+        surprisals: Surprisal of each word given the hidden state, in nats.
         starts: Positions at which sentences begin.
         marks: Labelled words.
         links: Related words beyond syntax: `sense`, `antecedent`, `clue`, `effect`, ...
@@ -58,7 +58,7 @@ class Writer:
     held_out: bool = False
     words: list[str] = field(default_factory=list[str])
     tags: list[str] = field(default_factory=list[str])
-    costs: list[float] = field(default_factory=list[float])
+    surprisals: list[float] = field(default_factory=list[float])
     starts: list[int] = field(default_factory=lambda: [0])
     marks: list[Mark] = field(default_factory=list[Mark])
     links: list[Link] = field(default_factory=list[Link])
@@ -83,7 +83,7 @@ class Writer:
             words[-1] += "n"
         words.append(word)
         self.tags.append(tag)
-        self.costs.append(self.chance.settle())
+        self.surprisals.append(self.chance.settle())
         return position
 
     def say(self, *parts: str | Fragment) -> int:

@@ -20,14 +20,14 @@ class Seen:
         first: Position of the first of the log probabilities.
         log_p: Log probabilities of every next token, from `first` on, if they were requested.
         sites: By name and layer, with `row copy` as first axes.
-        intact: The same rows in the clean model, in one copy; None in their own pass.
+        clean: The same rows in the clean model, in one copy; None in their own pass.
     """
 
     rows: tuple[int, ...]
     first: int
     log_p: Float[Tensor, "row copy read entry"] | None
     sites: Mapping[tuple[str, int], Float[Tensor, "row copy *rest"]]
-    intact: "Seen | None"
+    clean: "Seen | None"
 
 
 @dataclass(frozen=True, eq=False)

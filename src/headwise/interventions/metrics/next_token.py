@@ -42,7 +42,7 @@ def _of_answers(
         return min((answer.start for _, answer in of_row.get(row, [])), default=None)
 
     def read(seen: Seen) -> Tensor:
-        log_p = _said(seen)
+        log_p = _log_probabilities(seen)
         sums = [torch.zeros_like(log_p[0, :, 0, 0]) for _ in seen.rows]
         for k, row in enumerate(seen.rows):
             for sign, answer in of_row.get(row, []):
@@ -59,11 +59,11 @@ def kl(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     ends = dict(prompts.ends)
 
     def read(seen: Seen) -> Tensor:
-        log_p, intact = _said(seen), _said(seen.intact or seen)
+        log_p, clean = _log_probabilities(seen), _log_probabilities(seen.clean or seen)
         found = torch.zeros_like(log_p[:, :, 0, 0])
         for k, row in enumerate(seen.rows):
             if row in ends:
-                before = intact[k, :, ends[row] - seen.first]
+                before = clean[k, :, ends[row] - seen.first]
                 found[k] = (before.exp() * (before - log_p[k, :, ends[row] - seen.first])).sum(-1)
         return found
 
@@ -75,7 +75,7 @@ def loss(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     ends = dict(prompts.ends)
 
     def read(seen: Seen) -> Tensor:
-        log_p = _said(seen)
+        log_p = _log_probabilities(seen)
         found = torch.zeros_like(log_p[:, :, 0, 0])
         for k, row in enumerate(seen.rows):
             if row in ends and ends[row] > 0:
@@ -86,6 +86,6 @@ def loss(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     return Reading("loss", read, SPOKEN["loss"], lambda row: 0 if row in ends else None, rises=True)
 
 
-def _said(seen: Seen) -> Float[Tensor, "row copy read entry"]:
+def _log_probabilities(seen: Seen) -> Float[Tensor, "row copy read entry"]:
     assert seen.log_p is not None
     return seen.log_p

@@ -74,14 +74,14 @@ def _of_words(
 
     def read(seen: Seen) -> Tensor:
         stream = seen.sites[site]
-        before = (seen.intact or seen).sites[site]
+        before = (seen.clean or seen).sites[site]
         zero = torch.zeros(stream.shape[1], device=stream.device, dtype=torch.float32)
         found = [zero] * len(seen.rows)
         for k, row in enumerate(seen.rows):
             if row in pieces:
                 vectors = stream[k, :, pieces[row]].float().mean(1)
-                intact = before[k, 0, pieces[row]].float().mean(0)
-                found[k] = value(prompts.owners[row], vectors, intact)
+                clean = before[k, 0, pieces[row]].float().mean(0)
+                found[k] = value(prompts.owners[row], vectors, clean)
         return torch.stack(found)
 
     return Reading(name, read, says, sites=(site,), rises=rises, flips=flips, has_sign=has_sign)
@@ -90,8 +90,8 @@ def _of_words(
 def shift(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     """Distance by which the word has moved."""
 
-    def value(i: int, vectors: Tensor, intact: Tensor) -> Tensor:
-        return 1 - torch.cosine_similarity(vectors, intact[None], dim=-1)
+    def value(i: int, vectors: Tensor, clean: Tensor) -> Tensor:
+        return 1 - torch.cosine_similarity(vectors, clean[None], dim=-1)
 
     site = end_site(model)
     return _of_words(
@@ -116,7 +116,7 @@ def contrast(model: Model, suite: Suite, prompts: Prompts) -> Reading:
             "corrupted, so there is no difference to measure along, and an intervention cannot be seen from it."
         )
 
-    def value(i: int, vectors: Tensor, intact: Tensor) -> Tensor:
+    def value(i: int, vectors: Tensor, clean: Tensor) -> Tensor:
         at = (vectors - corrupted[i].to(vectors)) @ way[i].to(vectors)
         return at / length[i].to(vectors)
 
@@ -181,7 +181,7 @@ def margin(model: Model, suite: Suite, prompts: Prompts) -> Reading:
     n = len(prompts.sentences)
     own = [names.index(name) if name else -1 for name in labels]
 
-    def value(i: int, vectors: Tensor, intact: Tensor) -> Tensor:
+    def value(i: int, vectors: Tensor, clean: Tensor) -> Tensor:
         cosines = normalize(vectors, dim=-1) @ means[groups[i]].to(vectors).T
         if by_pair:
             return cosines[:, own[i]] - cosines[:, own[i + n]]
@@ -206,7 +206,7 @@ def of_probe(model: Model, prompts: Prompts, probe: Probe) -> Reading:
         )
     weight, bias = (torch.from_numpy(x).float() for x in (probe.weight, probe.bias))
 
-    def value(i: int, vectors: Tensor, intact: Tensor) -> Tensor:
+    def value(i: int, vectors: Tensor, clean: Tensor) -> Tensor:
         if probe.classifier == "centroid":
             vectors = normalize(vectors, dim=-1)
         scores = vectors @ weight.to(vectors).T + bias.to(vectors)

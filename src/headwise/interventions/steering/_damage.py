@@ -33,9 +33,9 @@ def _what_is_said(prompts: Prompts) -> Reading:
 
     def read(seen: Seen) -> Tensor:
         assert seen.log_p is not None
-        intact = (seen.intact or seen).log_p
-        assert intact is not None
-        first = (seen.intact or seen).first
+        clean = (seen.clean or seen).log_p
+        assert clean is not None
+        first = (seen.clean or seen).first
         found = torch.zeros_like(seen.log_p[:, :, 0, 0])
         for k, row in enumerate(seen.rows):
             if row not in positions:
@@ -44,7 +44,7 @@ def _what_is_said(prompts: Prompts) -> Reading:
                 found[k] = torch.nan
                 continue
             at = torch.tensor(positions[row], device=found.device)
-            before, after = intact[k, :, at - first], seen.log_p[k, :, at - seen.first]
+            before, after = clean[k, :, at - first], seen.log_p[k, :, at - seen.first]
             found[k] = (before.exp() * (before - after)).sum(-1).mean(-1)
         return found
 
@@ -68,7 +68,7 @@ def _where_others_end(model: Model, prompts: Prompts) -> Reading:
     }
 
     def read(seen: Seen) -> Tensor:
-        stream, before = seen.sites[site], (seen.intact or seen).sites[site]
+        stream, before = seen.sites[site], (seen.clean or seen).sites[site]
         found = torch.zeros(stream.shape[:2], device=stream.device)
         for k, row in enumerate(seen.rows):
             if row in others:

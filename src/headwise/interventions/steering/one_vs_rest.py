@@ -13,7 +13,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from headwise.data.suite import Suite
-from headwise.data.unseen_words import LEAST, LEAST_OF_CLASS, apart, enough, folds_of
+from headwise.data.unseen_words import LEAST, LEAST_OF_CLASS, enough, folds_of, without_shared_words
 from headwise.directions._word_positions import Words, streams_of
 from headwise.directions.constructors import Labelled
 from headwise.directions.contributions import DirectionTestResult, direction_tests
@@ -59,7 +59,7 @@ class Divided:
             if fold is None:
                 continue
             parts = [_part(asked, fold, k) for k in range(n)]
-            found = [apart(fitted, part) for part in parts]
+            found = [without_shared_words(fitted, part) for part in parts]
             left = min(len(own.sentences) for own, _ in found)
             if not all(enough(own, labels) for own, _ in found):
                 continue

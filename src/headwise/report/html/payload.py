@@ -46,7 +46,7 @@ class Panel(Frozen):
         baseline: Name of the number to beat; empty for none.
         baseline_value: That number.
         marked: Heads to outline, counting from layer 0 on.
-        said: One letter per head (`results.Measure`); empty without evidence.
+        answers: One letter per head (`results.Measure`); empty without evidence.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Panel(Frozen):
     baseline: str
     baseline_value: float | None
     marked: list[int]
-    said: str
+    answers: str
 
 
 class PageMatrix(Frozen):
@@ -178,7 +178,7 @@ def _evidence(heads: Heads | None) -> Iterator[Panel]:
             baseline="",
             baseline_value=None,
             marked=[],
-            said=measure.said,
+            answers=measure.answers,
         )
 
 
@@ -197,7 +197,7 @@ def _maps(figures: Sequence[object]) -> Iterator[Panel]:
                 baseline=name,
                 baseline_value=value,
                 marked=[layer * n_heads + head for layer, head in figure.marked],
-                said="",
+                answers="",
             )
 
 

@@ -4,15 +4,15 @@ from headwise._formatting import MINUS, Verdict, could_be_found, head_name, perc
 
 from .attention import Attention, Example, Linked, Marked, Telling, Text
 from .figures import Figure, Heatmap, Lines, Matrix, Series
-from .head_cards import SAID, VERDICTS, Detail, Heads, Measure, Writes, Written
+from .head_cards import ANSWERS, VERDICTS, Detail, Heads, Measure, Writes, Written
 from .packed import Frozen, Packed
 from .report import SCHEMA_VERSION, Provenance, Report, Source, load_report, slug_of
 from .section import Section
 from .tables import Cell, Column, Table
 
 __all__ = [
+    "ANSWERS",
     "MINUS",
-    "SAID",
     "SCHEMA_VERSION",
     "VERDICTS",
     "Attention",

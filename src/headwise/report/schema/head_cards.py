@@ -12,8 +12,8 @@ from headwise._formatting import Unit
 from .packed import Frozen, Packed
 
 EvidenceKind = Literal["looks", "carries", "matters", "moves"]
-Said = Annotated[str, Field(pattern=r"^[ynu-]*$")]
-SAID = {"yes": "y", "no": "n", "inconclusive": "u"}
+Answers = Annotated[str, Field(pattern=r"^[ynu-]*$")]
+ANSWERS = {"yes": "y", "no": "n", "inconclusive": "u"}
 VERDICTS = {
     "supported": "s",
     "attends without mattering": "a",
@@ -32,7 +32,7 @@ class Measure(Frozen):
         unit: How the effect is written.
         rule: When it is a yes, and when a no.
         p_over: What p is corrected over.
-        said: `y`, `n`, `u` (inconclusive) or `-` (not tested) for each head.
+        answers: `y`, `n`, `u` (inconclusive) or `-` (not tested) for each head.
         effect: `[layer, head]`.
         low: Lower end of the 95% interval.
         high: Upper end of the 95% interval.
@@ -47,7 +47,7 @@ class Measure(Frozen):
     unit: Unit
     rule: str
     p_over: str
-    said: Said
+    answers: Answers
     effect: Packed
     low: Packed
     high: Packed
@@ -139,7 +139,7 @@ class Heads(Frozen):
                 measure.control,
                 measure.detectable,
             )
-            if len(measure.said) != n or any(a.shape != grid for a in arrays if a is not None):
+            if len(measure.answers) != n or any(a.shape != grid for a in arrays if a is not None):
                 raise ValueError(f"{measure.kind}: not one value for each of {n} heads")
         for detail in self.details:
             wanted = [*grid, len(detail.rows)]

@@ -72,7 +72,7 @@ def candidates(
     found: list[Candidate] = []
     long: list[Candidate] = []
     for i, alignment in _aligned(model, suite, kept):
-        if alignment.cut or not alignment.tokens:
+        if alignment.truncated or not alignment.tokens:
             continue
         candidate = _candidate(suite.sentences[i], alignment, links[i])
         (found if candidate.n_tokens <= MOST_TOKENS else long).append(candidate)

@@ -11,12 +11,12 @@ from headwise.evidence import KINDS, YES, texts_of
 from headwise.model import heads as naming
 from headwise.model.architecture import Side
 from headwise.model.model import Model
-from headwise.report.schema import SAID, VERDICTS, Detail, Heads, Measure, Packed
+from headwise.report.schema import ANSWERS, VERDICTS, Detail, Heads, Measure, Packed
 
 from .evidence import RULE
 from .ov_tokens import writes_of
 
-NOT_ASKED = "-"
+NOT_TESTED = "-"
 
 
 def side_shown(model: Model) -> Side:
@@ -108,7 +108,7 @@ def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
             "unit": texts.unit,
             "rule": texts.rule,
             "p_over": texts.p_over,
-            "said": _letters(heads, kind, SAID, shape),
+            "answers": _letters(heads, kind, ANSWERS, shape),
             **arrays,
         }
     )
@@ -117,7 +117,7 @@ def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
 def _letters(
     heads: pd.DataFrame, column: str, letters: dict[str, str], shape: tuple[int, int]
 ) -> str:
-    found = np.full(shape, NOT_ASKED)
-    for layer, head, said in zip(heads["layer"], heads["head"], heads[column], strict=True):
-        found[int(layer), int(head)] = letters.get(str(said), NOT_ASKED)
+    found = np.full(shape, NOT_TESTED)
+    for layer, head, answers in zip(heads["layer"], heads["head"], heads[column], strict=True):
+        found[int(layer), int(head)] = letters.get(str(answers), NOT_TESTED)
     return "".join(found.ravel())

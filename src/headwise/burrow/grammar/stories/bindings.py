@@ -101,18 +101,18 @@ def binding_passages(
                 return
             # The same draws for each way of telling.
             w = Writer(Chance(f"binding {seed} {i}"), lexicon, held_out)
-            told = [
-                (w.chance.told(thing.nouns), thing.adjectives[(way + j) % 2])
+            hidden = [
+                (w.chance.hidden(thing.nouns), thing.adjectives[(way + j) % 2])
                 for j, thing in enumerate(things)
             ]
             if w.chance.happens(0.5):
-                told.reverse()
+                hidden.reverse()
             group = " ".join(thing.name for thing in things)
-            yield _passage(w, told, way // 2, group, f"{source}: {i}.{way}")
+            yield _passage(w, hidden, way // 2, group, f"{source}: {i}.{way}")
 
 
 def _passage(
-    w: Writer, told: list[tuple[str, Adjective]], asked: int, group: str, source: str
+    w: Writer, hidden: list[tuple[str, Adjective]], asked: int, group: str, source: str
 ) -> Sentence:
     filler(w, w.chance.number((0.6, 0.4)))
     predicative = w.chance.happens(0.4)
@@ -123,7 +123,7 @@ def _passage(
             w.add(w.chance.pick(SEEN), "VERB")
         else:
             w.say("there was")
-    for i, (noun, adjective) in enumerate(told):
+    for i, (noun, adjective) in enumerate(hidden):
         if predicative:
             w.say("the")
             w.add(noun, "NOUN")
@@ -138,7 +138,7 @@ def _passage(
         w.stop()
     filler(w, w.chance.number((0.6, 0.4)))
     w.say("the")
-    noun, adjective = told[asked]
+    noun, adjective = hidden[asked]
     end = w.add(noun, "NOUN")
     w.say("was old")  # for the tree; cut off
     w.stop()

@@ -106,7 +106,7 @@ def long_mystery_passage(w: Writer) -> None:
 def lineup_passage(w: Writer) -> None:
     """Two or three people, what each is known for, and then who is who: names bound to traits."""
     names = _cast(w, 2 + w.chance.number((0.5, 0.5)))
-    traits = _traits(w, names, w.chance.told(names), "trace")
+    traits = _traits(w, names, w.chance.hidden(names), "trace")
     causes: dict[str, list[int]] = {name: [] for name in names}
     for name in w.chance.sample(names, len(names)):
         _introduce(w, [name], traits[name]["trait"], causes)
@@ -119,7 +119,7 @@ def lineup_passage(w: Writer) -> None:
 def repeated_lineup_passage(w: Writer) -> None:
     """The same, with the identification stated twice, so that the second can be copied word by word."""
     names = _cast(w, 2 + w.chance.number((0.4, 0.6)))
-    traits = _traits(w, names, w.chance.told(names), "trace")
+    traits = _traits(w, names, w.chance.hidden(names), "trace")
     causes: dict[str, list[int]] = {name: [] for name in names}
     for name in w.chance.sample(names, len(names)) if w.chance.happens(0.5) else ():
         _introduce(w, [name], traits[name]["trait"], causes)
@@ -206,7 +206,7 @@ def _traits(w: Writer, names: list[str], murderer: str, way: str) -> dict[str, T
             if _held_out(name, t) == (w.held_out and is_guilty)
             and not (is_guilty and sharing and _held_out(sharing, t))
         ]
-        trait = w.chance.told(usable or free)
+        trait = w.chance.hidden(usable or free)
         given[name] = trait
         free.remove(trait)
     return given

@@ -172,18 +172,18 @@ def _completions(w: Writer) -> Any:
     return w.lexicon.people["completions"]
 
 
-def _completed(w: Writer, told_by: str, tell: Any) -> None:
+def _completed(w: Writer, cue_kind: str, tell: Any) -> None:
     """A story, told by nouns or by names, and the first name that it completes."""
     usable = {
         entry["name"]: [
-            end for end in entry["ends"] if _usable(entry["name"], end, told_by, w.held_out)
+            end for end in entry["ends"] if _usable(entry["name"], end, cue_kind, w.held_out)
         ]
         for entry in _completions(w)
     }
     entry = w.chance.pick([entry for entry in _completions(w) if usable[entry["name"]]])
     end = w.chance.pick(usable[entry["name"]])
-    words = _usable(entry["name"], end, told_by, w.held_out)
-    causes = tell(w, words, len(end[told_by]), 1 + w.chance.number((0.5, 0.35, 0.15)))
+    words = _usable(entry["name"], end, cue_kind, w.held_out)
+    causes = tell(w, words, len(end[cue_kind]), 1 + w.chance.number((0.5, 0.35, 0.15)))
     filler(w, w.chance.number((0.5, 0.3, 0.2)))
     w.say(
         w.chance.pick(
@@ -243,13 +243,13 @@ def _complete(w: Writer, end: Fragment, ends: list[Fragment], causes: list[int])
         w.link(cause, start, "completion")
 
 
-def _usable(name: str, end: Any, told_by: str, held_out: bool) -> list[Any]:
+def _usable(name: str, end: Any, cue_kind: str, held_out: bool) -> list[Any]:
     """The words of a story, or its names, that may or must not stand with this end."""
     key = f"{name} {_verb(end['end'])}"
     return [
-        told
-        for told in end[told_by]
-        if is_held_out(key, told if isinstance(told, str) else told[-1][0]) == held_out
+        cue
+        for cue in end[cue_kind]
+        if is_held_out(key, cue if isinstance(cue, str) else cue[-1][0]) == held_out
     ]
 
 

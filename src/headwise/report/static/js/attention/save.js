@@ -34,13 +34,13 @@ export function saved(picture, colours, title, words) {
   const line = (y, text, attributes) =>
     svg("text", { x: MARGIN, y, "font-family": family, ...attributes }, text);
   const heading = { fill: colours.ink, "font-size": 15, "font-weight": 600 };
-  const said = sentence(words, Math.max(30, Math.floor(inner / 7.5)));
+  const shown = sentence(words, Math.max(30, Math.floor(inner / 7.5)));
   const whole = svg(
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}` },
     svg("rect", { width, height, fill: colours.paper }),
     line(MARGIN + 14, title, heading),
-    line(MARGIN + 36, said, { fill: colours.muted, "font-size": 13 }),
+    line(MARGIN + 36, shown, { fill: colours.muted, "font-size": 13 }),
     strokes,
     legend,
   );

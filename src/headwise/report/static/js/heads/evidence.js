@@ -2,7 +2,7 @@
 
 import { el } from "../core/dom.js";
 import { MISSING, write } from "../core/format.js";
-import { SAID } from "./panels.js";
+import { ANSWERS } from "./panels.js";
 
 /**
  * @import { Measure } from "../page.d.ts"
@@ -27,7 +27,7 @@ const DETECTABLE = "The smallest effect that is detectable with 80% power";
 export function evidence(head, measures) {
   /** @type {Map<string, Evidence>} */
   const tested = new Map(measures.map((measure) => [measure.kind, measure]));
-  const missing = Object.keys(KINDS).filter((kind) => "u-".includes(tested.get(kind)?.said[head] ?? "-"));
+  const missing = Object.keys(KINDS).filter((kind) => "u-".includes(tested.get(kind)?.answers[head] ?? "-"));
   return el(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": "Evidence on this head" },
@@ -75,20 +75,20 @@ function reason(measure) {
 
 /** @type {(head: number, name: string, measure: Evidence | undefined) => HTMLElement} */
 function evidenceRow(head, name, measure) {
-  const letter = measure?.said[head] ?? "-";
+  const letter = measure?.answers[head] ?? "-";
   if (!measure || letter === "-")
     return el(
       "tr",
       {},
       el("th", { scope: "row" }, name),
-      el("td", { class: "said" }, "not tested"),
+      el("td", { class: "outcome" }, "not tested"),
       ...Array.from({ length: 6 }, () => el("td", {}, MISSING)),
     );
   return el(
     "tr",
     {},
     el("th", { scope: "row" }, name),
-    el("td", { class: `said said-${letter}` }, SAID[letter]),
+    el("td", { class: `outcome outcome-${letter}` }, ANSWERS[letter]),
     el("td", { class: "number" }, write(measure.effect[head], measure.unit)),
     el("td", { class: "number" }, interval(measure, head)),
     el("td", { class: "number", title: CONTROL }, optional(measure.control, head, measure.unit)),

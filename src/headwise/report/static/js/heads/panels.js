@@ -26,7 +26,7 @@ export const VERDICTS = {
   "-": "none",
 };
 /** @type {Record<string, string>} */
-export const SAID = { y: "yes", n: "no", u: "inconclusive", "-": "not tested" };
+export const ANSWERS = { y: "yes", n: "no", u: "inconclusive", "-": "not tested" };
 
 /**
  * Verdicts as shapes.
@@ -74,8 +74,8 @@ export function verdictPanel(root, page, { verdicts: letters, rules }, selection
 export function headPanel(root, page, panel, selection, notes = []) {
   const values = unpack(panel.values);
   const [nLayers, nHeads] = panel.values.shape;
-  const outlined = panel.said
-    ? new Set([...panel.said].flatMap((letter, head) => (letter === "y" ? [head] : [])))
+  const outlined = panel.answers
+    ? new Set([...panel.answers].flatMap((letter, head) => (letter === "y" ? [head] : [])))
     : new Set(panel.marked);
   const grid = drawGrid({
     ...layersByHeads({ n_layers: nLayers, n_heads: nHeads }),
@@ -94,7 +94,7 @@ export function headPanel(root, page, panel, selection, notes = []) {
         el("b", {}, write(panel.baseline_value, panel.unit)),
       )
     : null;
-  const yes = panel.said
+  const yes = panel.answers
     ? el("span", { class: "key" }, el("span", { class: "outline-key", "aria-hidden": "true" }), " yes")
     : null;
   const figure = framed(
@@ -114,7 +114,7 @@ export function headPanel(root, page, panel, selection, notes = []) {
   const linked = nLayers === page.n_layers && nHeads === page.n_heads;
   if (linked)
     follow(figure, grid, page, selection, panel.title, (head) => {
-      const answer = panel.said ? `, ${SAID[panel.said[head]]}` : "";
+      const answer = panel.answers ? `, ${ANSWERS[panel.answers[head]]}` : "";
       return `${write(values[head], panel.unit)}${answer}`;
     });
 }

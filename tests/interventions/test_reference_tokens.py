@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from headwise.data.suite import Sentence, Suite
-from headwise.interventions._donors import ALL, POSITION, SPECIAL, SPEECH, StandIns
+from headwise.interventions._reference_tokens import ALL, POSITION, SPECIAL, SPEECH, ReferenceTokens
 from headwise.interventions.prompts import Prompts
 
 
@@ -22,13 +22,13 @@ def test_what_a_mean_is_taken_over(tiny_gpt2):
     prompts = Prompts.of(tiny_gpt2, Suite("s", "?", tuple(tagged)), answers=False)
     lengths = [len(row.tokens) for row in prompts.rows]
     assert lengths[0] == lengths[1] != lengths[2]
-    pools = StandIns.of(prompts.rows, prompts.owners, prompts.groups, 0)
+    pools = ReferenceTokens.of(prompts.rows, prompts.owners, prompts.groups, 0)
     owner = np.repeat([0, 1, 2], lengths)
     tags = np.concatenate([np.array(row.tags) for row in prompts.rows])
-    assert (owner[pools.donor] != owner).all()
-    for token, (pool, donor) in enumerate(zip(pools.pool, pools.donor, strict=True)):
+    assert (owner[pools.reference] != owner).all()
+    for token, (pool, reference) in enumerate(zip(pools.pool, pools.reference, strict=True)):
         members = pools.members[pool]
-        assert donor in members
+        assert reference in members
         if owner[token] < 2:
             other = token + (lengths[0] if owner[token] == 0 else -lengths[0])
             assert sorted(members) == sorted((token, other))
@@ -46,7 +46,7 @@ def test_a_mean_leaves_the_own_sentence_out(tiny_gpt2):
     texts = (("a", "the blue forest"), ("a", "the blue creature"), ("b", "the the forest the"))
     asked = Suite("s", "?", tuple(Sentence(*words_of(t), group=g) for g, t in texts))
     prompts = Prompts.of(tiny_gpt2, asked, answers=False)
-    pools = StandIns.of(prompts.rows, prompts.owners, prompts.groups, 0)
+    pools = ReferenceTokens.of(prompts.rows, prompts.owners, prompts.groups, 0)
     values = torch.randn(len(pools.pool), 2, 3, generator=torch.manual_seed(0))
     means, index = pools.means(values)
     sizes = set()
@@ -56,7 +56,7 @@ def test_a_mean_leaves_the_own_sentence_out(tiny_gpt2):
         sizes.add(len(members))
         torch.testing.assert_close(means[index[token]], values[others].mean(0))
         if len(members) == 2:
-            torch.testing.assert_close(means[index[token]], values[pools.donor[token]])
+            torch.testing.assert_close(means[index[token]], values[pools.reference[token]])
     assert 2 in sizes and max(sizes) > 2
 
 
@@ -66,7 +66,7 @@ def test_special_tokens_stand_for_their_like(tiny_bert):
         "s", "?", tuple(Sentence.of(t) for t in ("the blue forest", "a creature roamed the forest"))
     )
     prompts = Prompts.of(tiny_bert, asked, answers=False)
-    pools = StandIns.of(prompts.rows, prompts.owners, prompts.groups, 0)
+    pools = ReferenceTokens.of(prompts.rows, prompts.owners, prompts.groups, 0)
     ids = np.array([token for row in prompts.rows for token in row.tokens])
     for token in (0, len(prompts.rows[0].tokens) - 1):
         assert set(ids[pools.members[pools.pool[token]]]) == {ids[token]}

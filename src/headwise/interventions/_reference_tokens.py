@@ -25,27 +25,27 @@ POSITION, SPECIAL, SPEECH, ALL = (
 
 
 @dataclass(frozen=True, eq=False)
-class StandIns:
+class ReferenceTokens:
     """Pools of tokens, over all rows one after the other.
 
     Attributes:
         pool: The pool of each token, an index into `members`.
         members: Tokens of each pool.
         owner: The sentence of each token.
-        donor: The reference token of each token, in another sentence.
+        reference: The reference token of each token, in another sentence.
         shares: Share of tokens by what their pool is: `POSITION`, `SPECIAL`, `SPEECH` or `ALL`.
     """
 
     pool: Int[ndarray, " token"]
     members: list[Int[ndarray, " _"]]
     owner: Int[ndarray, " token"]
-    donor: Int[ndarray, " token"]
+    reference: Int[ndarray, " token"]
     shares: dict[str, float]
 
     @staticmethod
     def of(
         rows: Sequence[Row], owners: Sequence[int], groups: Int[ndarray, " sentence"], seed: int
-    ) -> "StandIns":
+    ) -> "ReferenceTokens":
         """The narrowest pools in which every token has a member in another sentence.
 
         Args:
@@ -74,7 +74,7 @@ class StandIns:
             ALL: np.zeros_like(tag),
         }
         rng = np.random.default_rng(seed)
-        pool, donor = (np.full(len(owner), -1) for _ in range(2))
+        pool, reference = (np.full(len(owner), -1) for _ in range(2))
         shares: dict[str, float] = {}
         pools: list[Int[ndarray, " _"]] = []
         for name, key in keys.items():
@@ -86,9 +86,9 @@ class StandIns:
                 mine = members[open_[members]]
                 pool[mine] = len(pools)
                 pools.append(members)
-                donor[mine] = _others(mine, members, owner, rng)
+                reference[mine] = _others(mine, members, owner, rng)
             shares[name] = float((open_ & (pool >= 0)).mean())
-        return StandIns(pool, pools, owner, donor, shares)
+        return ReferenceTokens(pool, pools, owner, reference, shares)
 
     def means(
         self, values: Float[Tensor, "token ..."]
