@@ -83,7 +83,7 @@ def test_sentences_are_written(headwise, tmp_path):
         (["run", "gender", "--model", "minilm", "--data", str(ROOT / "probes/mole_pairs.toml")], "labelled male and female"),
         (["run", "gender", "--model", "minilm", "--data", str(ROOT / "probes/gender_pairs.toml")], "groups named 'royalty-...'"),
         (["run", "creature", "--model", "minilm", "--data", str(ROOT / "probes/mole.toml")], "no relation 'amod'"),
-        (["run", "parameters", "--shape", "gpt2", "--model", "burrow"], "stands in place of a model"),
+        (["run", "parameters", "--shape", "gpt2", "--model", "burrow"], "replaces a model"),
         (["run", "mole", "--shape", "gpt3"], "mole takes no --shape"),
         (["run", "--shape", "gpt3"], "takes no --shape. Name an analysis that does, as in: headwise run parameters --shape 'gpt3'"),
         (["run", "parameters", "--data", str(ROOT / "probes/mole.toml")], "parameters uses no sentences"),

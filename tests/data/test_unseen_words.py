@@ -18,7 +18,7 @@ def test_what_is_unseen_goes_by_words_and_not_by_names(burrow):
     refused(
         (
             lambda: found.require_unseen(renamed),
-            "In 8 of the 12 sentences of 'another'.* a word decides that decided",
+            "In 8 of the 12 sentences of 'another'.* a deciding word is one that",
         )
     )
     told = tuple(sentence(n, sense, OTHERS) for sense in LABELS for n in NAMES)

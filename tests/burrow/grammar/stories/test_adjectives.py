@@ -63,8 +63,8 @@ def test_what_adjectives_bring_about(held_out):
             for adjective in described:
                 fixed = (adjective, noun) in lexicon.fixed_pairs
                 assert (is_held_out(adjective, noun) and not fixed) == held_out
-            hidden = [telling(effect) for word in described for effect in known[word].effects]
-            can_follow.append({word for first, word in hidden if first == after(sentence, last)})
+            told = [telling(effect) for word in described for effect in known[word].effects]
+            can_follow.append({word for first, word in told if first == after(sentence, last)})
         assert pair.right in can_follow[0] - can_follow[1]
         assert pair.wrong in can_follow[1] - can_follow[0]
         swapped = {sentence.words[marked["adjective"]] for sentence in (pair.clean, pair.corrupted)}

@@ -8,16 +8,16 @@ import headwise
 def test_a_bound_adjective_is_told_by_nothing_but_binding():
     """Words, the word before, the noun and what stands nearer: alike for both labels, in every group."""
     found = headwise.burrow_sentences("binding", 400)
-    hidden, kind_of = Counter(), {}
+    told, kind_of = Counter(), {}
     for sentence in found.sentences:
         (mark,) = sentence.marks
-        hidden[mark.label, sentence.words[mark.word - 1]] += 1
-        hidden[mark.label, sentence.words[mark.word], sentence.group] += 1
+        told[mark.label, sentence.words[mark.word - 1]] += 1
+        told[mark.label, sentence.words[mark.word], sentence.group] += 1
         kind_of.setdefault(sentence.group, Counter())[mark.label] += 1
     first, second = sorted(found.labels)
-    for key, count in hidden.items():
+    for key, count in told.items():
         assert key[0] in (first, second)
-        assert hidden[(second if key[0] == first else first, *key[1:])] == count
+        assert told[(second if key[0] == first else first, *key[1:])] == count
     assert len(kind_of) >= 19 and all(count[first] == count[second] for count in kind_of.values())
     bags = {label: Counter() for label in (first, second)}
     for sentence in found.sentences:

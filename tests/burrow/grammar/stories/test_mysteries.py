@@ -30,8 +30,8 @@ def test_what_a_mystery_proves():
         (trait,) = (
             t for t in story["traits"] if " ".join(word for word, _ in t["clue"]) in sentences
         )
-        hidden = " ".join(word for word, _ in trait["trait"])
-        (line,) = (s for s in text.split(" . ") if s.endswith(hidden) and not s.startswith("So the"))
+        told = " ".join(word for word, _ in trait["trait"])
+        (line,) = (s for s in text.split(" . ") if s.endswith(told) and not s.startswith("So the"))
         suspected = {name for name in suspects if name in line.split()}
         assert suspected - cleared == {murderer}
         assert len(suspected) == (2 if w.group == "both" else 1)

@@ -53,17 +53,17 @@ def test_what_is_said_of_a_sense(word, held_out):
     lexicon = load()
     senses = {sense.name: sense for sense in lexicon.senses[word]}
     for pair in burrow_pairs(word, 150, held_out=held_out).pairs:
-        hidden = [senses[sentence.marks[0].label] for sentence in (pair.clean, pair.corrupted)]
+        told = [senses[sentence.marks[0].label] for sentence in (pair.clean, pair.corrupted)]
         (mark,) = pair.clean.marks
-        assert pair.clean.words[mark.word] == word and hidden[0] is not hidden[1]
+        assert pair.clean.words[mark.word] == word and told[0] is not told[1]
         assert all(link.governor == mark.word for link in pair.clean.links)
         clean, corrupted = (
             {v for first, v in map(telling, s.continuations) if first == after(pair.clean, mark.word)}
-            for s in hidden
+            for s in told
         )  # fmt: skip
         assert pair.right in clean - corrupted and pair.wrong in corrupted - clean
         for position in pair.changed:
             a, b = pair.clean.words[position], pair.corrupted.words[position]
-            assert a in sum(context_words(lexicon, hidden[0], held_out).words, ())
-            assert b in sum(context_words(lexicon, hidden[1], False).words, ())
+            assert a in sum(context_words(lexicon, told[0], held_out).words, ())
+            assert b in sum(context_words(lexicon, told[1], False).words, ())
             assert {a, b} <= set(pair.group.split())

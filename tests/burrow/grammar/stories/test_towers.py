@@ -11,12 +11,12 @@ class TestTowers:
         suite = headwise.burrow_sentences("towers", 60, 1)
         assert len(suite) == 60 and set(suite.labels) == {"bare", "eiffel", "miniature"}
         for group in suite.groups:
-            hidden = {s.marks[0].label: s for s in suite.sentences if s.group == group}
-            bare, eiffel, miniature = (hidden[k].words for k in ("bare", "eiffel", "miniature"))
+            told = {s.marks[0].label: s for s in suite.sentences if s.group == group}
+            bare, eiffel, miniature = (told[k].words for k in ("bare", "eiffel", "miniature"))
             assert tuple(w for w in eiffel if w != "Eiffel") == bare
             assert tuple(w for w in miniature if w not in ("miniature", "Eiffel")) == bare
-            assert hidden["eiffel"].marks[0].word == len(eiffel) - 1
-            named = {hidden["miniature"].words[k.dependent] for k in hidden["miniature"].links}
+            assert told["eiffel"].marks[0].word == len(eiffel) - 1
+            named = {told["miniature"].words[k.dependent] for k in told["miniature"].links}
             assert named == {"miniature", "Eiffel"}
 
     def test_burrow_knows_where_it_is(self, burrow):
