@@ -65,7 +65,7 @@ def run(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            "--model", "-m", help="burrow, minilm, a folder or a hub id; may be repeated."
+            "--model", "-m", help="A model: burrow, minilm, a folder or a hub id; may be repeated."
         ),
     ] = None,
     data: Annotated[
@@ -86,18 +86,20 @@ def run(
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(help="The label that mole probes for: mark (any mark) or 'part of speech'."),
+        typer.Option(
+            help="For the analysis mole: the label to decode, mark (any mark) or 'part of speech'."
+        ),
     ] = None,
     position: Annotated[
         str | None,
         typer.Option(
-            help="Where mole probes: a distance from the marked word, such as -1, or a relation."
+            help="For the analysis mole: the probed word, as a distance from the marked one (-1) or a relation."
         ),
     ] = None,
     shape: Annotated[
         str | None,
         typer.Option(
-            help="The shape that parameters counts instead of a model: gpt3, ... or d_model=768,n_layers=12,n_heads=12."
+            help="For the analysis parameters: a shape instead of a model, gpt3, ... or d_model=768,n_layers=12,n_heads=12."
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
@@ -107,8 +109,10 @@ def run(
         bool,
         typer.Option("--overwrite", help="Replace a report on other data or with other options."),
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
+    ] = "float32",
     seed: Annotated[int, typer.Option(min=0, help="Random seed of every figure.")] = 0,
     smoke: Annotated[
         bool,
@@ -189,10 +193,12 @@ def render(
 @app.command()
 def check(
     model: Annotated[
-        str, typer.Argument(help="burrow, minilm, a folder or a hub id.", metavar="MODEL")
+        str, typer.Argument(help="A model: burrow, minilm, a folder or a hub id.", metavar="MODEL")
     ],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16.")] = "float32",
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
+    ] = "float32",
 ) -> None:
     """Check that a model gives the same results with hooks; exit code 1 if an identity fails."""
     from headwise._progress import waiting
