@@ -126,7 +126,7 @@ export interface Marked {
  *     unit: How the effect is written.
  *     rule: When it is a yes, and when a no.
  *     p_over: What p is corrected over.
- *     said: `y`, `n`, `u` (inconclusive) or `-` (not tested) for each head.
+ *     answers: `y`, `n`, `u` (inconclusive) or `-` (not tested) for each head.
  *     effect: `[layer, head]`.
  *     low: Lower end of the 95% interval.
  *     high: Upper end of the 95% interval.
@@ -141,7 +141,7 @@ export interface Measure {
   unit: "text" | "integer" | "rate" | "difference" | "offset" | "number";
   rule: string;
   p_over: string;
-  said: string;
+  answers: string;
   effect: Packed;
   low: Packed;
   high: Packed;
@@ -256,7 +256,7 @@ export interface PageTable {
  *     baseline: Name of the number to beat; empty for none.
  *     baseline_value: That number.
  *     marked: Heads to outline, counting from layer 0 on.
- *     said: One letter per head (`results.Measure`); empty without evidence.
+ *     answers: One letter per head (`results.Measure`); empty without evidence.
  */
 export interface Panel {
   title: string;
@@ -268,7 +268,7 @@ export interface Panel {
   baseline: string;
   baseline_value: number | null;
   marked: Array<number>;
-  said: string;
+  answers: string;
 }
 
 /**

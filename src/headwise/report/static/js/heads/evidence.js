@@ -27,7 +27,9 @@ const DETECTABLE = "The smallest effect that is detectable with 80% power";
 export function evidence(head, measures) {
   /** @type {Map<string, Evidence>} */
   const tested = new Map(measures.map((measure) => [measure.kind, measure]));
-  const missing = Object.keys(KINDS).filter((kind) => "u-".includes(tested.get(kind)?.answers[head] ?? "-"));
+  const missing = Object.keys(KINDS).filter((kind) =>
+    "u-".includes(tested.get(kind)?.answers[head] ?? "-"),
+  );
   return el(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": "Evidence on this head" },
