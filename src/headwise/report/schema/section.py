@@ -1,4 +1,4 @@
-"""One part of a report: what answers one question, with its pictures, tables, findings and method together."""
+"""One part of a report: the answer to one question, with its figures, tables, findings and method."""
 
 from pydantic import Field
 
