@@ -105,7 +105,7 @@ def test_what_a_control_passes_is_not_supported(own):
     rng = np.random.default_rng(0)
     controls = chance_controls(own, rng)
     passing = tuple(np.ones_like(hits) for hits in controls.hits)
-    result = judge(own, counts_of(own, 1.0, rng), Controls(passing, controls.asked))
+    result = judge(own, counts_of(own, 1.0, rng), Controls(passing, controls.tested))
     assert result.supported.empty
     rows = result.table[(result.table["layer"] == 1) & (result.table["head"] == 2)]
     np.testing.assert_allclose(rows["control"], rows["effect"], atol=1e-6)

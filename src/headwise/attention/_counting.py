@@ -98,8 +98,8 @@ class Counter:
     ) -> None:
         self.model, self.cases, self.norms = model, cases, norms
         self.shape = shape or (model.n_layers, model.n_heads)
-        self._asked = _Asked.of(cases)
-        size = (*self.shape, len(self._asked.case))
+        self._questions = _AllQuestions.of(cases)
+        size = (*self.shape, len(self._questions.case))
         self._found = np.full(size, NOBODY, dtype=np.int32)
         self._norm_found = np.full(size if norms else (*self.shape, 0), NOBODY, dtype=np.int32)
         self._outweighs = np.zeros(size, dtype=bool)
@@ -115,7 +115,7 @@ class Counter:
         pieces = torch.cat([batch.pieces, sinks[:, None], special[:, None]], dim=1)
         if len(pieces) == 1 and pieces.shape[2] > LONG:
             pieces = pieces[0].to_sparse()
-        self._page = _Page(batch, pieces, self._asked.about(batch.indices))
+        self._page = _Page(batch, pieces, self._questions.about(batch.indices))
 
     def values(self, layer: int, values: Float[Tensor, "batch pos kv_head d_head"]) -> None:
         """Takes in how long what each head would write of each value is."""
@@ -154,17 +154,17 @@ class Counter:
                 f"{self.model.name} computed a number that is not finite at 'pattern', layer {layer}. Check the "
                 f"weights, or use a wider dtype than {str(self.model.dtype).removeprefix('torch.')}."
             )
-        asked = page.asked
-        found, value = page.best.of(asked)
+        of_batch = page.of_batch
+        found, value = page.best.of(of_batch)
         rival = np.where(
-            asked.column[:, None], page.at(page.itself, asked), page.at(page.rival, asked)
+            of_batch.column[:, None], page.at(page.itself, of_batch), page.at(page.rival, of_batch)
         )
-        self._found[layer][:, asked.place] = found.T
-        self._outweighs[layer][:, asked.place] = (value > rival).T
-        self._mass[layer][:, asked.place] = page.mass.T.cpu().numpy()
-        self._sink[layer][:, asked.place] = page.sinks(asked).T
+        self._found[layer][:, of_batch.place] = found.T
+        self._outweighs[layer][:, of_batch.place] = (value > rival).T
+        self._mass[layer][:, of_batch.place] = page.mass.T.cpu().numpy()
+        self._sink[layer][:, of_batch.place] = page.sinks(of_batch).T
         if self.norms:
-            self._norm_found[layer][:, asked.place] = page.best_moved.of(asked)[0].T
+            self._norm_found[layer][:, of_batch.place] = page.best_moved.of(of_batch)[0].T
 
     def end(self) -> None:
         """A batch has been read to its end."""
@@ -187,7 +187,7 @@ class Counter:
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class _AllQuestions:
     """Questions of every case in one list, by sentence, and their right words in another.
 
     Attributes:
@@ -209,7 +209,7 @@ class _Asked:
     targets: Int[ndarray, " target"]
 
     @classmethod
-    def of(cls, cases: Sequence[Case]) -> "_Asked":
+    def of(cls, cases: Sequence[Case]) -> "_AllQuestions":
         """All questions; `row` is the sentence."""
         case = np.repeat(np.arange(len(cases)), [len(c.questions) for c in cases])
         is_column = np.array([c.direction == "column" for c in cases], dtype=bool)
@@ -226,22 +226,22 @@ class _Asked:
         )
         return everything._take(np.argsort(everything.row, kind="stable"))
 
-    def about(self, sentences: Sequence[int]) -> "_Asked":
+    def about(self, sentences: Sequence[int]) -> "_AllQuestions":
         """The questions about some sentences, which are the rows of a batch."""
         low, high = (np.searchsorted(self.row, sentences, side=side) for side in ("left", "right"))
         found = self._take(_ranges(low, high))
         return replace(found, row=np.repeat(np.arange(len(sentences)), high - low))
 
-    def _take(self, chosen: Int[ndarray, " chosen"]) -> "_Asked":
+    def _take(self, chosen: Int[ndarray, " chosen"]) -> "_AllQuestions":
         ends = np.cumsum(self.n_targets)[chosen]
         counts = self.n_targets[chosen]
         columns = {
             f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "targets"
         }
-        return _Asked(**columns, targets=self.targets[_ranges(ends - counts, ends)])
+        return _AllQuestions(**columns, targets=self.targets[_ranges(ends - counts, ends)])
 
     @property
-    def who_looks(self) -> Int[ndarray, " question"]:
+    def query_word(self) -> Int[ndarray, " question"]:
         """The query word: in a column it is the right answer."""
         last_target = self.targets[np.cumsum(self.n_targets) - 1]
         return np.where(self.column, last_target, self.query)
@@ -291,10 +291,10 @@ class _Best:
         self.column_word = torch.where(better, largest.indices + first, self.column_word)
 
     def of(
-        self, asked: _Asked
+        self, of_batch: _AllQuestions
     ) -> tuple[Int[ndarray, "question head"], Float[ndarray, "question head"]]:
         """The word that answers each question, and its attention."""
-        place, column = (asked.row, asked.query), asked.column[:, None]
+        place, column = (of_batch.row, of_batch.query), of_batch.column[:, None]
         by_row = [x.cpu().numpy()[place] for x in (self.row_word, self.row_value)]
         by_column = [x.cpu().numpy()[place] for x in (self.column_word, self.column_value)]
         word, value = (np.where(column, c, r) for r, c in zip(by_row, by_column, strict=True))
@@ -309,7 +309,7 @@ class _Page:
         batch: The batch.
         pieces: Which token is a piece of which word; the last two words are first and special tokens,
             and special tokens alone. Sparse for one long sentence.
-        asked: The questions.
+        of_batch: The questions.
         lengths: Of the layer at hand, how long what each head writes of each value is.
         best: Of the layer at hand, where attention is largest.
         best_moved: The same, weighted by `lengths`.
@@ -321,7 +321,7 @@ class _Page:
 
     batch: alignment.Batch
     pieces: Float[Tensor, "batch word_and_sinks pos"] | Float[Tensor, "word_and_sinks pos"]
-    asked: _Asked
+    of_batch: _AllQuestions
     lengths: Float[Tensor, "batch pos head"] = field(init=False)
     best: _Best = field(init=False)
     best_moved: _Best = field(init=False)
@@ -337,7 +337,7 @@ class _Page:
         if norms:
             self.best_moved = _Best.zeros(size, device)
         self.itself, self.rival, self.sink = torch.zeros(3, *size, device=device)
-        self.mass = torch.zeros(len(self.asked.case), n_heads, device=device)
+        self.mass = torch.zeros(len(self.of_batch.case), n_heads, device=device)
 
     def take_in(self, looks: Float[Tensor, "batch row word_and_sinks head"], first: int) -> None:
         """Takes in the attention of the words from `first` on."""
@@ -348,7 +348,7 @@ class _Page:
         self.sink[:, own] = looks[:, :, SINKS]
         itself.zero_()
         self.best.take_in(looks[:, :, :SINKS], first)
-        question, row, query, seen = self.asked.cells
+        question, row, query, seen = self.of_batch.cells
         inside = (query >= first) & (query < own.stop)
         if inside.any():
             at = [torch.from_numpy(x[inside]).to(looks.device) for x in (row, query - first, seen)]
@@ -356,14 +356,14 @@ class _Page:
             self.mass.index_add_(0, right, looks[at[0], at[1], at[2]])
 
     def at(
-        self, values: Float[Tensor, "batch word head"], asked: _Asked
+        self, values: Float[Tensor, "batch word head"], of_batch: _AllQuestions
     ) -> Float[ndarray, "question head"]:
         """What stands at the word that each question is read from."""
-        return values.cpu().numpy()[asked.row, asked.query]
+        return values.cpu().numpy()[of_batch.row, of_batch.query]
 
-    def sinks(self, asked: _Asked) -> Float[ndarray, "question head"]:
+    def sinks(self, of_batch: _AllQuestions) -> Float[ndarray, "question head"]:
         """Attention of the query word on the first token and special tokens."""
-        return self.sink.cpu().numpy()[asked.row, asked.who_looks]
+        return self.sink.cpu().numpy()[of_batch.row, of_batch.query_word]
 
 
 def _words_within(batch: alignment.Batch, start: int, stop: int) -> tuple[int, int]:

@@ -35,12 +35,12 @@ class Controls:
 
     Attributes:
         hits: For each case, whether each head of each model hits, on the questions of the control.
-        asked: For each case, which questions those are.
+        tested: For each case, which questions those are.
         why_none: Why there is no such model, if there is none.
     """
 
     hits: tuple[Bool[ndarray, "model head _"], ...]
-    asked: tuple[Bool[ndarray, " _"], ...]
+    tested: tuple[Bool[ndarray, " _"], ...]
     why_none: str = ""
 
     @property
@@ -59,19 +59,19 @@ class Controls:
         nothing = np.full(len(evidence.hits), np.nan), float("nan"), float("nan")
         if not self.n:
             return nothing
-        asked, inside = self.asked[number], evidence.scopes[scope]
-        both = asked & inside
+        tested, inside = self.tested[number], evidence.scopes[scope]
+        both = tested & inside
         if not both.any():
             return nothing
         clusters = evidence.clusters.where(both)
         base = evidence.chosen[comparison, scope].right[:, both].mean(axis=0)
         own = mean_of(
-            evidence.gains(comparison, scope)[..., asked[inside]].mean(axis=0),
+            evidence.gains(comparison, scope)[..., tested[inside]].mean(axis=0),
             clusters,
             "difference",
         )
         uniform = is_right(evidence.case.questions, evidence.uniform.found[0])[:, both]
-        drawn = np.concatenate(self.hits[number])[:, both[asked]]
+        drawn = np.concatenate(self.hits[number])[:, both[tested]]
         gains = np.concatenate([drawn, uniform]).astype(np.float32) - base
         found = mean_of(gains, clusters, "difference")
         t = found.value / found.se
@@ -95,10 +95,10 @@ def count_controls(
         seed: Fixes their weights, and which part of the text they read.
     """
     sentences = part_of(cases, alignments, seed)
-    asked = tuple(sentences[case.questions.sentence] for case in cases)
+    tested = tuple(sentences[case.questions.sentence] for case in cases)
     kept = [
         Case(c.relation, c.direction, c.questions.where(a))
-        for c, a in zip(cases, asked, strict=True)
+        for c, a in zip(cases, tested, strict=True)
     ]
     read = [a if s else alignment.Alignment((), (), a.n_words) for a, s in zip(alignments, sentences, strict=True)]  # fmt: skip
     batches = list(alignment.batches(model, read))
@@ -122,7 +122,7 @@ def count_controls(
             ]
         )
     stacked = [np.stack(own) for own in zip(*hits, strict=True)] if hits else []
-    return Controls(tuple(stacked), asked, why_none)
+    return Controls(tuple(stacked), tested, why_none)
 
 
 def part_of(

@@ -343,7 +343,7 @@ class Taken:
 
 
 def take_apart(
-    recorder: Recorder, asked: Words, doing: str = "decomposing the stream"
+    recorder: Recorder, tested: Words, doing: str = "decomposing the stream"
 ) -> Iterator[Taken]:
     """Runs every sentence that has such words; gives their parts, some words at a time.
 
@@ -351,8 +351,8 @@ def take_apart(
         HeadwiseError: Parts do not sum to the stream.
     """
     model, n = recorder.model, len(components(recorder.wiring, recorder.layer))
-    for batch, in_batch, chosen in batches_of(model, asked, doing):
-        pieces = batch.pieces[in_batch, asked.positions[chosen]]
+    for batch, in_batch, chosen in batches_of(model, tested, doing):
+        pieces = batch.pieces[in_batch, tested.positions[chosen]]
         word, tokens = pieces.nonzero(as_tuple=True)
         rows = torch.from_numpy(in_batch).to(word.device)[word]
         seen = recorder.see(batch, rows, tokens)

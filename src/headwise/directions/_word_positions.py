@@ -74,7 +74,7 @@ class Words:
         return found
 
     @property
-    def asked(self) -> list[Alignment]:
+    def aligned(self) -> list[Alignment]:
         """Alignments of sentences that have such words; of the others nothing."""
         own = set(self.sentences.tolist())
         return [a if i in own else EMPTY for i, a in enumerate(self.alignments)]
@@ -100,11 +100,11 @@ def check_places(suite: Suite, given: Sequence[Sequence[int]]) -> None:
 
 
 def batches_of(
-    model: Model, asked: Words, doing: str
+    model: Model, places: Words, doing: str
 ) -> Iterator[tuple[Batch, Int[ndarray, " word"], Int[ndarray, " word"]]]:
     """Batches of sentences that have such words: each with the row of each word in it, and which words they are."""
-    of_sentence = asked.of_sentence
-    batches = alignment.batches(model, asked.asked)
+    of_sentence = places.of_sentence
+    batches = alignment.batches(model, places.aligned)
     for given in track(batches, len(of_sentence), doing, lambda batch: len(batch.indices)):
         batch = given.to(model.device)
         yield batch, *_picked(batch, of_sentence)
@@ -119,7 +119,7 @@ def _picked(
 
 
 def streams_of(
-    model: Model, asked: Words, layers: Sequence[int] | None = None
+    model: Model, places: Words, layers: Sequence[int] | None = None
 ) -> Float[ndarray, "layer word d_model"]:
     """The residual stream at words, before some blocks; all of them and the end by default.
 
@@ -129,12 +129,12 @@ def streams_of(
     side = model.stacks[0].side
     site = f"{side}.residual" if side else "residual"
     chosen = list(range(len(model.stacks[0].blocks) + 1) if layers is None else layers)
-    found = np.empty((len(chosen), len(asked), model.d_model))
-    of_sentence = asked.of_sentence
-    seen = stream(model, alignment.batches(model, asked.asked), [site], chosen)
+    found = np.empty((len(chosen), len(places), model.d_model))
+    of_sentence = places.of_sentence
+    seen = stream(model, alignment.batches(model, places.aligned), [site], chosen)
     for batch, captured in track(seen, len(of_sentence), "reading words", batch_size):
         rows, own = _picked(batch, of_sentence)
-        pieces = batch.pieces[rows, asked.positions[own]][:, None]
+        pieces = batch.pieces[rows, places.positions[own]][:, None]
         for k, layer in enumerate(chosen):
             vectors = alignment.vectors_of_words(captured[site, layer][rows].float(), pieces)
             found[k, own] = vectors[:, 0].cpu().numpy()

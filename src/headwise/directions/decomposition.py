@@ -109,21 +109,21 @@ def decompose(
         HeadwiseError: No words, a word outside its sentence, no such layer, a stream that is put together in a way that is
             not known, or more numbers than the budget allows.
     """
-    asked = Words.of(model, suite, words)
+    tested = Words.of(model, suite, words)
     recorder = recorder_of(model, layer, normed=normed)
     names = components(recorder.wiring, recorder.layer)
-    need = 4 * len(names) * len(asked) * model.d_model
+    need = 4 * len(names) * len(tested) * model.d_model
     if need > parse(budget):
         raise HeadwiseError(
-            f"The parts of {len(asked):,} words take {readable(need)}, more than the budget of {readable(parse(budget))}. Ask "
+            f"The parts of {len(tested):,} words take {readable(need)}, more than the budget of {readable(parse(budget))}. Ask "
             "about fewer words, an earlier layer, or pass a larger budget; headwise.direction_test keeps projections only."
         )
-    parts = np.empty((len(names), len(asked), model.d_model), dtype=np.float32)
+    parts = np.empty((len(names), len(tested), model.d_model), dtype=np.float32)
     total = np.empty(parts.shape[1:], dtype=np.float32)
-    for taken in take_apart(recorder, asked):
+    for taken in take_apart(recorder, tested):
         parts[:, taken.words] = taken.parts.cpu().numpy()
         total[taken.words] = taken.total.cpu().numpy()
-    places = zip(asked.sentences.tolist(), asked.positions.tolist(), strict=True)
+    places = zip(tested.sentences.tolist(), tested.positions.tolist(), strict=True)
     return Decomposition(
         model.name, suite.name, recorder.layer, normed, names, tuple(places), parts, total
     )

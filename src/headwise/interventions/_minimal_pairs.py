@@ -48,7 +48,9 @@ class Pairs:
     left_out: int
 
     @staticmethod
-    def of(model: Model, suite: Suite, asked: OneOrMore[AnyMetric] | None, align: str) -> "Pairs":
+    def of(
+        model: Model, suite: Suite, requested: OneOrMore[AnyMetric] | None, align: str
+    ) -> "Pairs":
         """Checks and aligns; arguments as of `patch`."""
         one_of(align, ALIGNMENTS, "alignment")
         if not suite.pairs:
@@ -63,7 +65,7 @@ class Pairs:
                     "must differ in a word."
                 )
         usual = [m for m in metrics.usual(model, suite) if m not in ("kl", "shift", "loss")]
-        wanted = tuple(usual) if asked is None else metrics.several(asked)
+        wanted = tuple(usual) if requested is None else metrics.several(requested)
         if bad := [m for m in wanted if m in ("kl", "shift")]:
             raise HeadwiseError(
                 f"{bad[0]!r} is a distance from the clean model and does not say towards which sentence a patch moves it. Ask for "

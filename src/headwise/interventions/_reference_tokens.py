@@ -110,8 +110,8 @@ class ReferenceTokens:
             sums.index_add_(0, torch.from_numpy(own.ravel()), inside)
             counts = torch.from_numpy(len(members) - np.bincount(own.ravel()))
             rest = (inside.sum(0) - sums) / counts.reshape(-1, *[1] * (values.dim() - 1))
-            asked = np.flatnonzero(names // n_owners == number)
-            found[asked] = rest[np.searchsorted(owners, names[asked] % n_owners)].float()
+            tested = np.flatnonzero(names // n_owners == number)
+            found[tested] = rest[np.searchsorted(owners, names[tested] % n_owners)].float()
         return found, index.ravel()
 
 

@@ -83,12 +83,14 @@ def probe_controls(
         One row per control, place and classifier: `control` (which it is), `site`, `layer`, `head`, `classifier`, `balanced_accuracy`,
         `gain` over the model's best baseline, and `t`; and why a control is missing, if one is.
     """
-    asked: list[ProbeSite] = [site for site in sites if site in SITES]
+    requested: list[ProbeSite] = [site for site in sites if site in SITES]
     bare = replace(task, control=None, orders=())
     found: list[pd.DataFrame] = []
     why = ""
     try:
-        for name, vectors in _vectors(model, suite, examples, asked, layers, heads, n_random, seed):
+        for name, vectors in _vectors(
+            model, suite, examples, requested, layers, heads, n_random, seed
+        ):
             rows = _scores(vectors, classifiers, bare, logistic, scored, n_jobs, checkpoint_dir)
             found.append(rows.assign(control=name))
     except CannotDraw as error:
@@ -146,17 +148,17 @@ def _scores(
 ) -> pd.DataFrame:
     """Gains of one control: all places with one penalty, then the best with all."""
     screening = logistic if len(logistic.C) == 1 else replace(logistic, C=(SCREENED_C,))
-    asked: list[tuple[Key, Classifier]] = [(key, c) for c in classifiers for key in vectors]
-    rows = _fitted(vectors, asked, task, screening, scored, n_jobs, checkpoint_dir)
+    requested: list[tuple[Key, Classifier]] = [(key, c) for c in classifiers for key in vectors]
+    rows = _fitted(vectors, requested, task, screening, scored, n_jobs, checkpoint_dir)
     if screening == logistic or "logistic" not in classifiers:
         return rows
     # Those without a t (too few clusters) come last; none of them is looked at anyway.
     turn = np.argsort(-np.nan_to_num(rows["t"].to_numpy(float), nan=-np.inf), kind="stable")
     sites = dict.fromkeys(key[0] for key in vectors)
-    ways = [[i for i in turn if asked[i][0][0] == site and asked[i][1] == "logistic"] for site in sites]  # fmt: skip
+    ways = [[i for i in turn if requested[i][0][0] == site and requested[i][1] == "logistic"] for site in sites]  # fmt: skip
     best = [int(i) for own in ways for i in own[:N_TUNED]]
     tuned = _fitted(
-        vectors, [asked[i] for i in best], task, logistic, scored, n_jobs, checkpoint_dir
+        vectors, [requested[i] for i in best], task, logistic, scored, n_jobs, checkpoint_dir
     )
     # Of the two fits the better, so that a penalty that happens to suit a control less lowers no bar.
     better = tuned["t"].to_numpy(float) > rows.loc[best, "t"].to_numpy(float)

@@ -102,10 +102,10 @@ def difference_of(
         clusters: As in `mean_of`; with a class in fewer than five of them there is no interval.
         level: As in `mean_of`.
     """
-    asked = (codes == 0) | (codes == 1)
-    contrast = Contrast(codes[asked].astype(np.int64), np.array([-1.0, 1.0]))
-    kept = clusters.where(asked)
-    return _estimates(values[..., asked], kept, contrast, None, level, contrast.least(kept))
+    tested = (codes == 0) | (codes == 1)
+    contrast = Contrast(codes[tested].astype(np.int64), np.array([-1.0, 1.0]))
+    kept = clusters.where(tested)
+    return _estimates(values[..., tested], kept, contrast, None, level, contrast.least(kept))
 
 
 def contrast_of(

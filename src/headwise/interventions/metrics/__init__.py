@@ -51,11 +51,11 @@ def distance(model: Model) -> str:
     return "kl" if how_it_speaks(model) else "shift"
 
 
-def several(asked: AnyMetric | Sequence[AnyMetric]) -> tuple[AnyMetric, ...]:
+def several(requested: AnyMetric | Sequence[AnyMetric]) -> tuple[AnyMetric, ...]:
     """One metric, or several, as a tuple."""
-    if isinstance(asked, str) or not isinstance(asked, Sequence):
-        return (asked,)
-    return tuple(asked)
+    if isinstance(requested, str) or not isinstance(requested, Sequence):
+        return (requested,)
+    return tuple(requested)
 
 
 def need_answers(metrics: Sequence[AnyMetric]) -> bool:

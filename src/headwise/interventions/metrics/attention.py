@@ -26,11 +26,11 @@ def attention(relation: str, layer: int, head: int | None = None) -> Maker:
     """
 
     def make(model: Model, suite: Suite, prompts: Prompts) -> Reading:
-        (asked,) = relation_query.parse(relation, suite)
-        governor_looks = "dependent->governor" not in asked.directions[:1]
+        (parsed,) = relation_query.parse(relation, suite)
+        governor_is_query = "dependent->governor" not in parsed.directions[:1]
         links: dict[int, list[tuple[int, int]]] = {}
-        for i, dependent, governor in asked.pairs(Corpus.of(prompts.sentences)).tolist():
-            ends = (governor, dependent) if governor_looks else (dependent, governor)
+        for i, dependent, governor in parsed.pairs(Corpus.of(prompts.sentences)).tolist():
+            ends = (governor, dependent) if governor_is_query else (dependent, governor)
             links.setdefault(prompts.ends[i][0], []).append(ends)
         site = ("pattern" if len(model.stacks) == 1 else "encoder.pattern", layer)
         if not links:

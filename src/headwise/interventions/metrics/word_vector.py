@@ -124,10 +124,10 @@ def contrast(model: Model, suite: Suite, prompts: Prompts) -> Reading:
 
 
 def _ends(
-    model: Model, suite: Suite, asked: Prompts, corrupted: bool
+    model: Model, suite: Suite, tested: Prompts, corrupted: bool
 ) -> Float[Tensor, "sentence d_model"]:
     """The final vector of each sentence's word in the clean model, in rows such as the tested ones."""
-    prompts = Prompts.of(model, suite, answers=bool(asked.right), corrupted=corrupted)
+    prompts = Prompts.of(model, suite, answers=bool(tested.right), corrupted=corrupted)
     site, layer = end_site(model)
     side = "encoder" if site.startswith("encoder") else ""
     place = ("residual", side, layer)

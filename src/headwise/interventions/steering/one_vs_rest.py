@@ -47,7 +47,7 @@ class Divided:
     left_out: int
 
     @staticmethod
-    def of(fitted: Suite, asked: Suite, labels: Sequence[str]) -> "Divided":
+    def of(fitted: Suite, tested: Suite, labels: Sequence[str]) -> "Divided":
         """One part if at least half of the sentences can then be fitted; else as few as leave as much, or at least enough.
 
         Raises:
@@ -55,10 +55,10 @@ class Divided:
         """
         best: Divided | None = None
         for n in range(1, MOST_FOLDS + 1):
-            fold = folds_of(asked, n)
+            fold = folds_of(tested, n)
             if fold is None:
                 continue
-            parts = [_part(asked, fold, k) for k in range(n)]
+            parts = [_part(tested, fold, k) for k in range(n)]
             found = [without_shared_words(fitted, part) for part in parts]
             left = min(len(own.sentences) for own, _ in found)
             if not all(enough(own, labels) for own, _ in found):
@@ -70,16 +70,16 @@ class Divided:
                 break
         if best is None:
             raise SeenWords(
-                f"{_same_words(asked, fitted)}: without them fewer than {LEAST} sentences, or "
+                f"{_same_words(tested, fitted)}: without them fewer than {LEAST} sentences, or "
                 f"{LEAST_OF_CLASS} of a label, are left to fit directions on. Add sentences with other words to either."
             )
         return best
 
 
-def _same_words(asked: Suite, fitted: Suite) -> str:
-    if asked.name == fitted.name:
-        return f"The same words decide in many sentences of {asked.name!r}"
-    return f"The words that decide in {asked.name!r} decide in {fitted.name!r}, too"
+def _same_words(tested: Suite, fitted: Suite) -> str:
+    if tested.name == fitted.name:
+        return f"Many sentences share deciding words in {tested.name!r}"
+    return f"{tested.name!r} and {fitted.name!r} share their deciding words"
 
 
 def _part(suite: Suite, fold: Sequence[int], k: int) -> Suite:
@@ -91,7 +91,7 @@ def _part(suite: Suite, fold: Sequence[int], k: int) -> Suite:
 
 
 def towards_each(
-    model: Model, fitted: Suite, asked: Suite, seed: int = 0, *, n_controls: int = N_RANDOM
+    model: Model, fitted: Suite, tested: Suite, seed: int = 0, *, n_controls: int = N_RANDOM
 ) -> list[DirectionTestResult]:
     """Direct contributions that move words from all other classes towards each.
 
@@ -99,7 +99,7 @@ def towards_each(
         model: The model.
         fitted: Sentences on which the directions are fitted, at the end of the stream; those that share deciding words with the tested ones
             are left out.
-        asked: Others, which are measured. Classes that it has fewer than two words of, or no word outside of, are passed over, and those that
+        tested: Others, which are measured. Classes that it has fewer than two words of, or no word outside of, are passed over, and those that
             the fitted sentences do not have.
         seed: Fixes shuffles, random directions and random weights.
         n_controls: Models with random weights that are tested in the same way, each along directions of its own.
@@ -108,7 +108,7 @@ def towards_each(
         SeenWords: Too little is left to fit on.
     """
     known = {mark.label for sentence in fitted.sentences for mark in sentence.marks}
-    labels = [mark.label for sentence in asked.sentences for mark in sentence.marks]
+    labels = [mark.label for sentence in tested.sentences for mark in sentence.marks]
     names = [
         name
         for name in dict.fromkeys(labels)
@@ -117,7 +117,7 @@ def towards_each(
     if not names:
         return []
     at = Labelled.of(model, fitted, model.n_layers)
-    divided = Divided.of(at.sentences, asked, names)
+    divided = Divided.of(at.sentences, tested, names)
     parts = [at.where(at.have(own)) for own in divided.fitted]
     drawn = np.random.default_rng(seed).random(len(at.x)) < MOST_WORDS / len(at.x)
 
@@ -132,7 +132,7 @@ def towards_each(
 
     questions = [(own, (name, "others")) for own, name in zip(fit(model), names, strict=True)]
     return direction_tests(
-        model, asked, questions, refit=fit, n_controls=n_controls, left_out=divided.left_out, seed=seed
+        model, tested, questions, refit=fit, n_controls=n_controls, left_out=divided.left_out, seed=seed
     )  # fmt: skip
 
 
@@ -160,16 +160,16 @@ def steer_between(
     """
     known = {mark.label for sentence in fitted.sentences for mark in sentence.marks}
     ways = [{read_label(p.clean), read_label(p.corrupted)} for p in pairs.pairs]
-    asked = [way for way in combinations(sorted(known), 2) if ways.count(set(way)) >= 2]
-    if not asked:
+    tested = [way for way in combinations(sorted(known), 2) if ways.count(set(way)) >= 2]
+    if not tested:
         return []
     at = _most_apart(model, fitted)
-    divided = Divided.of(at.sentences, pairs, sorted({name for way in asked for name in way}))
+    divided = Divided.of(at.sentences, pairs, sorted({name for way in tested for name in way}))
     found: list[SteerResult] = []
     for k, own in enumerate(divided.fitted):
         part, part_at = _part(pairs, divided.fold.tolist(), k), at.where(at.have(own))
         there = [{read_label(p.clean), read_label(p.corrupted)} for p in part.pairs]
-        for ahead, behind in asked:
+        for ahead, behind in tested:
             if there.count({ahead, behind}) >= 2:
                 direction = part_at.between(ahead, behind)
                 found.append(
