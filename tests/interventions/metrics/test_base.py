@@ -11,16 +11,16 @@ from headwise.interventions.prompts import Prompts
 from helpers.sweeps import suite
 
 
-def test_a_reading_sees_the_pass_and_the_intact_one(tiny_gpt2):
+def test_a_reading_sees_the_pass_and_the_clean_one(tiny_gpt2):
     """The length of the first token's end, less that of the intact run: zero there, and by hand where a head is cut."""
     seen_at = ("residual", 2)
 
     def read(seen):
         length = seen.sites[seen_at][:, :, 0].norm(dim=-1)
-        if seen.intact is None:
+        if seen.clean is None:
             return 0 * length
-        before = seen.intact.sites[seen_at][:, :, 0].norm(dim=-1)
-        assert seen.intact.intact is None and seen.intact.rows == seen.rows
+        before = seen.clean.sites[seen_at][:, :, 0].norm(dim=-1)
+        assert seen.clean.clean is None and seen.clean.rows == seen.rows
         return length - before
 
     def longer(model, asked, prompts):
@@ -28,7 +28,7 @@ def test_a_reading_sees_the_pass_and_the_intact_one(tiny_gpt2):
 
     asked = suite()
     result = ablate(tiny_gpt2, asked, metrics=[longer], heads=[(1, 2)], method=["zero"], controls=0)
-    np.testing.assert_array_equal(result.intact["longer"], 0)
+    np.testing.assert_array_equal(result.clean["longer"], 0)
     prompts = Prompts.of(tiny_gpt2, asked, answers=False)
     for i, (row, _) in enumerate(prompts.ends):
         tokens = torch.tensor([prompts.rows[row].tokens])
