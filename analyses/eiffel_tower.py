@@ -25,8 +25,9 @@ from headwise import evidence
 from headwise._formatting import MINUS, Verdict, percent
 from headwise.data.unseen_words import enough, without_shared_words
 from headwise.directions.contributions import DirectionTestResult, direction_tests
+from headwise.report import sections
 from headwise.report.schema import Column, Report, Section, Table
-from headwise.report.sections import directions, head_cards, head_details
+from headwise.report.sections import head_cards, head_details
 from headwise.report.sections.examples import examples_shown
 from headwise.stats.deciding import LEVEL, NO, SMALLEST, YES
 
@@ -109,7 +110,7 @@ def analyse(
         verdict = "supported"
     tests = [*results, *others, *(r for r in held_out.values() if r)]
     heads = evidence.moves(results)
-    along = head_details.pushed_along(results, head_cards.shape_shown(model))
+    along = head_details.pushed_along(results)
     towers = _told(suite, TOLD)
     return Report(
         analysis="eiffel_tower",
@@ -121,24 +122,15 @@ def analyse(
         sections=[
             Section(
                 title="Results",
-                figures=[
-                    directions.trajectories(results, "How the towers come apart", "towers told one way from those told the other"),
-                    *(
-                        directions.push_map([found[name]], title)
-                        for name, title in (("place", "Who moves it to Paris"), ("size", "Who keeps it tall"))
-                    ),
-                ],
                 tables=[
                     Table.of("steps", "Whole steps", _tests(tests), TESTS, caption="Lengths along the direction at the end of the stream. The last rows are "
                         "sentences about other things, on which the directions were not fitted: whether they are good for anything." if held_out else ""),
                     Table.of("projections", "Where towers lie", _projections([*results, *others]), PROJECTIONS, caption="Along each direction, as lengths."),
-                    *directions.tables(results),
                 ],
                 findings=_not_found(results, held_out),
                 method=[
                     *([suite.about] if suite.about else []),
                     *([] if spoken else ["Directions are fitted on groups about other things, told as tall and as small, and as in Paris and elsewhere, with the same frames and nouns on both sides; no tower among them."]),
-                    *directions.method(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
                     f"Verdict: 'supported' if along both directions the step is at least {percent(SMALLEST)} of one of the direction, and further by as much than in the same model with uniform attention, with p below 5% (times two) "
                     "against shuffled labels, against random directions and of that excess, and a t larger than in every model with random weights; 'not supported' if one step lies within that much of zero (90% interval) or its interval ends "
                     "below zero; otherwise, and with fewer than 20 cases or 10 groups, 'inconclusive'.",
@@ -148,7 +140,8 @@ def analyse(
                     "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
                     "Elhage et al. 2021, A mathematical framework for transformer circuits.",
                 ],
-            )
+            ),
+            sections.direction(results, "these groups" if not spoken else "no sentence at all (it is the difference of the words' unembeddings, each word by its first token)"),
         ],
         heads=head_cards.heads_section(model, heads, [along]),
         attention=examples_shown(model, towers, heads_first=head_cards.first(heads), seed=seed),

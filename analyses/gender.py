@@ -29,6 +29,7 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.directions.transfer import TransferTestResult, transfer_test
 from headwise.interventions.prompts import how_it_speaks, that_fit
 from headwise.interventions.steering.steering import SteerResult
+from headwise.report import sections
 from headwise.report.schema import Column, Lines, Report, Section, Series, Table
 from headwise.report.sections import directions, head_cards, head_details
 from headwise.report.sections.examples import examples_shown
@@ -93,7 +94,7 @@ def analyse(
         )  # fmt: skip
     steered = _steered(model, suite, found, smoke=smoke, seed=seed)
     heads = evidence.moves([pushed]) if pushed else None
-    along = [head_details.pushed_along([pushed], head_cards.shape_shown(model))] if pushed else []
+    along = [head_details.pushed_along([pushed])] if pushed else []
     first = [] if heads is None else head_cards.first(heads)
     said = [found.said(field) for field in found.fields[1:]]
     verdict: Verdict = "inconclusive"
@@ -113,14 +114,12 @@ def analyse(
                 title="Results",
                 figures=[
                     _lines(found),
-                    *([directions.push_map([pushed], "Who adds to the step")] if pushed else []),
                     *directions.steering_figures([steered] if steered else [], "the pronoun"),
                 ],
                 tables=[
                     Table.of("transfer", "Every field, layer by layer", found.table, COLUMNS, folded=True,
                              caption=f"Steps from the woman's to the man's word along the mean step of {SOURCE} pairs; of {SOURCE} itself, of pairs that it was not fitted on."),
                     *directions.steering_tables([steered] if steered else []),
-                    *([directions.pushes_table([pushed]), directions.sources_table([pushed])] if pushed else []),
                 ],
                 findings=_not_found(found, pushed, steered, seed),
                 method=[
@@ -129,7 +128,6 @@ def analyse(
                     f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
                     f"Intervals are t intervals over word pairs (of shares, Wilson's); p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women. "
                     f"{found.n_controls} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
-                    *(directions.method([pushed], f"{SOURCE} pairs") if pushed else []),
                     *(directions.steering_method([steered]) if steered else []),
                     f"Verdict: 'supported' if in every other field the mean step along the direction is at least {percent(SMALLEST)} of a royal step, and by as much longer than with uniform attention; p of both is below 5%, no more than 5% of random directions do as much, and its t "
                     f"is larger than that of any field in the models with random weights. 'not supported' if one step lies within {percent(SMALLEST)} of zero; otherwise, and with fewer than {MIN_CASES} pairs of sentences or {MIN_CLUSTERS} word pairs of a field, 'inconclusive'.",
@@ -139,7 +137,8 @@ def analyse(
                     "Bolukbasi, Chang, Zou, Saligrama and Kalai 2016, Man is to computer programmer as woman is to homemaker?",
                     "Rimsky et al. 2024, Steering Llama 2 via contrastive activation addition.",
                 ],
-            )
+            ),
+            *([sections.direction([pushed], f"{SOURCE} pairs")] if pushed else []),
         ],
         heads=head_cards.heads_section(model, heads, along),
         attention=examples_shown(model, suite, heads_first=first, seed=seed),

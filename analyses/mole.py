@@ -35,7 +35,8 @@ from headwise.interventions.steering.one_vs_rest import SeenWords, steer_between
 from headwise.interventions.steering.steering import SteerResult, read_label
 from headwise.probing import erasure
 from headwise.probing.experiment import BEST, MAJORITY, Choice, ProbeResult
-from headwise.report.schema import Detail, Lines, Report, Section
+from headwise.report import sections
+from headwise.report.schema import Detail, Report, Section
 from headwise.report.sections import directions, head_cards, head_details, probing
 from headwise.report.sections import evidence as exhibits
 from headwise.report.sections import logit_lens as says
@@ -110,7 +111,6 @@ def analyse(
                 title="Results",
                 figures=[
                     *probing.figures(result, layer, kind),
-                    *([_apart(pushed, word)] if pushed else []),
                     *(directions.steering_figures(steered, f"what {model.name} takes {word} for")),
                 ],
                 tables=[
@@ -119,7 +119,6 @@ def analyse(
                     *([probing.erasure_table(erased)] if erased else []),
                     *directions.steering_tables(steered),
                     *(says.tables(read) if read else []),
-                    *(directions.tables(pushed) if pushed else []),
                 ],
                 findings=[
                     *_not_found(result, word, kind, erased),
@@ -132,7 +131,6 @@ def analyse(
                     *_method(model, suite, result, word, kind, erased),
                     *(asked_.method(looked, len(pairs.groups)) if looked and pairs else []),
                     *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
-                    *(directions.method(pushed, suite.name) if pushed else []),
                     *(directions.steering_method(steered) if steered else []),
                     *(says.method(read) if read else []),
                 ],
@@ -150,7 +148,16 @@ def analyse(
                         else []
                     ),
                 ],
-            )
+            ),
+            *(
+                [
+                    sections.direction(
+                        pushed, suite.name, what=f"{word} in one sense from {word} in the others"
+                    )
+                ]
+                if pushed
+                else []
+            ),
         ],
         heads=head_cards.heads_section(model, heads, _details(model, result, cut, looked, pushed)),
         attention=examples_shown(
@@ -194,7 +201,7 @@ def _details(
         head_details.read_from(result, probing.HEADLINE, shape),
         *([head_details.directions_asked(looked, shape)] if looked else []),
         *([head_details.ways(cut, shape, note=COSTS)] if cut else []),
-        *([head_details.pushed_along(pushed, shape)] if pushed else []),
+        *([head_details.pushed_along(pushed)] if pushed else []),
     ]
 
 
@@ -214,11 +221,6 @@ def _lens(
     # Words of several tokens cannot be looked up; without any other the lists are still worth reading.
     able = {name: own for name, own in named.items() if any(tokens_of(model, own))}
     return headwise.logit_lens(model, suite, heads[:MOST_READ], targets=able, seed=seed)
-
-
-def _apart(pushed: list[DirectionTestResult], word: str) -> Lines:
-    of = f"{word} in one sense from {word} in the others"
-    return directions.trajectories(pushed, f"How {word} comes apart", of)
 
 
 def _question(suite: headwise.Suite, label: str) -> str:

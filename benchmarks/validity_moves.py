@@ -150,7 +150,7 @@ def _simulated(rng: np.random.Generator, n_groups: int, effect: float) -> Direct
     control = Control(10, 3.0, 0.0, 3.0)
     table, critical = table_of(names, asked, measured, readers, control, 400, 0)
     return DirectionTestResult(
-        model="none", suite="none", direction=way, between=("a", "b"), n_words=(n_words // 2,) * 2, missing=0, components=names, pushes=pushes,
+        model="none", suite="none", direction=way, between=("a", "b"), n_words=(n_words // 2,) * 2, missing=0, components=names, shape=(1, 32), pushes=pushes,
         codes=codes, groups=groups, total=1.0, whole={}, error=0.0, cases=n_words, clusters=n_groups, critical=critical, control=control,
         n_folds=1, left_out=0, table=table, trajectory=table, sources=table, words=table,
     )  # fmt: skip

@@ -28,6 +28,7 @@ from headwise._result import Result
 from headwise.activations import hooks
 from headwise.activations.sites import Site
 from headwise.data.suite import Suite
+from headwise.model import heads as naming
 from headwise.model.model import Model
 from headwise.stats.deciding import LEVEL, N_RANDOM
 
@@ -54,6 +55,7 @@ class DirectionTestResult(Result):
         n_words: Words of each.
         missing: Marked words without a vector.
         components: The components.
+        shape: Layers of the stack that the words are read from, and heads of each; components end below the direction's layer.
         pushes: The contribution of each component to each word, as a length in the direction's metric.
         codes: 1 for a word of the positive class, 0 for the negative one.
         groups: Group of each word, as an index.
@@ -94,6 +96,7 @@ class DirectionTestResult(Result):
     n_words: tuple[int, int]
     missing: int
     components: tuple[Component, ...]
+    shape: tuple[int, int]
     pushes: Float[ndarray, "component word"]
     codes: Int[ndarray, " word"]
     groups: Int[ndarray, " word"]
@@ -262,6 +265,7 @@ def direction_tests(
                 n_words=(int(a.codes.sum()), int((1 - a.codes).sum())),
                 missing=a.examples.missing,
                 components=names,
+                shape=naming.shape_of(model, naming.sides(model)[0]),
                 pushes=m.pushes,
                 codes=a.codes,
                 groups=a.examples.groups,

@@ -57,6 +57,11 @@ def n_layers(model: Model, side: Side) -> int:
     return len(stack.cross) if side == "cross" else len(stack.attention)
 
 
+def shape_of(model: Model, side: Side) -> tuple[int, int]:
+    """Layers with one kind of attention, and heads of each."""
+    return n_layers(model, side), model.attention(side, 0).n_heads
+
+
 def every_head(model: Model) -> list[Head]:
     """All heads, in the order in which a forward pass meets them."""
     found = [

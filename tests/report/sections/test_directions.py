@@ -1,5 +1,6 @@
 """Figures, tables and sentences of directions: shares of the distance, largest first, and steering dose by dose."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,19 +10,24 @@ from headwise import steer
 from headwise.directions import contributions
 from headwise.directions.constructors import from_classes
 from headwise.interventions.steering import doses
+from headwise.report import sections
+from headwise.report.schema import MINUS
 from headwise.report.sections import directions
 from helpers.moles import LABELS, NAMES, OTHERS, SUITE, sentence
 from helpers.steered import asked_of, direction_of
 
 
+def asked():
+    told = tuple(sentence(n, sense, OTHERS) for sense in LABELS for n in NAMES)
+    return replace(SUITE, name="asked", sentences=told)
+
+
 @pytest.fixture(scope="module")
 def results(tiny_gpt2):
-    told = tuple(sentence(n, sense, OTHERS) for sense in LABELS for n in NAMES)
-    asked = replace(SUITE, name="asked", sentences=told)
     return [
         contributions.direction_test(
             tiny_gpt2,
-            asked,
+            asked(),
             from_classes(tiny_gpt2, SUITE, *ends, layer=2),
             n_shuffles=20,
             n_random=20,
@@ -36,25 +42,35 @@ def steered(tiny_gpt2):
 
 
 def test_the_map_has_the_largest_share_of_each_head(results):
-    found = directions.push_map(results, "t")
+    found = directions.push_map(results)
     shares = np.maximum(results[0].grid(), results[1].grid())
     np.testing.assert_allclose(np.array(found.values, dtype=float), shares)
     ((layer, head),) = found.marked
     assert shares[layer, head] == shares.max() <= found.high
     assert "the largest of the directions" in found.caption
-    assert "the largest of" not in directions.push_map(results[:1], "t").caption
+    assert "the largest of" not in directions.push_map(results[:1]).caption
 
 
-def test_classes_come_apart_by_the_whole_distance(results):
-    found = directions.trajectories(results, "t", "moles")
-    assert found.x == [0, 1, 2] and len(found.series) == 2
+def test_up_to_two_directions_have_a_map_each(results):
+    def maps(tested):
+        return [f.title for f in sections.direction(tested, "moles").figures if f.kind == "heatmap"]
+
+    assert maps(results) == [f"Direct contribution along {r.direction.name}" for r in results]
+    assert maps([*results, results[0]]) == ["Direct contribution along any direction"]
+
+
+def test_classes_separate_by_the_whole_distance(results):
+    found = directions.trajectories(results, "moles")
+    assert found.x == [0, 1, 2] and len(found.series) == 2 and "Distance of moles" in found.caption
     for series, result in zip(found.series, results, strict=True):
         assert series.name == " - ".join(result.between)
         assert series.values[-1] == pytest.approx(np.sign(result.total), rel=1e-4)
+    assert "animal from unit and of animal from spy" in directions.trajectories(results).caption
 
 
 def test_tables_hold_every_component_the_largest_first(results):
-    pushes, sources, words = (table.to_frame() for table in directions.tables(results))
+    found = sections.direction(results, "moles")
+    pushes, sources, words = (table.to_frame() for table in found.tables)
     assert len(pushes) == sum(len(r.table) for r in results)
     shares = pushes["share"].astype(float)
     assert (shares.diff().dropna() <= 0).all()
@@ -65,11 +81,29 @@ def test_tables_hold_every_component_the_largest_first(results):
 
 
 def test_the_method_names_the_data_and_the_layer(results):
-    text = " ".join(directions.method(results, "the fitted moles"))
+    text = " ".join(sections.direction(results, "the fitted moles").method)
     assert "the fitted moles" in text and "layer 2" in text
     assert "cross-fitted" not in text
     folded = [replace(r, n_folds=3) for r in results]
-    assert "divided into 3 parts" in " ".join(directions.method(folded, "the fitted moles"))
+    assert "divided into 3 parts" in " ".join(sections.direction(folded, "moles").method)
+
+
+def test_findings_divide_the_distance(results):
+    for result, text in zip(results, sections.direction(results, "moles").findings, strict=True):
+        told = [int(n) for n in re.findall(r"(-?\d+)%", text.replace(MINUS, "-"))]
+        assert sum(told) == pytest.approx(100, abs=2)  # each is rounded
+        assert text.startswith(f"Along {result.direction.name}") and text.endswith(": none.")
+
+
+def test_cards_hold_shares_of_every_layer(tiny_gpt2):
+    below = contributions.direction_test(
+        tiny_gpt2, asked(), from_classes(tiny_gpt2, SUITE, "animal", "unit", layer=1),
+        n_controls=0, n_shuffles=20, n_random=20,
+    )  # fmt: skip
+    (found,) = sections.direction([below], "moles").details
+    assert found.effect.shape == [tiny_gpt2.n_layers, tiny_gpt2.n_heads, 1]
+    np.testing.assert_allclose(found.effect.array()[0, :, 0], below.grid()[0], rtol=1e-5)
+    assert np.isnan(found.effect.array()[1]).all()  # nothing of these layers is below the direction
 
 
 def test_steering_dose_by_dose(steered):

@@ -1,4 +1,5 @@
 from .compose import Asked as Asked
 from .compose import compose as compose
+from .directions import direction as direction
 from .ov_alignment import ov_alignment as ov_alignment
 from .ov_alignment import ov_alignment_controls as ov_alignment_controls

@@ -1,4 +1,4 @@
-"""What pushes words along directions, from where, and what steering does: figures, tables and sentences."""
+"""Which components move words along directions, and from which tokens: direct contributions as a section."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -6,13 +6,17 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from headwise._formatting import MINUS, percent
+from headwise._formatting import percent
 from headwise.directions.contributions import DirectionTestResult
 from headwise.interventions.steering._damage import SAYS
 from headwise.interventions.steering.doses import pooled, reported
 from headwise.interventions.steering.steering import SteerResult
-from headwise.report.schema import Column, Heatmap, Lines, Series, Table
+from headwise.report.schema import Column, Heatmap, Lines, Section, Series, Table
 from headwise.stats.deciding import MIN_CLUSTERS, SMALLEST
+
+from .head_details import pushed_along
+
+MOST_MAPS = 2  # directions that have a map each; of more, one map has each head's largest share
 
 PUSHES = [
     Column(name="direction", title="Direction"),
@@ -61,102 +65,161 @@ STEERED = [
 ]  # fmt: skip
 
 
-def trajectories(results: Sequence[DirectionTestResult], title: str, of: str) -> Lines:
-    """How far the classes have come apart, layer by layer."""
+def direction(
+    results: Sequence[DirectionTestResult],
+    fitted_on: str,
+    *,
+    title: str = "Direct contributions",
+    what: str = "",
+) -> Section:
+    """Direct contributions of every component along directions, and the words from which heads take theirs.
+
+    Args:
+        results: One per direction, all of one layer and of the same words.
+        fitted_on: What the directions were fitted on, for the method.
+        title: Heading.
+        what: The classes as a phrase for captions, such as `mole in one sense from mole in the others`; by default their labels.
+    """
+    maps = [[r] for r in results] if len(results) <= MOST_MAPS else [results]
+    return Section(
+        title=title,
+        figures=[trajectories(results, what), *map(push_map, maps)],
+        tables=_tables(results),
+        findings=[_finding(result) for result in results],
+        method=_method(results, fitted_on),
+        references=[
+            "Elhage et al. 2021, A mathematical framework for transformer circuits.",
+            "Kim et al. 2018, Interpretability beyond feature attribution: testing with concept activation vectors.",
+            "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
+        ],
+        details=[pushed_along(results)],
+    )
+
+
+def trajectories(results: Sequence[DirectionTestResult], what: str = "") -> Lines:
+    """The distance of the classes at every layer, as a share of that at the end; `what` as in `direction`."""
     series: list[Series] = []
     for result in results:
         rows = result.trajectory[result.trajectory["label"] == "difference"]
-        columns = {name: np.array(rows[name], dtype=float) for name in ("mean", "low", "high")}
-        scaled = {name: values / abs(result.total) for name, values in columns.items()}
+        scaled = np.array(rows[["mean", "low", "high"]], dtype=float).T / abs(result.total)
         series.append(
             Series(
                 name=" - ".join(result.between).replace(" - others", ""),
-                values=cast(Any, scaled["mean"]),
-                low=cast(Any, scaled["low"]),
-                high=cast(Any, scaled["high"]),
+                values=scaled[0],
+                low=scaled[1],
+                high=scaled[2],
             )
         )
+    classes = what or " and of ".join(" from ".join(result.between) for result in results)
     return Lines(
-        title=title,
-        caption=f"Distance of {of} along the direction at every layer of the residual stream, in percent of that at the end, with 95% intervals "
-        "over groups. Layer 0 is before any attention.",
+        title="Distance of the classes by layer",
+        caption=f"Distance of {classes} along the direction at every layer of the residual stream, in percent of that at the end, with 95% intervals over groups. Layer 0 is before any attention.",
         x_label="layer of the residual stream",
         x=[float(layer) for layer in range(results[0].direction.layer + 1)],
         series=series,
-    )
+    )  # fmt: skip
 
 
-def push_map(results: Sequence[DirectionTestResult], title: str) -> Heatmap:
-    """The largest share that each head has in any of the directions."""
+def push_map(results: Sequence[DirectionTestResult]) -> Heatmap:
+    """The largest share that each head has along any of the directions."""
     shares = np.max([result.grid() for result in results], axis=0)
     best = np.unravel_index(int(np.nanargmax(shares)), shares.shape)
-    several = ", the largest of the directions" if len(results) > 1 else ""
-    rest = np.mean(
-        [result.table.loc[result.table["kind"] == "mlp", "share"].sum() for result in results]
+    along, largest = (
+        (f"along {results[0].direction.name}", "")
+        if len(results) == 1
+        else ("along any direction", ", the largest of the directions")
     )
+    mlps = percent(float(np.mean([_share(result, "mlp") for result in results])))
     return Heatmap(
-        title=title,
-        caption=f"Percent of the distance between the classes along the direction that each head's update adds{several}. MLPs add "
-        f"{percent(float(rest)).replace('-', MINUS)} and are not drawn. Below zero is shown as zero. Outlined: the largest.",
+        title=f"Direct contribution {along}",
+        caption=f"Percent of the distance between the classes along the direction that each head's update adds{largest}. MLPs add {mlps} and are not drawn. Below zero is shown as zero. Outlined: the largest.",
         values=shares,
         low=0.0,
         high=max(0.1, float(np.ceil(20 * np.nanmax(shares)) / 20)),
         marked=[(int(best[0]), int(best[1]))],
-    )
+    )  # fmt: skip
 
 
-def pushes_table(results: Sequence[DirectionTestResult], name: str = "pushes") -> Table:
-    """Every component, those with the largest effects first."""
-    frames = [
+def _share(result: DirectionTestResult, *kinds: str) -> float:
+    """The summed share of some kinds of components."""
+    is_one = result.table["kind"].isin(kinds).to_numpy(bool)
+    return float(result.table["share"].to_numpy(float)[is_one].sum())
+
+
+def _tables(results: Sequence[DirectionTestResult]) -> list[Table]:
+    """Every component, source tokens of heads, and the words that contribute most."""
+    pushes = [
         r.table.assign(
-            direction=r.direction.name,
             uniform_share=r.table["uniform"] / (r.total or np.nan),
             least_t=r.table[["t", "excess_t"]].min(axis=1, skipna=False),
         )
         for r in results
     ]
-    table = pd.concat(frames).sort_values("share", ascending=False, kind="stable")
-    return Table.of(
-        name,
-        "Direct contribution of each component",
-        table,
-        PUSHES,
-        caption="Every head's update, every MLP, the embedding, positions and biases; their effects sum to the whole distance (largest error "
-        f"{max(r.error for r in results):.0e}).",
-        folded=True,
+    error = max(r.error for r in results)
+
+    def of_all(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        named = zip(results, frames, strict=True)
+        return pd.concat([frame.assign(direction=r.direction.name) for r, frame in named])
+
+    return [
+        Table.of(
+            "pushes", "Direct contribution of each component", of_all(pushes).sort_values("share", ascending=False, kind="stable"), PUSHES, folded=True,
+            caption=f"Every head's update, every MLP, the embedding, positions and biases; their effects sum to the whole distance (largest error {error:.0e}).",
+        ),
+        Table.of(
+            "sources", "Source tokens of each contribution", of_all([r.sources for r in results]), SOURCES, folded=True,
+            caption="Each head's effect split by the word that it read from (pattern times value, through the output matrix, along the direction). Key words: those that the word is linked to.",
+        ),
+        Table.of(
+            "pushing_words", "Words that contribute most", of_all([r.words for r in results]), WORDS, folded=True,
+            caption="Of the heads with the largest effects; words that occur at least twice.",
+        ),
+    ]  # fmt: skip
+
+
+def _finding(result: DirectionTestResult) -> str:
+    """What heads, MLPs and the rest add along one direction, and which heads pass."""
+    heads, mlps = _share(result, "head"), _share(result, "mlp")
+    rest = float(result.table["share"].to_numpy(float).sum()) - heads - mlps
+    passing = ", ".join(result.pushing[:12]) or "none"
+    return (
+        f"Along {result.direction.name}, heads add {percent(heads)} of the distance between {' and '.join(result.between)}, MLPs {percent(mlps)}, and the embedding, positions and biases "
+        f"{percent(rest)}. Heads whose contribution passes every test and exceeds every control, largest first: {passing}."
     )
 
 
-def sources_table(results: Sequence[DirectionTestResult], name: str = "sources") -> Table:
-    """From which words the heads with the largest effects took it."""
-    table = pd.concat([r.sources.assign(direction=r.direction.name) for r in results])
-    return Table.of(
-        name,
-        "Source tokens of each contribution",
-        table,
-        SOURCES,
-        caption="Each head's effect split by the word that it read from (pattern times value, through the output matrix, along the direction). Key words: "
-        "those that the word is linked to.",
-        folded=True,
+def _method(results: Sequence[DirectionTestResult], fitted_on: str) -> list[str]:
+    """How contributions were measured."""
+    first = results[0]
+    direction, control = first.direction, first.control
+    norms = (
+        "The model normalises its residual stream, so each contribution passes through the norms above it, with the scales of the clean run"
+        if any(c.kind == "token type" for c in first.components)
+        else "The model normalises only the inputs of its blocks, so each contribution reaches the layer unchanged"
     )
-
-
-def words_table(results: Sequence[DirectionTestResult], name: str = "pushing_words") -> Table:
-    """The words that gave most."""
-    table = pd.concat([r.words.assign(direction=r.direction.name) for r in results])
-    return Table.of(
-        name,
-        "Words that contribute most",
-        table,
-        WORDS,
-        caption="Of the heads with the largest effects; words that occur at least twice.",
-        folded=True,
+    folds = (
+        f" Directions were cross-fitted: the sentences were divided into {first.n_folds} parts by their deciding words, and each part was measured along directions fitted without these words."
+        if first.n_folds > 1
+        else ""
     )
-
-
-def tables(results: Sequence[DirectionTestResult]) -> list[Table]:
-    """Who pushes, from where, and the words that push most."""
-    return [pushes_table(results), sources_table(results), words_table(results)]
+    excluded = (
+        f" {first.left_out} sentences were excluded from fitting, because they share a deciding word with the tested sentences."
+        if first.left_out
+        else ""
+    )
+    controls = (
+        f"Controls are {control.n_models} models of the same shape with random weights, each with directions of its own that were fitted and tested on the same sentences; the largest t of any of their heads is {control.t:.1f}."
+        if control.n_models
+        else f"No model with random weights could be tested ({control.why_not}), so no head is a yes."
+    )
+    return [
+        f"Moves (direct contribution): the direction is the {direction.how} at layer {direction.layer}, fitted on {fitted_on} ({direction.inner} inner product), and measured on sentences with other deciding "
+        f"words.{folds}{excluded} The residual stream at the word is exactly the sum of its embedding, its position, every head's update, every MLP and biases. {norms}. A contribution is the length of one summand along the "
+        "direction. Its effect is the mean over words of one class minus that over words of the other, in percent of the distance of the classes.",
+        f"A head moves words (yes) if its share is {percent(SMALLEST)} of the distance or more, and exceeds its share under uniform attention by as much; if p is below 5% against labels permuted within groups, against 1,000 random "
+        "directions with the covariance of the words within their classes, and for the excess over uniform attention, each corrected for all heads (and MLPs) and multiplied by the number of directions; and if the smaller t of its effect and of its "
+        f"excess is larger than that of every head of the controls. It does not (no) if its share lies within {percent(SMALLEST)} to either side along every direction, simultaneously over heads. {controls}",
+    ]  # fmt: skip
 
 
 def steering_figures(results: Sequence[SteerResult], what: str) -> list[Lines]:
@@ -230,40 +293,6 @@ def steering_sentence(results: Sequence[SteerResult], seed: int = 0) -> str:
         f"{found.sentences} sentences [{percent(found.low)}, {percent(found.high)}], random directions of the same length {percent(found.flipped_random)}; "
         f"off-target change is {beside}{found.elsewhere:.2g} in sentences of another question (random {found.elsewhere_random:.2g})."
     )
-
-
-def method(results: Sequence[DirectionTestResult], fitted_on: str) -> list[str]:
-    """How contributions were measured."""
-    first = results[0]
-    direction = first.direction
-    norms = (
-        "Norms stand on this model's stream, so what was written passes through them; each divides by what it divided by in the run"
-        if any(c.kind == "token type" for c in first.components)
-        else "Norms stand before the blocks' branches, so what was written into the stream stays as it is"
-    )
-    folds = (
-        f" Directions were cross-fitted: the sentences were divided into {first.n_folds} parts by their deciding words, and each part was measured along directions fitted without its words."
-        if first.n_folds > 1
-        else ""
-    )
-    kept = (
-        f" {first.left_out} sentences were left out of fitting, as a word that decides in them decides in those that were tested, too."
-        if first.left_out
-        else ""
-    )
-    control = (
-        f"{first.control.n_models} models of the same shape with random weights, each along directions of its own fitted and tested on the same sentences; the largest t of any of their heads is {first.control.t:.1f}"
-        if first.control.n_models
-        else f"no model with random weights could be tested ({first.control.why_not}), so no head is a yes"
-    )
-    return [
-        f"Moves (direct contribution): the direction is the {direction.how} at layer {direction.layer}, fitted on {fitted_on} ({direction.inner} inner product), and measured on sentences whose "
-        f"deciding words it was not fitted on.{folds}{kept} The stream at the word is the sum of its embedding, position, every head's update, every MLP and biases, exactly. {norms}. A contribution is a "
-        "part's length along the direction; its effect is by how much larger it is for words of one class than of the other, in percent of the distance of the classes.",
-        f"A head moves words if it adds {percent(SMALLEST)} of the distance or more, and as much more than the same head under uniform attention; if p is below 5% against labels shuffled within groups, against 1,000 random "
-        "directions that vary as the words do within their classes, and of the excess over uniform attention, each the largest of all heads (and MLPs) and times the number of directions; and if the smaller t of its effect and of "
-        f"its excess is larger than that of every head of the controls: {control}. It does not if its share lies within {percent(SMALLEST)} to either side along every direction, simultaneously over heads.",
-    ]
 
 
 def steering_method(results: Sequence[SteerResult]) -> list[str]:

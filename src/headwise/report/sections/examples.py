@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from headwise.activations.cache import capture
 from headwise.data.suite import Suite
+from headwise.model import heads as naming
 from headwise.model.architecture import Side
 from headwise.model.model import Model
 from headwise.report.schema import Attention, Example, Telling
@@ -21,7 +22,7 @@ from headwise.report.schema.attention import Why
 from ._candidates import MOST_TOKENS, Asked, Candidate, candidates, renumbered
 from ._packing import SITES, example_of, text_of
 from ._ranking import scores_of, telling
-from .head_cards import shape_of, side_shown
+from .head_cards import side_shown
 
 BUDGET = 1_000_000
 N_SHARED = 6
@@ -71,7 +72,7 @@ def examples_shown(
         None where nothing fits: no sentence, or none within the budget.
     """
     side = side_shown(model)
-    shape = shape_of(model, side)
+    shape = naming.shape_of(model, side)
     is_causal = model.is_causal and side != "encoder"
     found = candidates(model, suite, asked, is_causal=is_causal, seed=seed, n=n)
     scores = _scores(model, found, judged_by, shape, side)
@@ -172,7 +173,7 @@ def _examples(
     is_causal: bool,
 ) -> Iterator[Example]:
     """Runs a few sentences at a time, and keeps what is shown of them."""
-    n_layers, n_heads = shape_of(model, side)
+    n_layers, n_heads = naming.shape_of(model, side)
     sites = [_site(name, side) for name in SITES]
     for part in _parts(found, list(heads), n_layers * n_heads):
         cache = capture(model, [found[i].sentence for i in part], sites, budget=16 * MOST_BYTES)

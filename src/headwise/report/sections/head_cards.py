@@ -24,14 +24,9 @@ def side_shown(model: Model) -> Side:
     return naming.sides(model)[0]
 
 
-def shape_of(model: Model, side: Side) -> tuple[int, int]:
-    """Layers, and heads of each."""
-    return naming.n_layers(model, side), model.attention(side, 0).n_heads
-
-
 def shape_shown(model: Model) -> tuple[int, int]:
     """Layers of the side of which cards are made, and heads of each."""
-    return shape_of(model, side_shown(model))
+    return naming.shape_of(model, side_shown(model))
 
 
 def heads_section(

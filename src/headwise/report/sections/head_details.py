@@ -117,7 +117,7 @@ def relations_asked(
     return detail("Every relation", caption, "difference", rows, shape)
 
 
-def pushed_along(results: Sequence[DirectionTestResult], shape: tuple[int, int]) -> Detail:
+def pushed_along(results: Sequence[DirectionTestResult]) -> Detail:
     """Shares of the distance along every direction."""
     rows: list[Row] = []
     for result in results:
@@ -138,7 +138,7 @@ def pushed_along(results: Sequence[DirectionTestResult], shape: tuple[int, int])
         "Share of the distance between the classes along the direction that the head's update adds. p over all heads (and MLPs): the largest of those against shuffled labels, against random directions, and of "
         f"the excess over uniform attention, times {len(results)}, the number of directions."
     )
-    return detail("Along each direction", caption, "rate", rows, shape)
+    return detail("Along each direction", caption, "rate", rows, results[0].shape)
 
 
 def read_from(result: ProbeResult, classifier: str, shape: tuple[int, int]) -> Detail:

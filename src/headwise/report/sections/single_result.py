@@ -106,10 +106,8 @@ def _(result: AblationResult) -> Report:
 
 @report_of.register
 def _(result: DirectionTestResult) -> Report:
-    shape = _shape(result.table)
-    heads = section(shape, evidence.moves([result]), [head_details.pushed_along([result], shape)])
-    ahead, behind = result.between
-    figures = [directions.trajectories([result], "How they come apart", f"{ahead} from {behind}")]
+    heads = section(result.shape, evidence.moves([result]), [head_details.pushed_along([result])])
+    figures = [directions.trajectories([result])]
     return _report(result, result.table, heads=heads, figures=figures)
 
 
