@@ -60,4 +60,4 @@ def test_looking_along_many_relations():
     assert list(found["looks_relation"])[:3] == [f"b: {back}", f"a: {there}", f"b: {back}"]
     np.testing.assert_array_equal(found["looks_effect"], [0.4, -0.4, 0.2, np.nan])
     np.testing.assert_array_equal(found["looks_p"], [0.02, 1.0, 0.8, np.nan])
-    assert evidence.texts_of("looks", found) is evidence.LOOKS_ALONG
+    assert evidence.rule_of("looks", found) is evidence.LOOKS_ALONG

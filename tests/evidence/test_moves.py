@@ -53,7 +53,7 @@ def test_contributions_as_shares_over_directions():
     np.testing.assert_allclose(found["moves_p"][0], 0.02)  # times two directions
     beaten = evidence.moves([pushed(first, 2.0, "a", control_t=10.0)])
     assert beaten["moves"][0] == "inconclusive"  # a never-trained head has as large a t
-    assert evidence.texts_of("moves", found) is evidence.MOVES
+    assert evidence.rule_of("moves", found) is evidence.MOVES
 
 
 def test_no_share_of_classes_that_do_not_lie_apart():
@@ -76,7 +76,7 @@ def test_what_is_collected():
         made(OVAlignmentTestResult, table=table.assign(control_t=20.0), **asked)
     )
     assert found["moves"][0] == "inconclusive"
-    assert evidence.texts_of("moves", found) is evidence.COLLECTS
+    assert evidence.rule_of("moves", found) is evidence.COLLECTS
 
 
 def test_moves_is_said_by_its_rule(burrow):

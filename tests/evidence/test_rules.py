@@ -1,16 +1,18 @@
 """One rule for yes and no: what no control passes, at least as large as what is of interest, and absence only by equivalence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from headwise.evidence import INCONCLUSIVE, NO, YES, decide, verdict_over
+from headwise.evidence import INCONCLUSIVE, LOOKS, MATTERS, NO, YES, verdict_over
 
 GOOD = {"effect": 0.2, "p_fwer": 0.01, "t": 5.0, "control_t": 4.0, "is_small": False, "cases": 100, "clusters": 20}  # fmt: skip
 
 
 def said(**changed):
     values = {name: np.array([value]) for name, value in (GOOD | changed).items()}
-    return decide(**values)[0]
+    return MATTERS.decide(**values)[0]
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,14 @@ def test_many_heads():
     assert verdict_over([NO, YES, INCONCLUSIVE]) == "supported"
     assert verdict_over([NO, NO]) == "not supported"
     assert verdict_over([NO, INCONCLUSIVE]) == verdict_over([]) == "inconclusive"
+
+
+def test_a_rule_states_the_thresholds_that_it_uses():
+    strict = replace(LOOKS, smallest=0.12, level=0.01, min_cases=33, min_clusters=7)
+    for shown in ("at least 12 points", "below 1%", "fewer than 33 cases or 7 clusters"):
+        assert shown in strict.text and shown not in LOOKS.text
+    values = {name: np.array([value]) for name, value in GOOD.items()}
+    assert strict.decide(**values | {"p_fwer": np.array([0.009])}) == [YES]
+    for change in ({"effect": 0.119}, {"cases": 32}, {"clusters": 6}, {}):
+        changed = values | {name: np.array([value]) for name, value in change.items()}
+        assert strict.decide(**changed) == [INCONCLUSIVE]  # GOOD has p = 0.01

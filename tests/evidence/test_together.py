@@ -31,9 +31,9 @@ def test_rules_of_evidence():
 def test_every_kind_has_its_texts():
     frame = pd.DataFrame(columns=["layer", "head"])
     for kind in evidence.KINDS:
-        texts = evidence.texts_of(kind, frame)
+        texts = evidence.rule_of(kind, frame)
         assert (
-            texts.rule.startswith("Yes: ")
-            and " No: " in texts.rule
-            and "Inconclusive: " in texts.rule
+            texts.text.startswith("Yes: ")
+            and " No: " in texts.text
+            and "Inconclusive: " in texts.text
         )

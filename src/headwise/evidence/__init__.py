@@ -5,27 +5,32 @@ effect, `<kind>_low` and `<kind>_high` its 95% interval, and `<kind>_p` its p, c
 not tested.
 """
 
-from .carries import CARRIES, carries, carries_by_layer, verdict
-from .looks import LOOKS, LOOKS_ALONG, looks, looks_along
-from .matters import MATTERS, judged, matters
-from .moves import COLLECTS, MOVES, collects, joint_p, moves, whole_moves
+from .carries import carries, carries_by_layer, verdict
+from .looks import looks, looks_along
+from .matters import judged, matters
+from .moves import collects, joint_p, moves, whole_moves
 from .rules import (
+    CARRIES,
+    COLLECTS,
     INCONCLUSIVE,
     KINDS,
     LEVEL,
+    LOOKS,
+    LOOKS_ALONG,
+    MATTERS,
     MIN_CASES,
     MIN_CLUSTERS,
+    MOVES,
     N_RANDOM,
     N_RANDOM_PROBED,
     N_SPLITS,
     NO,
     SMALLEST,
     YES,
-    Texts,
-    decide,
+    Rule,
     verdict_over,
 )
-from .together import controls_line, side_by_side, texts_of, where
+from .together import controls_line, rule_of, side_by_side, where
 
 __all__ = [
     "CARRIES",
@@ -45,20 +50,19 @@ __all__ = [
     "N_SPLITS",
     "SMALLEST",
     "YES",
-    "Texts",
+    "Rule",
     "carries",
     "carries_by_layer",
     "collects",
     "controls_line",
-    "decide",
     "joint_p",
     "judged",
     "looks",
     "looks_along",
     "matters",
     "moves",
+    "rule_of",
     "side_by_side",
-    "texts_of",
     "verdict",
     "verdict_over",
     "where",

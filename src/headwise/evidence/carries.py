@@ -7,16 +7,7 @@ from headwise._formatting import Verdict
 from headwise.probing.experiment import ProbeResult
 from headwise.probing.gains import Choice, is_small
 
-from .rules import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES, Texts, decide
-
-CARRIES = Texts(
-    what="How much better, in balanced accuracy, the label is read from the head's output z at the word than by the best baseline: the mean of the words' input embeddings, a bag of words, the words "
-    "beside it, its place. The baseline is chosen on what is fitted.",
-    unit="difference",
-    rule=f"Yes: the gain is at least {100 * SMALLEST:.0f} points, p is below {100 * LEVEL:.0f}%, and its t is larger than that of any head of a model with random weights or uniform attention. No: a gain of "
-    f"{100 * SMALLEST:.0f} points is ruled out, over all heads at once. Inconclusive: otherwise, and with fewer than {MIN_CASES} sentences or {MIN_CLUSTERS} groups.",
-    p_over="all heads; of the gain over the best baseline",
-)
+from .rules import CARRIES, INCONCLUSIVE, NO, YES
 
 NUMBERS = (
     "gain", "gain_low", "gain_high", "gain_se", "p_fwer", "t", "critical", "control", "control_t", "detectable", "balanced_accuracy",
@@ -48,7 +39,7 @@ def _decided(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
     t = result.table
     rows: pd.DataFrame = t.loc[(t["site"] == site) & (t["classifier"] == classifier)]
     numbers = {name: rows[name].to_numpy(float) for name in NUMBERS}
-    decided = decide(
+    decided = CARRIES.decide(
         effect=numbers["gain"],
         p_fwer=numbers["p_fwer"],
         t=numbers["t"],
@@ -58,7 +49,7 @@ def _decided(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
             numbers["gain_se"],
             numbers["critical"],
             numbers["balanced_accuracy"] - numbers["gain"],
-            SMALLEST,
+            CARRIES.smallest,
         ),
         cases=rows["cases"].to_numpy(int),
         clusters=rows["clusters"].to_numpy(int),
@@ -83,7 +74,7 @@ def _decided(result: ProbeResult, classifier: str, site: str) -> pd.DataFrame:
 def verdict(choice: Choice) -> Verdict:
     """The verdict on the best place of a site, by the rule of `carries` with p combined over halvings."""
     one = np.array([choice.gain.value])
-    (decided,) = decide(
+    (decided,) = CARRIES.decide(
         effect=one,
         p_fwer=np.array([choice.p]),
         t=np.array([choice.t]),
@@ -93,7 +84,7 @@ def verdict(choice: Choice) -> Verdict:
             np.array([choice.gain_se]),
             np.array([choice.critical]),
             np.array([choice.accuracy.value - choice.gain.value]),
-            SMALLEST,
+            CARRIES.smallest,
         ),
         cases=choice.cases,
         clusters=choice.clusters,

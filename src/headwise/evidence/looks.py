@@ -1,7 +1,5 @@
 """Looks (attention): whether each head attends to the expected word."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -10,25 +8,7 @@ from headwise.attention._significance import NEEDED, smallest_supported, worst
 from headwise.attention.questions import AttentionOrder
 from headwise.attention.relations import RelationTestResult
 
-from .rules import INCONCLUSIVE, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES, Texts
-
-POINTS = f"{100 * SMALLEST:.0f} points"
-LOOKS = Texts(
-    what="How much more often than the best model-free baseline of plain text its most attended word is the right one, on groups that the baseline was not chosen on.",
-    unit="difference",
-    rule=f"Yes: the head hits at least {POINTS} more often than uniform attention and permuted links, and than the best baseline of position and plain text, each on all pairs and on non-adjacent ones; each "
-    "time p is below 5% and t is larger than that of every head of the models with random weights and of uniform attention; and the right words get more attention than a uniform head gives them. No: it hits less "
-    f"than {POINTS} more often than uniform attention and permuted links, by its interval over all heads. Inconclusive: otherwise, and with fewer than {MIN_CASES} cases or {MIN_CLUSTERS} clusters.",
-    p_over="all heads, directions and relations tested, combined over splits; the largest of the four that the rule uses",
-)
-LOOKS_ALONG = replace(
-    LOOKS,
-    what="How much more often than the best model-free baseline of plain text its most attended word is the right one, along the relation and direction in which the head does best: the best of many, so its "
-    "effect and interval are flattered, and p is not.",
-    rule=LOOKS.rule.replace(
-        "Yes: the head", "Yes: along one relation and direction the head"
-    ).replace("No: it hits", "No: along each it hits"),
-)
+from .rules import INCONCLUSIVE, NO, YES
 
 
 def looks(result: RelationTestResult, direction: AttentionOrder) -> pd.DataFrame:

@@ -12,18 +12,9 @@ from scipy import stats
 from headwise.directions.contributions import DirectionTestResult
 from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.stats import detectable, is_within
-from headwise.stats.deciding import smallest_found
 
-from .rules import INCONCLUSIVE, LEVEL, NO, SMALLEST, YES, Texts, decide
+from .rules import COLLECTS, INCONCLUSIVE, MOVES, NO, YES
 
-MOVES = Texts(
-    what="Share of the distance between the classes that the head's update adds along the direction, the largest over the tested directions.",
-    unit="rate",
-    rule=f"Yes: along a direction it adds {100 * SMALLEST:.0f}% of the distance or more, and as much more than the same head would under uniform attention; p against permuted labels, against "
-    "random directions and of the excess over uniform attention are below 5%; and t exceeds that of every head of models with random weights. No: along every direction its share lies within "
-    f"{100 * SMALLEST:.0f}% of the distance to either side, simultaneously over heads. Inconclusive: otherwise, and with fewer than 20 cases or 10 clusters.",
-    p_over="all heads and MLPs, times the number of directions; the largest of p against permuted labels, against random directions, and of the excess over uniform attention",
-)
 SHARES = (
     "effect",
     "low",
@@ -95,23 +86,23 @@ def _along(result: DirectionTestResult, n_directions: int) -> pd.DataFrame:
     share = {name: t[name].to_numpy(dtype=float) / whole for name in SHARES}
     p = joint_p(t, n_directions)
     least = np.minimum(t["t"].to_numpy(dtype=float), t["excess_t"].to_numpy(dtype=float))
-    said = decide(
+    said = MOVES.decide(
         effect=np.minimum(share["effect"], share["excess"]),
         p_fwer=p,
         t=least,
         control_t=result.control.t,
-        is_small=is_within(share["effect"], share["se"], result.critical, SMALLEST),
+        is_small=is_within(share["effect"], share["se"], result.critical, MOVES.smallest),
         cases=result.cases,
         clusters=result.clusters,
     )
-    negative = t["p_fwer_negative"].to_numpy(dtype=float) * n_directions < LEVEL
+    negative = t["p_fwer_negative"].to_numpy(dtype=float) * n_directions < MOVES.level
     found = pd.DataFrame(share).assign(
         said=said,
         p=p,
         t=least,
         control=t["control"],
         control_t=t["control_t"],
-        is_negative=negative & (share["effect"] <= -SMALLEST),
+        is_negative=negative & (share["effect"] <= -MOVES.smallest),
     )
     return found.assign(detectable=_smallest_share(result, t, share))
 
@@ -122,7 +113,7 @@ def _smallest_share(
     """The smallest share that would be a yes with 80% power. It must pass the thresholds of the effect, of the excess over uniform attention, and of random directions."""
 
     def needed(se: Float[ndarray, " head"]) -> Float[ndarray, " head"]:
-        return smallest_found(
+        return MOVES.smallest_found(
             se=se,
             bars=t["bar"].to_numpy(dtype=float),
             control_t=result.control.t,
@@ -154,9 +145,9 @@ def whole_moves(results: Sequence[DirectionTestResult]) -> list[str]:
         step = float(direction.push(direction.vector))
         effect, excess = whole["effect"] / step, whole["excess"] / step
         p = len(results) * max(whole["p"], whole["p_random"], whole["excess_p"])
-        reach = float(stats.t.ppf(1 - LEVEL, whole["df"])) if whole["df"] > 0 else np.nan
-        is_small = abs(effect) + reach * whole["se"] / step < SMALLEST
-        said += decide(
+        reach = float(stats.t.ppf(1 - MOVES.level, whole["df"])) if whole["df"] > 0 else np.nan
+        is_small = abs(effect) + reach * whole["se"] / step < MOVES.smallest
+        said += MOVES.decide(
             effect=np.array([min(effect, excess)]),
             p_fwer=np.array([p]),
             t=np.array([min(whole["t"], whole["excess_t"])]),
@@ -166,16 +157,6 @@ def whole_moves(results: Sequence[DirectionTestResult]) -> list[str]:
             clusters=result.clusters,
         )
     return said
-
-
-COLLECTS = Texts(
-    what="Mean cosine of the head's update at the word with the OV images of its linked words, minus that with the OV images of the other words of its group, and minus the same "
-    "under uniform attention, under the attention of the other heads of the layer, and through the values of the other heads of the layer: the smallest of the three.",
-    unit="number",
-    rule=f"Yes: the effect is {SMALLEST:g} or more, p of each of the three is below 5%, and t exceeds that of every head of models with random weights and of every pair of one head's attention with another's values. "
-    f"No: it lies within {SMALLEST:g} to either side, simultaneously over heads. Inconclusive: otherwise, and with fewer than 20 cases or 10 clusters.",
-    p_over="all heads and all three comparisons; the largest of the three",
-)
 
 
 def collects(result: OVAlignmentTestResult) -> pd.DataFrame:
@@ -192,16 +173,16 @@ def collects(result: OVAlignmentTestResult) -> pd.DataFrame:
         name: t[name].to_numpy(dtype=float) for name in ("effect", "se", "df", "p_fwer", "t")
     }
     control_t = float(t["control_t"].iloc[0])
-    said = decide(
+    said = COLLECTS.decide(
         effect=columns["effect"],
         p_fwer=columns["p_fwer"],
         t=columns["t"],
         control_t=control_t,
-        is_small=is_within(columns["effect"], columns["se"], result.critical, SMALLEST),
+        is_small=is_within(columns["effect"], columns["se"], result.critical, COLLECTS.smallest),
         cases=result.cases,
         clusters=result.clusters,
     )
-    found = smallest_found(
+    found = COLLECTS.smallest_found(
         se=columns["se"],
         bars=result.critical,
         control_t=control_t,

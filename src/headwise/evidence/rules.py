@@ -1,9 +1,10 @@
-"""The kinds of evidence and their texts in a report; the rule for yes and no is in `headwise.stats.deciding`."""
+"""The rules of evidence: of each kind its thresholds, its texts in a report and its test, in one object."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
-from headwise._formatting import Unit, Verdict
+from headwise._formatting import MINUS, Unit, Verdict, percent
 from headwise.stats.deciding import (
     INCONCLUSIVE,
     LEVEL,
@@ -15,27 +16,109 @@ from headwise.stats.deciding import (
     NO,
     SMALLEST,
     YES,
+    Thresholds,
     decide,
+    smallest_found,
 )
 
 KINDS = ("looks", "carries", "matters", "moves")
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Texts of a kind of evidence in a report.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Thresholds):
+    """When one kind of evidence is a yes, when a no, and how a report says so.
+
+    In `yes` and `no`, `{smallest}` stands for the smallest effect of interest, `{level}` for the error rate.
 
     Attributes:
         what: What the effect is.
         unit: How it is written.
-        rule: When it is a yes, and when a no.
+        yes: When it is a yes.
+        no: When it is a no.
         p_over: What p is corrected over.
+        otherwise: When else it is inconclusive.
     """
 
     what: str
     unit: Unit
-    rule: str
+    yes: str
+    no: str
     p_over: str
+    otherwise: str = "otherwise"
+
+    @property
+    def text(self) -> str:
+        """The rule in three sentences, with its thresholds."""
+        value = {"smallest": _smallest(self.smallest, self.unit), "level": percent(self.level)}
+        return (
+            f"Yes: {self.yes.format(**value)}. No: {self.no.format(**value)}. Inconclusive: {self.otherwise}, and with fewer than {self.min_cases} cases "
+            f"or {self.min_clusters} clusters."
+        )
+
+    @property
+    def decide(self):
+        """`stats.deciding.decide` with these thresholds."""
+        return partial(decide, by=self)
+
+    @property
+    def smallest_found(self):
+        """`stats.deciding.smallest_found` with these thresholds."""
+        return partial(smallest_found, by=self)
+
+
+def _smallest(value: float, unit: Unit) -> str:
+    if unit == "difference":
+        return f"{100 * value:.0f} points"
+    return percent(value) if unit == "rate" else f"{value:g}".replace("-", MINUS)
+
+
+LOOKS = Rule(
+    what="How much more often than the best model-free baseline of plain text its most attended word is the right one, on groups that the baseline was not chosen on.",
+    unit="difference",
+    yes="the head hits at least {smallest} more often than uniform attention and permuted links, and than the best baseline of position and plain text, each on all pairs and on non-adjacent ones; each "
+    "time p is below {level} and t is larger than that of every head of the models with random weights and of uniform attention; and the right words get more attention than a uniform head gives them",
+    no="it hits less than {smallest} more often than uniform attention and permuted links, by its interval over all heads",
+    p_over="all heads, directions and relations tested, combined over splits; the largest of the four that the rule uses",
+)
+LOOKS_ALONG = replace(
+    LOOKS,
+    what="How much more often than the best model-free baseline of plain text its most attended word is the right one, along the relation and direction in which the head does best: the best of many, so its "
+    "effect and interval are flattered, and p is not.",
+    yes=f"along one relation and direction {LOOKS.yes}",
+    no=f"along each {LOOKS.no}",
+)
+CARRIES = Rule(
+    what="How much better, in balanced accuracy, the label is read from the head's output z at the word than by the best baseline: the mean of the words' input embeddings, a bag of words, the words "
+    "beside it, its place. The baseline is chosen on what is fitted.",
+    unit="difference",
+    yes="the gain is at least {smallest}, p is below {level}, and its t is larger than that of any head of a model with random weights or uniform attention",
+    no="a gain of {smallest} is ruled out, over all heads at once",
+    p_over="all heads; of the gain over the best baseline",
+)
+MATTERS = Rule(
+    what="Share of the clean metric that is lost when the head is ablated (the degradation), the mean over the ways of ablation. The interval reaches from the lowest to the highest end over the ways.",
+    unit="rate",
+    yes="in every way of ablation at least {smallest} of the clean metric is lost, with a family-wise p below {level} and a t above that of every head of every control (random weights, uniform attention)",
+    no="in every way the loss lies within plus or minus {smallest}, simultaneously over heads (two one-sided tests)",
+    otherwise="otherwise, where the clean metric is not above zero",
+    p_over="all heads and ways of ablation; the largest of the ways",
+)
+MOVES = Rule(
+    what="Share of the distance between the classes that the head's update adds along the direction, the largest over the tested directions.",
+    unit="rate",
+    yes="along a direction it adds {smallest} of the distance or more, and as much more than the same head would under uniform attention; p against permuted labels, against random directions and of the "
+    "excess over uniform attention are below {level}; and t exceeds that of every head of models with random weights",
+    no="along every direction its share lies within {smallest} of the distance to either side, simultaneously over heads",
+    p_over="all heads and MLPs, times the number of directions; the largest of p against permuted labels, against random directions, and of the excess over uniform attention",
+)
+COLLECTS = Rule(
+    what="Mean cosine of the head's update at the word with the OV images of its linked words, minus that with the OV images of the other words of its group, and minus the same "
+    "under uniform attention, under the attention of the other heads of the layer, and through the values of the other heads of the layer: the smallest of the three.",
+    unit="number",
+    yes="the effect is {smallest} or more, p of each of the three is below {level}, and t exceeds that of every head of models with random weights and of every pair of one head's attention with another's values",
+    no="it lies within {smallest} to either side, simultaneously over heads",
+    p_over="all heads and all three comparisons; the largest of the three",
+)
 
 
 def verdict_over(answers: Iterable[str]) -> Verdict:
@@ -47,18 +130,23 @@ def verdict_over(answers: Iterable[str]) -> Verdict:
 
 
 __all__ = [
+    "CARRIES",
+    "COLLECTS",
     "INCONCLUSIVE",
     "KINDS",
     "LEVEL",
+    "LOOKS",
+    "LOOKS_ALONG",
+    "MATTERS",
     "MIN_CASES",
     "MIN_CLUSTERS",
+    "MOVES",
     "NO",
     "N_RANDOM",
     "N_RANDOM_PROBED",
     "N_SPLITS",
     "SMALLEST",
     "YES",
-    "Texts",
-    "decide",
+    "Rule",
     "verdict_over",
 ]

@@ -10,15 +10,11 @@ from numpy import ndarray
 
 from headwise._formatting import MINUS, Unit
 
-from .carries import CARRIES
-from .looks import LOOKS, LOOKS_ALONG
-from .matters import MATTERS
-from .moves import COLLECTS, MOVES
-from .rules import KINDS, Texts
+from .rules import CARRIES, COLLECTS, KINDS, LOOKS, LOOKS_ALONG, MATTERS, MOVES, Rule
 
 
-def texts_of(kind: str, heads: pd.DataFrame) -> Texts:
-    """Texts of a kind of evidence in a frame; two kinds have two versions."""
+def rule_of(kind: str, heads: pd.DataFrame) -> Rule:
+    """The rule of a kind of evidence in a frame; two kinds have two versions."""
     if kind == "looks":
         return LOOKS_ALONG if "looks_relation" in heads else LOOKS
     if kind == "moves":
@@ -40,7 +36,7 @@ def controls_line(heads: pd.DataFrame) -> str:
                 for name in ("control", "control_t")
             )
             known = "" if np.isnan(t) else f" (t {t:.1f})".replace("-", MINUS)
-            parts.append(f"{kind} {written(reached, texts_of(kind, heads).unit)}{known}")
+            parts.append(f"{kind} {written(reached, rule_of(kind, heads).unit)}{known}")
     if not parts:
         return ""
     return (

@@ -10,6 +10,8 @@ accuracy, a share of the clean metric, a share of a distance.
 - Inconclusive: otherwise, and wherever there are fewer than 20 cases or 10 clusters.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
@@ -26,6 +28,33 @@ N_RANDOM = 10  # random-weight models in a family of controls
 N_RANDOM_PROBED = 5  # where probes are fitted on every head of each
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """What a yes and a no must reach.
+
+    Attributes:
+        smallest: Smallest effect of interest, in the unit of the kind.
+        level: Error rate over a family.
+        min_cases: Fewer decide nothing.
+        min_clusters: Nor do fewer clusters.
+    """
+
+    smallest: float = SMALLEST
+    level: float = LEVEL
+    min_cases: int = MIN_CASES
+    min_clusters: int = MIN_CLUSTERS
+
+    def enough(
+        self, cases: int | Int[ndarray, "..."], clusters: int | Int[ndarray, "..."]
+    ) -> Bool[ndarray, "..."]:
+        """Whether there are as many cases and clusters as a decision needs."""
+        is_enough = (np.asarray(cases) >= self.min_cases) & (np.asarray(clusters) >= self.min_clusters)  # fmt: skip
+        return np.asarray(is_enough)
+
+
+USUAL = Thresholds()
+
+
 def decide(
     *,
     effect: Float[ndarray, " test"],
@@ -35,6 +64,7 @@ def decide(
     is_small: Bool[ndarray, " test"],
     cases: int | Int[ndarray, " test"],
     clusters: int | Int[ndarray, " test"],
+    by: Thresholds = USUAL,
 ) -> list[str]:
     """Yes, no or inconclusive for each of many tests, by the rule of the module.
 
@@ -46,11 +76,12 @@ def decide(
         is_small: Whether the effect lies within the smallest effect of interest, simultaneously over heads (`stats.is_within`).
         cases: How many were counted.
         clusters: From how many clusters.
+        by: What must be reached.
     """
-    enough = (np.asarray(cases) >= MIN_CASES) & (np.asarray(clusters) >= MIN_CLUSTERS)
+    enough = by.enough(cases, clusters)
     # Written so that NaN on either side is no yes: what was not controlled was not shown.
     beats = np.isfinite(control_t) & (np.asarray(t) > control_t)
-    is_yes = enough & (effect >= SMALLEST) & (p_fwer < LEVEL) & beats
+    is_yes = enough & (effect >= by.smallest) & (p_fwer < by.level) & beats
     is_no = enough & is_small
     return np.where(is_yes, YES, np.where(is_no, NO, INCONCLUSIVE)).tolist()
 
@@ -64,6 +95,7 @@ def smallest_found(
     cases: int | Int[ndarray, "*rest"],
     clusters: int | Int[ndarray, "*rest"],
     most: float | Float[ndarray, "*rest"] = np.inf,
+    by: Thresholds = USUAL,
 ) -> Float[ndarray, "*rest"]:
     """Smallest effect that would be a yes in 80% of such data: it must pass every threshold of `decide`.
 
@@ -75,12 +107,13 @@ def smallest_found(
         cases: How many were counted.
         clusters: From how many clusters.
         most: The largest effect that there could be, as 1 less the baseline's rate.
+        by: What a yes must reach.
 
     Returns:
         NaN where nothing could be a yes, however large: without controls, with too few cases or clusters, or where it would be more than `most`.
     """
-    enough = (np.asarray(cases) >= MIN_CASES) & (np.asarray(clusters) >= MIN_CLUSTERS)
+    enough = by.enough(cases, clusters)
     known = np.maximum(np.asarray(df, dtype=float), 1.0)
     bar = np.maximum(bars, control_t)
-    found = np.maximum(detectable(se, bar, known), SMALLEST + detectable(se, 0.0, known))
+    found = np.maximum(detectable(se, bar, known), by.smallest + detectable(se, 0.0, known))
     return np.where(enough & np.isfinite(bar) & (found <= most), found, np.nan)

@@ -18,7 +18,7 @@ def test_a_frame_becomes_grids_and_letters(tiny_bert):
     found = head_cards.heads_section(tiny_bert, judge_all(frame))
     looks, matters = found.measures
     assert (looks.kind, looks.answers, matters.answers) == ("looks", "ynu-----", "yn------")
-    assert (looks.unit, looks.rule) == ("difference", evidence.LOOKS.rule)
+    assert (looks.unit, looks.rule) == ("difference", evidence.LOOKS.text)
     np.testing.assert_array_equal(looks.effect.array(), [[0.5, -0.25, 0.0, np.nan], [np.nan] * 4])
     np.testing.assert_allclose(looks.low.array()[0, :3], [0.4, -0.35, -0.1], atol=1e-6)
     assert np.isnan(matters.p.array()[0, 2]) and matters.control is None

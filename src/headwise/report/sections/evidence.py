@@ -86,7 +86,7 @@ def _columns(heads: pd.DataFrame) -> list[Column]:
         if f"{kind}_effect" in heads:
             if kind == "moves" and "moves_own" in heads:
                 found[-1] = COSINE
-            texts = evidence.texts_of(kind, heads)
+            texts = evidence.rule_of(kind, heads)
             found += [
                 Column(name=f"{kind}_low", title="from", kind=texts.unit, note="Lower end of the 95% interval"),
                 Column(name=f"{kind}_high", title="to", kind=texts.unit, note="Upper end of the 95% interval"),
@@ -212,7 +212,7 @@ def method(result: AblationResult, n_pairs: int) -> list[str]:
         f"Matters: each head is ablated before the output matrix, in the clean sentences of {n_pairs} minimal pairs: by zero, by the mean of reference tokens in other "
         f"sentences, and by one of these tokens (resample). Reference tokens are: {_over(result)}. Measured: {names}. In the clean model {metric} is "
         f"{_number(clean)} {interval}.{nothing} Sentences are clustered by group{crossed} ({result.clusters.n} clusters). p: signs of "
-        f"whole clusters are flipped, and each head and way is compared with the largest of all. {evidence.MATTERS.rule} Other heads may make up for one that is ablated.",
+        f"whole clusters are flipped, and each head and way is compared with the largest of all. {evidence.MATTERS.text} Other heads may make up for one that is ablated.",
         controls(result),
     ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from headwise.evidence import KINDS, YES, texts_of
+from headwise.evidence import KINDS, YES, rule_of
 from headwise.model import heads as naming
 from headwise.model.architecture import Side
 from headwise.model.model import Model
@@ -90,7 +90,7 @@ def grid(heads: pd.DataFrame, column: str, shape: tuple[int, int]) -> Float[ndar
 
 
 def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
-    texts = texts_of(kind, heads)
+    texts = rule_of(kind, heads)
     arrays = {
         name: Packed.of(grid(heads, f"{kind}_{name}", shape))
         for name in ("effect", "low", "high", "p", "control", "detectable")
@@ -101,7 +101,7 @@ def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
             "kind": kind,
             "what": texts.what,
             "unit": texts.unit,
-            "rule": texts.rule,
+            "rule": texts.text,
             "p_over": texts.p_over,
             "answers": _letters(heads, kind, ANSWERS, shape),
             **arrays,

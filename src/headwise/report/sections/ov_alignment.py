@@ -10,9 +10,8 @@ from headwise._formatting import MINUS
 from headwise.data.suite import Suite
 from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.evidence import COLLECTS, INCONCLUSIVE, NO, YES, collects
-from headwise.report.schema import Column, Heatmap, Section, Table
+from headwise.report.schema import Column, Section, Table
 
-from .head_cards import grid
 from .head_details import collected
 
 COLUMNS = [
@@ -66,7 +65,6 @@ def ov_alignment(
     both = {"at the noun": result} | ({"at the word after it": beside} if beside else {})
     return Section(
         title="Alignment of updates with OV images",
-        figures=[_map(result, best)],
         tables=[
             Table.of(
                 "heads", "Every head", table.sort_values("effect", ascending=False), COLUMNS, folded=len(table) > 40,
@@ -84,7 +82,7 @@ def ov_alignment(
             "three controls: uniform attention with the head's own values, the attention of the other heads of its layer with its own values, and its own attention with the values and images of the other heads.",
             f"p is from a sign-flip test over groups, over the largest of all heads and the three comparisons; intervals are t intervals over groups. Further controls are {result.n_controls} models of the same shape with random "
             "weights, and every pair of one head's attention with another's values, some of which align by chance.",
-            COLLECTS.rule,
+            COLLECTS.text,
         ],
         references=[
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
@@ -103,19 +101,6 @@ def ov_alignment_controls(result: OVAlignmentTestResult) -> str:
         f"Controls: the largest t is {result.table['t'].max():.1f} among the heads of the model, {result.random_t:.1f} in {result.n_controls} models with random weights and "
         f"{result.mismatched_t:.1f} among pairs of one head's attention with another's values. {above} heads exceed all controls; uniform attention has no excess by definition."
     ).replace("-", MINUS)
-
-
-def _map(result: OVAlignmentTestResult, best: int) -> Heatmap:
-    values = grid(result.table, "effect", result.shape)
-    return Heatmap(
-        title="Alignment beyond the controls",
-        caption="Cosine of each head's update at the noun with the OV images of its own adjectives, less that with other adjectives, beyond the three controls: the smallest of the three. Outlined: the largest.",
-        values=values,
-        low=0.0,
-        high=max(0.1, float(np.ceil(10 * np.nanmax(values)) / 10)),
-        unit="number",
-        marked=[(result.heads[best].layer, result.heads[best].head)],
-    )  # fmt: skip
 
 
 def _tally(result: OVAlignmentTestResult, heads: pd.DataFrame) -> str:

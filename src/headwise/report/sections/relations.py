@@ -112,5 +112,5 @@ def method(result: RelationTestResult, n_groups: int) -> list[str]:
         "and words that decide, where both vary) are flipped, and each head's effect, in units of its standard error, is compared with the largest of everything tested at "
         "each flip; over splits it is twice the median. Intervals are cluster-robust. "
         f"The same is tested on {result.controls.n} models with random weights and on uniform attention.",
-        LOOKS.rule,
+        LOOKS.text,
     ]
