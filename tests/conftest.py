@@ -16,7 +16,12 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run tests that take minutes")
 
 
+LONG = ("test_runner", "test_mole", "test_package", "test_training", "test_experiment")
+
+
 def pytest_collection_modifyitems(config, items):
+    # Files of few and long tests come first: begun last, one would keep a single process busy when all others are done.
+    items.sort(key=lambda item: item.path.stem not in LONG)
     if config.getoption("--slow"):
         return
     for item in items:

@@ -110,11 +110,23 @@ def test_one_order_of_parameters():
         assert parameters[:2] == ["model", "suite"], name
 
 
-@pytest.mark.parametrize("path", ["weights.circuits", "data.Suite", "activations.hooks", "directions.from_classes", "probing.probe", "interventions.steering", "evidence", "report"])  # fmt: skip
-def test_sub_packages_are_there_at_once(path):
-    program = f"import headwise; print(headwise.{path})"
+AT_ONCE = """
+import operator, sys
+for path in {paths}:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "headwise"]:
+        del sys.modules[name]
+    import headwise
+    print(operator.attrgetter(path)(headwise))
+"""
+
+
+def test_sub_packages_are_there_at_once():
+    """Each of them right after `import headwise`, whatever was used before; other libraries are loaded once."""
+    paths = ["weights.circuits", "data.Suite", "activations.hooks", "directions.from_classes", "probing.probe", "interventions.steering", "evidence", "report"]  # fmt: skip
+    program = AT_ONCE.format(paths=paths)
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+    assert len(run.stdout.splitlines()) == len(paths)
 
 
 def test_what_is_a_number_stays_one():

@@ -30,7 +30,7 @@ def test_other_labels_at_other_words(headwise, tmp_path):
     other = ("run", "mole", "--model", "burrow", "--position", "sense", "--smoke")
     result = headwise(*other, cwd=tmp_path)
     assert result.returncode == 2 and "with other options (label part of speech)" in result.stderr
-    result = headwise(*other, "--overwrite", cwd=tmp_path)
+    result = in_process_of_its_own(*other, "--overwrite", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     report = load_report(tmp_path / "reports/mole-burrow/results.json")
     assert "of the word that mole needs (sense)" in report.answer

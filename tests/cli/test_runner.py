@@ -16,11 +16,13 @@ def test_the_main_job(smoke_run):
     result, folder = smoke_run
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""  # silent when not a terminal
-    for name in ("adjective_noun-burrow", "mole-burrow", "adjective_noun-minilm", "mole-minilm"):
+    analyses = sorted(path.stem for path in (ROOT / "analyses").glob("*.py"))
+    assert {"adjective_noun", "mole"} <= set(analyses)
+    for name in (f"{analysis}-{model}" for analysis in analyses for model in ("burrow", "minilm")):
         assert (folder / "reports" / name / "index.html").is_file()
         assert (folder / "reports" / name / "results.json").is_file()
         assert list((folder / "reports" / name / "tables").glob("*.csv"))
-    assert "mole-minilm/index.html" in (folder / "reports/index.html").read_text()
+        assert f"{name}/index.html" in (folder / "reports/index.html").read_text()
 
 
 def test_a_report_says_where_it_came_from(smoke_run):
