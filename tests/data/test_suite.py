@@ -1,5 +1,8 @@
+import pytest
+
 from headwise import read_suite
-from headwise.data.suite import Sentence, Suite
+from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.errors import BadSuite
 
 
 def test_text_and_spans_agree():
@@ -9,8 +12,6 @@ def test_text_and_spans_agree():
 
 
 def test_head_takes_groups_of_every_label():
-    from headwise.data.suite import Mark
-
     sentences = tuple(
         Sentence(("mole",), (True,), f"{label}{n}", marks=(Mark(0, label),))
         for label in "ab"
@@ -27,3 +28,41 @@ def test_head_takes_whole_pairs_of_a_group():
     kept = {(s.group, s.text) for s in few.sentences}
     assert kept == {(s.group, s.text) for p in few.pairs for s in (p.clean, p.corrupted)}
     assert len(read_suite("probes/mole.toml").sample_groups(5, 2)) == 10
+
+
+def labelled(group, label):
+    marks = (Mark(0, label),) if label else ()
+    return Sentence((f"mole{group}{label}",), (True,), group, marks=marks)
+
+
+LABELLED = [labelled(g, label) for g in ("in-1", "in-2", "out-1") for label in ("a", "b", "c", "")]
+PAIRS = (Pair(LABELLED[0], LABELLED[1]), Pair(LABELLED[4], LABELLED[6]), Pair(LABELLED[8], LABELLED[9]))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("chosen", "kept", "pairs"),
+    [
+        ({}, range(12), [0, 1, 2]),
+        ({"label": "a"}, [0, 4, 8], []),
+        ({"label": ["a", "b"]}, [0, 1, 4, 5, 8, 9], [0, 2]),
+        ({"group": "in-"}, range(8), [0, 1]),
+        ({"group": ("in-2", "out")}, range(4, 12), [1, 2]),
+        ({"label": ("a", "c"), "group": "in-"}, [0, 2, 4, 6], [1]),
+    ],
+)
+def test_sentences_are_chosen_by_label_and_group(chosen, kept, pairs):
+    suite = Suite("s", "?", tuple(LABELLED), pairs=PAIRS)
+    found = suite.where(**chosen)
+    assert found.sentences == tuple(LABELLED[i] for i in kept)
+    assert found.pairs == tuple(PAIRS[i] for i in pairs)
+    assert found.name == "s" and suite.sentences == tuple(LABELLED)
+
+
+def test_a_choice_without_sentences_is_refused():
+    suite = Suite("s", "?", tuple(LABELLED))
+    with pytest.raises(
+        BadSuite, match=r"'s' has no sentence labelled d in .* labels are a, b, c, its"
+    ):
+        suite.where(label="d")
+    with pytest.raises(BadSuite, match=r"begins with 'up'.* its groups in-1, in-2, out-1\."):
+        suite.where(group="up")

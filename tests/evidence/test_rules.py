@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headwise.evidence import INCONCLUSIVE, LOOKS, MATTERS, NO, YES, verdict_over
+from headwise.evidence import INCONCLUSIVE, LOOKS, MATTERS, NO, YES, verdict_over, verdict_over_all
 
 GOOD = {"effect": 0.2, "p_fwer": 0.01, "t": 5.0, "control_t": 4.0, "is_small": False, "cases": 100, "clusters": 20}  # fmt: skip
 
@@ -43,6 +43,12 @@ def test_many_heads():
     assert verdict_over([NO, YES, INCONCLUSIVE]) == "supported"
     assert verdict_over([NO, NO]) == "not supported"
     assert verdict_over([NO, INCONCLUSIVE]) == verdict_over([]) == "inconclusive"
+
+
+def test_everything_has_to_hold():
+    assert verdict_over_all([YES, YES]) == "supported"
+    assert verdict_over_all([YES, NO, INCONCLUSIVE]) == "not supported"
+    assert verdict_over_all([YES, INCONCLUSIVE]) == verdict_over_all([]) == "inconclusive"
 
 
 def test_a_rule_states_the_thresholds_that_it_uses():

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, overload
 
 import pandas as pd
 
+from headwise._validate import as_tuple
 from headwise.errors import BadSuite
 
 WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
@@ -289,12 +290,39 @@ class Suite:
         fitting = set(order[::2])
         return self._of(lambda s: s.group in fitting), self._of(lambda s: s.group not in fitting)
 
+    def where(
+        self, *, label: str | Iterable[str] | None = None, group: str | Iterable[str] = ""
+    ) -> "Suite":
+        """The sentences with a word of some label in groups of some name, and the pairs of which both sentences are among them.
+
+        Args:
+            label: One label or several, of which a sentence needs one; every sentence by default, also those without marks.
+            group: How the name of the group begins, one beginning or several.
+
+        Raises:
+            BadSuite: There is no such sentence.
+        """
+        labels = None if label is None else set(as_tuple(label))
+        beginnings = as_tuple(group)
+
+        def chosen(sentence: Sentence) -> bool:
+            fits = labels is None or any(mark.label in labels for mark in sentence.marks)
+            return fits and sentence.group.startswith(beginnings)
+
+        found = self._of(chosen)
+        if not found.sentences:
+            known = dict.fromkeys(mark.label for s in self.sentences for mark in s.marks)
+            labelled = f"labelled {' or '.join(sorted(labels))} " if labels else ""
+            raise BadSuite(
+                f"The suite {self.name!r} has no sentence {labelled}in a group whose name begins with "
+                f"{' or '.join(map(repr, beginnings))}. Its labels are {', '.join(known) or 'none'}, its groups {', '.join(self.groups[:12])}{', ...' if len(self.groups) > 12 else ''}."
+            )
+        return found
+
     def _of(self, chosen: Callable[[Sentence], bool]) -> "Suite":
-        """The sentences, and pairs, that satisfy a condition."""
-        sentences = tuple(filter(chosen, self.sentences))
-        return replace(
-            self, sentences=sentences, pairs=tuple(p for p in self.pairs if chosen(p.clean))
-        )
+        """The sentences that satisfy a condition, and the pairs of which both do."""
+        pairs = tuple(p for p in self.pairs if chosen(p.clean) and chosen(p.corrupted))
+        return replace(self, sentences=tuple(filter(chosen, self.sentences)), pairs=pairs)
 
 
 def as_suite(given: "Suite | Sequence[str]") -> Suite:

@@ -29,6 +29,7 @@ from .rules import (
     YES,
     Rule,
     verdict_over,
+    verdict_over_all,
 )
 from .together import controls_line, rule_of, side_by_side, where
 
@@ -65,6 +66,7 @@ __all__ = [
     "side_by_side",
     "verdict",
     "verdict_over",
+    "verdict_over_all",
     "where",
     "whole_moves",
 ]

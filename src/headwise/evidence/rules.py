@@ -129,6 +129,14 @@ def verdict_over(answers: Iterable[str]) -> Verdict:
     return "not supported" if found == {NO} else "inconclusive"
 
 
+def verdict_over_all(answers: Iterable[str]) -> Verdict:
+    """Verdict where everything has to hold: supported if every answer is a yes, not supported if one is a no, else inconclusive."""
+    found = set(answers)
+    if NO in found:
+        return "not supported"
+    return "supported" if found == {YES} else "inconclusive"
+
+
 __all__ = [
     "CARRIES",
     "COLLECTS",
@@ -149,4 +157,5 @@ __all__ = [
     "YES",
     "Rule",
     "verdict_over",
+    "verdict_over_all",
 ]

@@ -15,14 +15,14 @@ from .head_cards import first, heads_section
 
 
 def compose(
-    model: Model,
+    model: Model | str,
     *,
     analysis: str,
     question: str,
     answer: str,
     verdict: Verdict,
     sections: Sequence[Section | None],
-    suite: Suite,
+    suite: Suite | None = None,
     heads: pd.DataFrame | None = None,
     controls: str = "",
     shown: Suite | None = None,
@@ -33,13 +33,13 @@ def compose(
     """A report of one question to one model.
 
     Args:
-        model: The model.
+        model: The model; of a shape, which has no weights, its name.
         analysis: Name of the analysis.
         question: In plain words.
         answer: One or two sentences with their numbers, never stronger than the verdict.
         verdict: What the evidence amounts to, by the rule stated in the method of a section.
         sections: In the order of the page; None for what was not run.
-        suite: What was tested; what it says about itself opens the method.
+        suite: What was tested, if sentences were; what it says about itself opens the method.
         heads: One row per head, of `evidence.judge_all` or of one kind of evidence.
         controls: What the controls reach, in a line.
         shown: Sentences of which attention is shown; `suite` by default.
@@ -48,20 +48,25 @@ def compose(
         seed: Fixes which sentences are shown.
     """
     kept = [section for section in sections if section is not None]
-    if kept and suite.about:
+    if kept and suite and suite.about:
         kept[0] = kept[0].model_copy(update={"method": [suite.about, *kept[0].method]})
+    shown = shown or suite
     return Report(
         analysis=analysis,
-        model=model.name,
+        model=model if isinstance(model, str) else model.name,
         question=question,
         verdict=verdict,
         answer=answer,
         controls=controls,
         sections=kept,
-        heads=heads_section(model, heads, [detail for s in kept for detail in s.details]),
-        attention=examples_shown(
+        heads=None
+        if isinstance(model, str)
+        else heads_section(model, heads, [detail for s in kept for detail in s.details]),
+        attention=None
+        if isinstance(model, str) or shown is None
+        else examples_shown(
             model,
-            shown or suite,
+            shown,
             relations,
             heads_first=[] if heads is None else first(heads),
             judged_by=judged_by,

@@ -8,11 +8,12 @@ import pandas as pd
 
 from headwise._formatting import percent
 from headwise.directions.contributions import DirectionTestResult
+from headwise.evidence import MOVES
 from headwise.interventions.steering._damage import SAYS
 from headwise.interventions.steering.doses import pooled, reported
 from headwise.interventions.steering.steering import SteerResult
 from headwise.report.schema import Column, Heatmap, Lines, Section, Series, Table
-from headwise.stats.deciding import MIN_CLUSTERS, SMALLEST
+from headwise.stats.deciding import MIN_CLUSTERS
 
 from .head_details import pushed_along
 
@@ -216,9 +217,7 @@ def _method(results: Sequence[DirectionTestResult], fitted_on: str) -> list[str]
         f"Moves (direct contribution): the direction is the {direction.how} at layer {direction.layer}, fitted on {fitted_on} ({direction.inner} inner product), and measured on sentences with other deciding "
         f"words.{folds}{excluded} The residual stream at the word is exactly the sum of its embedding, its position, every head's update, every MLP and biases. {norms}. A contribution is the length of one summand along the "
         "direction. Its effect is the mean over words of one class minus that over words of the other, in percent of the distance of the classes.",
-        f"A head moves words (yes) if its share is {percent(SMALLEST)} of the distance or more, and exceeds its share under uniform attention by as much; if p is below 5% against labels permuted within groups, against 1,000 random "
-        "directions with the covariance of the words within their classes, and for the excess over uniform attention, each corrected for all heads (and MLPs) and multiplied by the number of directions; and if the smaller t of its effect and of its "
-        f"excess is larger than that of every head of the controls. It does not (no) if its share lies within {percent(SMALLEST)} to either side along every direction, simultaneously over heads. {controls}",
+        f"{MOVES.text} Labels are permuted within groups; the 1,000 random directions have the covariance of the words within their classes. {controls}",
     ]  # fmt: skip
 
 

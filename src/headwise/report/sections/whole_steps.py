@@ -1,0 +1,114 @@
+"""Whether the classes of words are separated along directions, as a section."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from headwise._formatting import MINUS, percent
+from headwise.directions.contributions import DirectionTestResult
+from headwise.evidence import MOVES
+from headwise.report.schema import Column, Section, Table
+
+STEPS = [
+    Column(name="direction", title="Direction"),
+    Column(name="classes", title="Classes"),
+    Column(name="effect", title="Step", kind="number", note="From the mean of the second class to that of the first, along the direction"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
+    Column(name="high", title="to", kind="number"),
+    Column(name="separated", title="Separated", kind="rate", note="How often a word of the first class lies further ahead than one of the second; 50% is chance"),
+    Column(name="cosine", title="Cosine", kind="number", note="Between the step and the direction"),
+    Column(name="p", title="p", kind="number", note="Against permuted labels"),
+    Column(name="p_random", title="p random", kind="number", note="Against random directions with the covariance of the words within their classes"),
+    Column(name="t", title="t", kind="number"),
+    Column(name="control_t", title="Control t", kind="number", note="The largest t of a model with random weights, along a direction of its own"),
+    Column(name="uniform", title="Uniform", kind="number", note="The step in the same model with uniform attention"),
+    Column(name="excess_p", title="p excess", kind="number", note="Of the excess over uniform attention, against permuted labels"),
+]  # fmt: skip
+POSITIONS = [
+    Column(name="direction", title="Direction"),
+    Column(name="class", title="Class"),
+    Column(name="mean", title="Position", kind="number"),
+    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
+    Column(name="high", title="to", kind="number"),
+]  # fmt: skip
+
+
+def whole_steps(
+    results: Sequence[DirectionTestResult],
+    others: Sequence[DirectionTestResult] = (),
+    held_out: Mapping[str, DirectionTestResult | None] | None = None,
+) -> Section:
+    """The distance of the classes along each direction, and whether directions generalise.
+
+    Args:
+        results: One per direction that the verdict is over.
+        others: Other classes of the same words along the same directions.
+        held_out: By what a direction is of: words like those that it was fitted on, measured along a direction fitted on others; None where too few were left.
+    """
+    along = [*results, *others]
+    held_out = held_out or {}
+    rows = [*along, *(r for r in held_out.values() if r)]
+    steps = [{"direction": r.direction.name, "classes": " against ".join(r.between)} | r.whole for r in rows]  # fmt: skip
+    positions = pd.concat([_positions(r) for r in along]).drop_duplicates(["direction", "class"])
+    return Section(
+        title="Steps along the directions",
+        tables=[
+            Table.of("steps", "Steps", pd.DataFrame(steps), STEPS, caption="Lengths along the direction, at its layer. " + ("The last rows are held-out words like those that the directions were fitted on." if held_out else "")),
+            Table.of("positions", "Positions of each class", positions.sort_values(["direction", "class"]), POSITIONS, caption="Lengths along the direction, at its layer."),
+        ],
+        findings=[_random(r) for r in results if r.whole["p_random"] >= MOVES.level] + [*filter(None, map(_generalises, held_out, held_out.values())), _before_attention(results)],
+        method=[
+            f"Verdict: 'supported' if along every direction the step is at least {percent(MOVES.smallest)} of one of the direction, and exceeds that in the same model with uniform attention by as much, with p below {percent(MOVES.level)} (times {len(results)}) "
+            "against permuted labels, against random directions and of that excess, and a t larger than in every model with random weights; 'not supported' if one step lies within that much of zero (90% interval) or its interval ends "
+            f"below zero; otherwise, and with fewer than {MOVES.min_cases} cases or {MOVES.min_clusters} groups, 'inconclusive'.",
+        ],
+    )  # fmt: skip
+
+
+def whole_steps_controls(results: Sequence[DirectionTestResult]) -> str:
+    """What never-trained models and uniform attention reach, in a line."""
+    reached = [
+        f"along {r.direction.name} t {r.whole['t']:.1f}, at most {r.whole['control_t']:.1f} in {r.control.n_models} models with random weights; step {r.whole['effect']:.2g}, and {r.whole['uniform']:.2g} under uniform attention"
+        for r in results
+    ]  # fmt: skip
+    return f"Whole steps: {'; '.join(reached)}.".replace("-", MINUS)
+
+
+def _positions(result: DirectionTestResult) -> pd.DataFrame:
+    """Where each class lies at the layer of the direction."""
+    t = result.trajectory
+    at_end = (t["layer"] == result.direction.layer) & (t["label"] != "difference")
+    rows = t.loc[at_end.to_numpy(bool), ["label", "mean", "low", "high"]]
+    return rows.rename(columns={"label": "class"}).assign(direction=result.direction.name)
+
+
+def _random(result: DirectionTestResult) -> str:
+    return (
+        f"Along {result.direction.name} the step is no longer than along many random directions with the covariance of the words (p {result.whole['p_random']:.2g}), so the step is "
+        "not specific to this direction."
+    )
+
+
+def _generalises(name: str, result: DirectionTestResult | None) -> str:
+    """A limitation where a direction is not shown to separate words that it was not fitted on, else nothing."""
+    if result is None:
+        return f"Whether the direction of {name} generalises could not be tested, as the halves of its groups share deciding words."
+    if result.whole["p"] >= MOVES.level or result.whole["low"] <= 0:
+        return f"The direction of {name} does not separate held-out words, so results along it are weak evidence."
+    return ""
+
+
+def _before_attention(results: Sequence[DirectionTestResult]) -> str:
+    """Along which directions the classes are separated at layer 0."""
+    separated: list[str] = []
+    for result in results:
+        t = result.trajectory
+        start = t[((t["layer"] == 0) & (t["label"] == "difference")).to_numpy(bool)]
+        low, high = np.array(start[["low", "high"]], dtype=float)[0]
+        separated += [result.direction.name] if low > 0 or high < 0 else []
+    if separated:
+        return f"At layer 0, before any attention, the classes are already separated along {', '.join(separated)}, by their positions in the sentence alone."
+    return (
+        "At layer 0, before any attention, the classes are separated along none of the directions."
+    )
