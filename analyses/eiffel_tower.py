@@ -53,6 +53,7 @@ def analyse(
 ) -> Report:
     """Measures towers along two directions that were fitted without any."""
     generated = any(group.startswith("place ") for group in suite.groups)
+    every_tower = suite.where(label=TOWERS)
     results: list[DirectionTestResult] = []
     others: list[DirectionTestResult] = []
     held_out: dict[str, DirectionTestResult | None] = {}
@@ -89,7 +90,7 @@ def analyse(
         ],
         suite=suite,
         heads=heads,
-        shown=suite.where(label=TOWERS),
+        shown=every_tower,
         seed=seed,
     )  # fmt: skip
 

@@ -3,16 +3,15 @@
     uv run benchmarks/compare_reports.py reports-before reports-after
 
 Compares `results.json` of every report that both folders have: each number, each packed array and each cell of a table, but not texts, provenance or the order of
-columns. Columns may have been renamed (`--renamed how=method`). Prints what differs, and exits with 1 if anything does.
+columns and figures. Columns may have been renamed (`--renamed how=method`). Prints what differs, and exits with 1 if anything does.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from headwise.report.schema import Report, load_report
 
 TEXTS = {"question", "answer", "controls", "method", "references", "provenance", "title", "caption", "note", "rule", "what", "about",
          "p_over", "unit", "subtitle", "text", "kind"}  # fmt: skip
@@ -51,11 +50,18 @@ def differences(a: Any, b: Any, path: str, renamed: dict[str, str]) -> Iterator[
         yield f"{path}: {str(a)[:40]} and {str(b)[:40]}"
 
 
-def flat(report: Report) -> dict[str, Any]:
-    """A report without its sections: figures and tables of all."""
-    data = report.model_dump(exclude={"sections"})
-    figures = [figure.model_dump() for figure in report.figures]
-    return data | {"figures": figures, "tables": [table.model_dump() for table in report.tables]}
+def flat(path: Path) -> dict[str, Any]:
+    """Figures, tables, evidence and attention of a report, of any schema version; figures in the order of their numbers."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    parts = data.get("sections") or [data]
+    figures = [figure for part in parts for figure in part["figures"]]
+    tables = [table for part in parts for table in part["tables"]]
+    kept = {key: data.get(key) for key in ("analysis", "model", "verdict", "heads", "attention")}
+    return kept | {"figures": sorted(figures, key=_numbers), "tables": tables}
+
+
+def _numbers(figure: dict[str, Any]) -> str:
+    return json.dumps([figure["kind"], figure.get("values"), figure.get("series")])
 
 
 def main(
@@ -69,7 +75,7 @@ def main(
     common = sorted(p.parent.name for p in before.glob("*/results.json") if (after / p.parent.name / "results.json").exists())  # fmt: skip
     differ = 0
     for name in common:
-        a, b = (flat(load_report(folder / name / "results.json")) for folder in (before, after))
+        a, b = (flat(folder / name / "results.json") for folder in (before, after))
         found = list(differences(a, b, "", names))
         differ += bool(found)
         print(f"{name}: {f'{len(found)} differences' if found else 'the same'}")
