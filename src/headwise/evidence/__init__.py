@@ -32,6 +32,7 @@ from .rules import (
     verdict_over_all,
 )
 from .together import controls_line, rule_of, side_by_side, where
+from .verdicts import judge_all, summary
 
 __all__ = [
     "CARRIES",
@@ -57,6 +58,7 @@ __all__ = [
     "collects",
     "controls_line",
     "joint_p",
+    "judge_all",
     "judged",
     "looks",
     "looks_along",
@@ -64,6 +66,7 @@ __all__ = [
     "moves",
     "rule_of",
     "side_by_side",
+    "summary",
     "verdict",
     "verdict_over",
     "verdict_over_all",

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from headwise._formatting import Verdict
+from headwise.probing.classifiers import HEADLINE, Classifier
 from headwise.probing.experiment import ProbeResult
 from headwise.probing.gains import Choice, is_small
 
@@ -14,7 +15,9 @@ NUMBERS = (
 )  # fmt: skip
 
 
-def carries(result: ProbeResult, classifier: str, *, site: str = "z") -> pd.DataFrame:
+def carries(
+    result: ProbeResult, classifier: Classifier = HEADLINE, *, site: str = "z"
+) -> pd.DataFrame:
     """Whether a label can be decoded from each head's output better than from any baseline.
 
     `yes` if the gain over the best baseline is at least `rules.SMALLEST`, its family-wise p over heads is below 5%, and its t exceeds that of every
@@ -30,7 +33,7 @@ def carries(result: ProbeResult, classifier: str, *, site: str = "z") -> pd.Data
     return found
 
 
-def carries_by_layer(result: ProbeResult, classifier: str) -> pd.DataFrame:
+def carries_by_layer(result: ProbeResult, classifier: Classifier = HEADLINE) -> pd.DataFrame:
     """The same for every layer of the residual stream, as a family of its own, because a layer sums all earlier heads."""
     return _decided(result, classifier, "residual").drop(columns="head")
 

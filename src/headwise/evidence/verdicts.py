@@ -22,7 +22,7 @@ import pandas as pd
 from jaxtyping import Bool
 from numpy import ndarray
 
-from . import INCONCLUSIVE, KINDS, NO, YES
+from .rules import INCONCLUSIVE, KINDS, NO, YES
 
 MOST_NAMED = 8  # heads in a sentence
 

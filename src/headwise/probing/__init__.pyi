@@ -6,6 +6,7 @@ from . import gains as gains
 from . import labelled_words as labelled_words
 from . import linear_probe as linear_probe
 from . import splits as splits
+from .classifiers import HEADLINE as HEADLINE
 from .classifiers import CentroidClassifier as CentroidClassifier
 from .classifiers import FormRule as FormRule
 from .classifiers import Logistic as Logistic

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 Classifier = Literal["centroid", "logistic"]
 CLASSIFIERS: tuple[Classifier, ...] = ("centroid", "logistic")
+HEADLINE: Classifier = "logistic"  # the one that evidence is based on
 
 N_INNER_FOLDS = 3
 DEFAULT_C = 1.0

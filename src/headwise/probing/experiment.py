@@ -48,7 +48,7 @@ from ._text_baselines import (
     WORD,
 )
 from ._vectors import SITES, Key, ProbeSite, read_vectors, update_basis
-from .classifiers import CLASSIFIERS, CentroidClassifier, Classifier, Logistic, inner_folds, weights
+from .classifiers import CLASSIFIERS, HEADLINE, CentroidClassifier, Classifier, Logistic, inner_folds, weights  # fmt: skip
 from .controls import Scored, probe_controls
 from .gains import Choice, Estimate
 from .labelled_words import Examples, divide
@@ -137,7 +137,7 @@ class ProbeResult(Result):
         """1 where the prediction is right and 0 where it is not."""
         return (self.predictions[key, classifier] == self.truth).astype(float)
 
-    def chosen(self, site: ProbeSite, classifier: Classifier) -> Choice:
+    def chosen(self, site: ProbeSite, classifier: Classifier = HEADLINE) -> Choice:
         """The best place at a site, each example scored at the place that was chosen on the other half of the groups.
 
         The best of many scores is biased upwards on the examples it was chosen by, and a single halving is arbitrary: so both halves choose

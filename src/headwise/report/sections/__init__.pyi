@@ -1,7 +1,11 @@
 from .compose import Asked as Asked
 from .compose import compose as compose
+from .compose import untested as untested
 from .directions import direction as direction
+from .erasure import erasure as erasure
+from .logit_lens import logit_lens as logit_lens
 from .ov_alignment import ov_alignment as ov_alignment
 from .ov_alignment import ov_alignment_controls as ov_alignment_controls
+from .probing import probing as probing
 from .whole_steps import whole_steps as whole_steps
 from .whole_steps import whole_steps_controls as whole_steps_controls

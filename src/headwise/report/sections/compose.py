@@ -14,6 +14,11 @@ from .examples import examples_shown
 from .head_cards import first, heads_section
 
 
+def untested(title: str, why: object) -> Section:
+    """A section of what could not be tested, and why."""
+    return Section(title=title, findings=[f"Not tested: {why}"])
+
+
 def compose(
     model: Model | str,
     *,

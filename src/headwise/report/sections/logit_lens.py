@@ -1,131 +1,121 @@
-"""What words read as, as tables."""
+"""Which tokens words predict, layer by layer, as a section."""
 
 # Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportArgumentType=false, reportCallIssue=false
 
+import numpy as np
 import pandas as pd
 
 from headwise.directions.lens import LogitLensResult
-from headwise.report.schema import Column, Table
+from headwise.report.schema import Column, Section, Table
 
+LABEL = Column(name="label", title="Label")
+LAYER = Column(name="layer", title="Layer", kind="integer")
 STREAM = [
-    Column(name="label", title="Told as"),
-    Column(name="layer", title="Layer", kind="integer"),
+    LABEL,
+    LAYER,
     Column(name="tokens", title="Highest", note="Mean over the words of this label"),
-    Column(name="contrast", title="Above the others", note="Highest above what they are at words of the other labels; chosen for being large"),
+    Column(name="contrast", title="Above the others", note="Highest above the words of the other labels; chosen for being large"),
 ]  # fmt: skip
-RISES = [
+UPDATES = [
     Column(name="head", title="Head"),
-    Column(name="label", title="Told as"),
+    LABEL,
     Column(name="rises", title="Rise most"),
-    Column(name="before", title="Highest before", note="The stream as the head found it"),
-    Column(name="contrast", title="Above the others", note="Rise furthest above what they do at words of the other labels"),
+    Column(name="before", title="Highest before", note="In the stream without the head's update"),
+    Column(name="contrast", title="Above the others", note="Rise furthest above the words of the other labels"),
 ]  # fmt: skip
 NEAREST = [
-    Column(name="label", title="Told as"),
-    Column(name="layer", title="Layer", kind="integer"),
+    LABEL,
+    LAYER,
     Column(name="token", title="Nearest"),
     Column(name="score", title="Cosine", kind="number", note="Mean over the words of this label"),
-]  # fmt: skip
+]
 TARGETS = [
-    Column(name="label", title="Told as"),
+    LABEL,
     Column(name="place", title="At"),
     Column(name="n_targets", title="Words", kind="integer"),
-    Column(name="effect", title="Effect", kind="number", note="How far the words named stand above the mean word, less the same at the other labels' words"),
+    Column(name="effect", title="Effect", kind="number", note="Score of the named words above the mean word, minus the same at the other labels' words"),
     Column(name="low", title="from", kind="number"),
     Column(name="high", title="to", kind="number"),
     Column(name="p_fwer", title="p", kind="number", note="Against random words of the vocabulary, the largest of all places"),
     Column(name="p_topic_family", title="p topic", kind="number", note="Against words of random topics"),
 ]  # fmt: skip
-SHOWN = 5
+SHOWN = 5  # tokens of a list
+END = {
+    "output head": "through the model's own final norm and output head, as if the model ended there; at the last layer that is what the model predicts",
+    "nearest embeddings": "as the nearest token embeddings by cosine, as the weights have no output head to predict words with",
+}  # fmt: skip
+
+
+def logit_lens(result: LogitLensResult) -> Section:
+    """Which tokens words predict, which tokens heads raise, and whether words named beforehand score high."""
+    return Section(
+        title="Logit lens",
+        tables=tables(result),
+        method=[
+            f"The stream at the word is read {END[result.how]}. Only the last layer was trained to be read; earlier ones may hold what this does not show. Words named beforehand are compared with {result.n_shuffles:,} sets of as "
+            "many random words (a permuted vocabulary), and with words of random topics, which have as much in common."
+        ],
+        references=[
+            "nostalgebraist 2020, interpreting GPT: the logit lens.",
+            "Belrose et al. 2023, Eliciting latent predictions from transformers with the tuned lens.",
+        ],
+    )  # fmt: skip
 
 
 def tables(result: LogitLensResult) -> list[Table]:
-    """What words read as, which words heads raise, and whether words named beforehand stand out.
+    """The tables of the section.
 
-    Of a model without an output head the nearest token is told and no list: further down, and in heads, such lists are noise, and a
-    vocabulary holds words that nobody wants in a report. `headwise.logit_lens` gives them.
+    Without an output head the nearest token is reported and no list: at inner layers, and in heads, such lists are noise, and a
+    vocabulary holds words that do not belong in a report. `headwise.logit_lens` returns them.
     """
-    found = _said(result) if result.how == "output head" else [_nearest(result)]
-    if len(result.targets):
-        t = result.targets.copy()
-        t["place"] = [
-            f"layer {row.layer}" if row.kind == "stream" else f"L{row.layer}H{row.head}"
-            for row in t.itertuples()
-        ]
-        found.append(
-            Table.of(
-                "named",
-                "Words that were named beforehand",
-                t,
-                TARGETS,
-                caption="Words that are right after each sense in the minimal pairs. Believe an effect whose interval lies above zero and of which both p are small.",
-                folded=True,
-            )
-        )
-    return found
+    found = [_stream(result)] if result.how == "output head" else [_nearest(result)]
+    if result.how == "output head" and len(result.updates):
+        found.append(_updates(result))
+    return [*found, _targets(result)] if len(result.targets) else found
 
 
-def _said(result: LogitLensResult) -> list[Table]:
-    """What a model would say, and which words its heads raise."""
-    contrasts, by = result.contrasts, ["label", "layer"]
-    stream = _joined(result.stream, by, "tokens").merge(
-        _joined(contrasts[contrasts["kind"] == "stream"], by, "contrast"), on=by
-    )
-    found = [
-        Table.of(
-            "reads_as",
-            "What the word reads as, layer by layer",
-            stream,
-            STREAM,
-            caption="Tokens of the highest mean log probability when the stream is read as if the model ended there.",
-            folded=True,
-        )
-    ]
-    if len(result.updates):
-        by = ["label", "layer", "head"]
-        rises = _joined(result.updates, by, "rises")
-        above = _joined(contrasts[contrasts["kind"] == "update"], by, "contrast")
-        before = _joined(result.stream, ["label", "layer"], "before")
-        rises = rises.merge(above, on=by, how="left").merge(before, on=["label", "layer"])
-        rises["head"] = [f"L{a}H{b}" for a, b in zip(rises["layer"], rises["head"], strict=True)]
-        found.append(
-            Table.of(
-                "heads_say",
-                "Which words heads raise",
-                rises.sort_values(["head", "label"]),
-                RISES,
-                caption="The stream as the head found it, and the same with its update: tokens that rise most.",
-                folded=True,
-            )
-        )
-    return found
+def _stream(result: LogitLensResult) -> Table:
+    by = ["label", "layer"]
+    contrasts = _joined(result.contrasts[result.contrasts["kind"] == "stream"], by, "contrast")
+    return Table.of(
+        "reads_as", "Tokens that the word predicts, layer by layer", _joined(result.stream, by, "tokens").merge(contrasts, on=by), STREAM,
+        caption="Tokens of the highest mean log probability when the stream is read as if the model ended there.",
+        folded=True,
+    )  # fmt: skip
+
+
+def _updates(result: LogitLensResult) -> Table:
+    by = ["label", "layer", "head"]
+    contrasts = _joined(result.contrasts[result.contrasts["kind"] == "update"], by, "contrast")
+    before = _joined(result.stream, by[:2], "before")
+    rises = _joined(result.updates, by, "rises").merge(contrasts, on=by, how="left").merge(before, on=by[:2])
+    rises["head"] = [f"L{a}H{b}" for a, b in zip(rises["layer"], rises["head"], strict=True)]
+    return Table.of(
+        "heads_say", "Tokens that heads raise", rises.sort_values(["head", "label"]), UPDATES,
+        caption="Tokens whose score rises most from the stream without the head's update to the stream with it.",
+        folded=True,
+    )  # fmt: skip
 
 
 def _nearest(result: LogitLensResult) -> Table:
-    """The nearest token alone."""
     nearest = result.stream[result.stream["rank"] == 0]
     return Table.of(
-        "reads_as",
-        "What the word lies nearest to, layer by layer",
-        nearest.sort_values(["label", "layer"]),
-        NEAREST,
-        caption="The token whose embedding has the largest mean cosine with the stream at the word. This model's weights bring no output head to say words with.",
+        "reads_as", "The token nearest to the word, layer by layer", nearest.sort_values(["label", "layer"]), NEAREST,
+        caption="The token whose embedding has the largest mean cosine with the stream at the word. The weights of this model have no output head.",
         folded=True,
-    )
+    )  # fmt: skip
 
 
-def method(result: LogitLensResult) -> list[str]:
-    """How it was read."""
-    end = (
-        "through the model's own final norm and output head, as if it ended there; at the last layer that is what the model says"
-        if result.how == "output head"
-        else "as the nearest token embeddings by cosine, as the weights bring no output head to say words with"
-    )
-    return [
-        f"Reading: the stream at the word is read {end}. Only the last layer was trained to be read; earlier ones may hold what this does not show. Words named beforehand are compared with "
-        f"{result.n_shuffles:,} sets of as many random words (a shuffled vocabulary), and with words of random topics, which have as much in common."
-    ]
+def _targets(result: LogitLensResult) -> Table:
+    t = result.targets
+    layer, head = t["layer"].astype(str), t["head"].astype(str)
+    places = np.where(t["kind"] == "stream", "layer " + layer, "L" + layer + "H" + head)
+    return Table.of(
+        "named", "Words that were named beforehand", t.assign(place=places), TARGETS,
+        caption="Words that are correct after each label in the minimal pairs. Rely on an effect only if its interval lies above zero and both p are small.",
+        folded=True,
+    )  # fmt: skip
 
 
 def _joined(table: pd.DataFrame, by: list[str], name: str) -> pd.DataFrame:

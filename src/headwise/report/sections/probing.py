@@ -1,40 +1,61 @@
-"""Figures and tables of what can be read, and of what erasing it changes."""
+"""What can be decoded at every layer and from every head, as a section."""
 
 # Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 
 import math
 
+import numpy as np
 import pandas as pd
 
-from headwise._formatting import head_name, percent
-from headwise.probing import erasure
-from headwise.probing._text_baselines import SITES_WITHOUT_MODEL, STATIC_MEAN
-from headwise.probing.erasure import ErasureResult
-from headwise.probing.experiment import BAG_OF_WORDS, BEST_BASELINE, MAJORITY, Key, ProbeResult
-from headwise.report.schema import Column, Heatmap, Lines, Series, Table
+from headwise._formatting import head_name, percent, points
+from headwise.data.suite import Suite
+from headwise.evidence import CARRIES, carries_by_layer, verdict
+from headwise.model.model import Model
+from headwise.probing.classifiers import HEADLINE
+from headwise.probing.experiment import (
+    BAG_OF_WORDS,
+    BEST_BASELINE,
+    MAJORITY,
+    STATIC_MEAN,
+    ProbeResult,
+)
+from headwise.report.schema import Column, Heatmap, Lines, Section, Series, Table
 
-HEADLINE = "logistic"
-BAG = (BAG_OF_WORDS, "logistic")
-FLAT = {"best baseline": BEST_BASELINE, "static mean": STATIC_MEAN, "bag of words": BAG_OF_WORDS}
+from .head_cards import shape_shown
+from .head_details import read_from
+
+FLAT = [site for site, _, _ in (BEST_BASELINE, STATIC_MEAN, BAG_OF_WORDS, MAJORITY)]
 NAMES = {"centroid": "nearest class mean", "logistic": "logistic regression"}
+CLASSIFIERS = {
+    "centroid": "the nearest class mean by cosine",
+    "logistic": "multinomial logistic regression on standardised vectors, with the penalty (C from 0.01 to 1) that scores best on inner folds of what is fitted",
+}  # fmt: skip
 SITES = {
-    "z": ("What each head gathers", "its output z: weighted values, before the output matrix"),
-    "update": ("What each head writes", "its update z W_O, as it is added to the residual stream"),
-    "k": ("What each head can be found by", "its key"),
-    "v": ("What each head has to give", "its value"),
+    "z": ("z", "output z, the weighted values before the output matrix"),
+    "update": ("update", "update z W_O, as it is added to the residual stream"),
+    "k": ("key", "key"),
+    "v": ("value", "value"),
 }
-
+EXCEEDS = {
+    "supported": "exceeds the best baseline",
+    "not supported": "does not exceed the best baseline",
+    "inconclusive": "may or may not exceed the best baseline",
+}
+BY_LAYER = {
+    "yes": "accuracy exceeds the best baseline",
+    "no": "it does not",
+    "inconclusive": "the evidence is inconclusive",
+}
+CAUSAL = "The model is a decoder, in which a word attends only to itself and to what precedes it. What only later words determine cannot be decoded here."
 SCORES = [
     Column(name="classifier", title="Classifier"),
     Column(name="balanced_accuracy", title="Balanced accuracy", kind="rate", note="Mean of the accuracies within each label"),
     Column(name="balanced_low", title="from", kind="rate", note="Lower end of its 95% interval over groups"),
     Column(name="balanced_high", title="to", kind="rate", note="Upper end of its 95% interval over groups"),
     Column(name="accuracy", title="Accuracy", kind="rate", note="Share of the scored sentences, none of them fitted"),
-    Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points, on the sentences where both can be known; empty where no control task was possible"),
-    Column(name="codelength_ratio", title="Bits", kind="rate", note="Online codelength of all labels, as a share of what it takes without the vectors"),
-]  # fmt: skip
-AGAINST = [
+    Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points, on the sentences where both are defined; empty where no control task was possible"),
+    Column(name="codelength_ratio", title="Bits", kind="rate", note="Online code length of all labels, as a share of the length without the vectors"),
     Column(name="gain", title="Gain", kind="difference", note="Balanced accuracy above that of the best baseline, points"),
     Column(name="gain_low", title="from", kind="difference", note="Lower end of its 95% interval"),
     Column(name="gain_high", title="to", kind="difference", note="Upper end of its 95% interval"),
@@ -42,142 +63,173 @@ AGAINST = [
     Column(name="control", title="Controls", kind="difference", note="Largest gain of any place of a model with random weights or with uniform attention"),
     Column(name="detectable", title="Detectable", kind="difference", note="Smallest gain that would be found in 80% of such data"),
 ]  # fmt: skip
-SHORT = {
-    "accuracy": "read anew",
-    "moved": "moved",
-    "margin": "margin",
-    "continuation": "continuation",
-    "kl": "KL",
-}
-ERASED = [
-    Column(name="layer", title="Layer", kind="integer"),
-    Column(name="what", title="Measure"),
-    Column(name="examples", title="Sentences", kind="integer"),
-    Column(name="intact", title="Intact", kind="number"),
-    Column(name="erased", title="Erased", kind="number"),
-    Column(name="random", title="Random", kind="number", note="Of equal rank; mean over several"),
-    Column(name="as_far", title="Moved as far", kind="number", note="By the same length, in a random subspace"),
-    Column(name="difference", title="Difference", kind="number", note="Erased less moved as far, or less random"),
-    Column(name="low", title="from", kind="number", note="Lower end of its 95% interval over groups"),
-    Column(name="high", title="to", kind="number", note="Upper end of its 95% interval over groups"),
-]  # fmt: skip
 
 
-def figures(result: ProbeResult, chosen_layer: int, kind: str) -> list[Heatmap | Lines]:
-    """What can be read at every layer, and from every head."""
-    table = result.table
-    residual = table[table["site"] == "residual"]
-    layers = sorted(residual["layer"].unique())
-    flat = {
-        **{name: rate_of(table, key) for name, key in FLAT.items()},
-        "majority": rate_of(table, MAJORITY),
-    }
-    curve = Lines(
-        title=f"The {kind}, read at every layer",
-        caption=f"Balanced accuracy: percent of unseen sentences whose {kind} is read correctly from the word's vector, "
-        f"each {kind} counting alike, with 95% intervals over groups. Layer 0 is before any attention. Layer "
-        f"{chosen_layer} was chosen most often when half of the groups chose.",
+def probing(
+    result: ProbeResult,
+    model: Model,
+    suite: Suite,
+    *,
+    word: str = "the marked word",
+    kind: str = "label",
+) -> Section:
+    """Where a label can be decoded: at every layer if the residual stream was probed, and from every head.
+
+    Args:
+        result: What was decoded.
+        model: From which model.
+        suite: In which sentences.
+        word: The word whose vectors were probed, as a sentence names it.
+        kind: What its labels are.
+    """
+    return Section(
+        title=f"Decoding the {kind} of {word}",
+        figures=figures(result, kind),
+        tables=tables(result),
+        findings=[*_best_head(result), result.baseline_sentence(), *_by_layer(result), *result.warnings, *_left_out(result, word)],
+        method=[
+            f"The vector of {word} (the mean over its pieces) is taken from {_places(result)}, and classified by {' and by '.join(CLASSIFIERS[c] for c in result.table['classifier'].unique() if c in CLASSIFIERS)}. The score is "
+            "balanced accuracy, in which every label has the same weight.",
+            *([CAUSAL] if model.is_causal else []),
+            f"Only sentences that were not fitted are scored: {_division(result, kind)}. There are {len(suite):,} sentences in {len(suite.groups):,} groups, of which {_alike(result)} (TF-IDF of character n-grams, "
+            f"cosine 0.8 or more), and {len(result.labels)} labels: {', '.join(result.labels)}.",
+            f"Model-free baselines see {'the words up to the probed one' if model.is_causal else 'all words of the sentence'} and no layer: a bag of words (TF-IDF and logistic regression, with its penalty chosen as that of the "
+            "probes), the mean of the words' input embeddings, the embedding of the word before or after, and the position of the word. For each fold the best of them on what is fitted is the baseline of the gain. The same "
+            "probes are fitted on models of the same shape with random weights and on the model with uniform attention.",
+            f"{result.selectivity_note} The p of decoding the label at all is against labels permuted within groups (or among groups of one label), for the largest of everything probed. The online code length is the bits it takes to "
+            "transmit all labels, given the vectors, with a classifier that is refitted on the portions transmitted so far, mean over orders.",
+            "The best layer and the best head are chosen on a random half of the groups and scored on the other half, both ways, over 20 halvings, so the best of many scores is not biased upwards and no single division decides. "
+            "Intervals are cluster-robust (t, or a score interval on the effective number of sentences).",
+            f"{CARRIES.rule} The verdict on the best layer or head follows the same rule, with p combined over halvings.",
+        ],
+        references=[
+            "Hewitt and Liang 2019, Designing and interpreting probes with control tasks.",
+            "Zhang and Bowman 2018, Language modeling teaches you more than translation does: never-trained models as controls.",
+            "Voita and Titov 2020, Information-theoretic probing with minimum description length.",
+        ],
+        details=[read_from(result, HEADLINE, shape_shown(model))],
+    )  # fmt: skip
+
+
+def figures(result: ProbeResult, kind: str) -> list[Heatmap | Lines]:
+    """Balanced accuracy at every layer, and a map of heads for every site that was probed."""
+    rates = result.table.drop_duplicates("site").set_index("site")["balanced_accuracy"]
+    curve = [_curve(result, rates[FLAT], kind)] if "residual" in rates else []
+    return [*curve, *(_map(result, site, rates, kind) for site in SITES if site in rates)]
+
+
+def _curve(result: ProbeResult, baselines: pd.Series, kind: str) -> Lines:
+    residual = result.table[result.table["site"] == "residual"]
+    layers = sorted(int(layer) for layer in residual["layer"].unique())
+    return Lines(
+        title=f"Probe accuracy at every layer: {kind}",
+        caption=f"Balanced accuracy: percent of unseen sentences whose {kind} is decoded correctly from the word's vector, with the same weight for each {kind} and 95% intervals over groups. Layer 0 is before any attention. "
+        f"Layer {result.chosen('residual').key[1]} was chosen most often when half of the groups chose.",
         x_label="layer of the residual stream",
-        x=[int(layer) for layer in layers],
+        x=layers,
         series=[
             *(
-                Series(
-                    name=NAMES[classifier],
-                    values=rows["balanced_accuracy"],
-                    low=rows["balanced_low"],
-                    high=rows["balanced_high"],
-                )
+                Series(name=NAMES[classifier], values=rows["balanced_accuracy"], low=rows["balanced_low"], high=rows["balanced_high"])
                 for classifier, rows in residual.groupby("classifier")
             ),
-            *(
-                Series(name=name, values=[rate] * len(layers), is_baseline=True)
-                for name, rate in flat.items()
-            ),
+            *(Series(name=name, values=[rate] * len(layers), is_baseline=True) for name, rate in baselines.items()),
         ],
-    )
-    probed = [site for site in SITES if site in set(table["site"])]
-    return [curve, *(head_map(result, site, flat, kind) for site in probed)]
+    )  # fmt: skip
 
 
-def rate_of(table: pd.DataFrame, key: Key) -> float:
-    """Balanced accuracy of a baseline, the first way of classifying it."""
-    return float(table.loc[table["site"] == key[0], "balanced_accuracy"].iloc[0])
-
-
-def head_map(result: ProbeResult, site: str, flat: dict[str, float], kind: str) -> Heatmap:
-    """What can be read from every head at one site; `flat` holds the rates of what needs no model."""
+def _map(result: ProbeResult, site: str, rates: pd.Series, kind: str) -> Heatmap:
     table = result.table
     rows = table[(table["site"] == site) & (table["classifier"] == HEADLINE)]
-    title, what = SITES[site]
+    name, what = SITES[site]
     return Heatmap(
-        title=title,
-        caption=f"Balanced accuracy of the {kind} from {what}, at the word; {NAMES[HEADLINE]}. The pale end is about "
-        f"the most frequent {kind} alone. Outlined: the head chosen most often when half of the groups chose.",
-        values=rows.pivot(index="layer", columns="head", values="balanced_accuracy").to_numpy(
-            dtype=float
-        ),
-        low=math.floor(10 * flat["majority"]) / 10,
-        baseline=("best baseline", flat["best baseline"]),
-        marked=[result.chosen(site, HEADLINE).key[1:]],
-    )
+        title=f"Probe accuracy from {name}",
+        caption=f"Balanced accuracy of the {kind} from each head's {what}, at the word; {NAMES[HEADLINE]}. The pale end is about the most frequent {kind} alone. Outlined: the head chosen most often when half of the groups chose.",
+        values=rows.pivot(index="layer", columns="head", values="balanced_accuracy").to_numpy(float),
+        low=math.floor(10 * rates[MAJORITY[0]]) / 10,
+        baseline=(BEST_BASELINE[0], rates[BEST_BASELINE[0]]),
+        marked=[result.chosen(site).key[1:]],
+    )  # fmt: skip
 
 
-def tables(result: ProbeResult, chosen: Key) -> list[Table]:
-    """Every layer, what is taken for what at the chosen place, and every head."""
-    table = result.table
-    is_head = table["site"].isin(list(SITES))
-    layers = table[table["site"].isin(["residual", *SITES_WITHOUT_MODEL])].copy()
-    layers["place"] = [
-        f"layer {row.layer}" if row.site == "residual" else row.site for row in layers.itertuples()
-    ]
-    heads = table[is_head].copy()
-    heads["place"] = [head_name(int(row.layer), int(row.head)) for row in heads.itertuples()]
+def tables(result: ProbeResult) -> list[Table]:
+    """Every layer, the confusion of labels at the best one, and every head."""
+    is_head = result.table["site"].isin(list(SITES))
+    heads, layers = result.table[is_head], result.table[~is_head]
+    places = [head_name(int(a), int(b)) for a, b in zip(heads["layer"], heads["head"], strict=True)]
+    of_heads = Table.of(
+        "probed_heads",
+        "Every head",
+        heads.assign(place=places),
+        [Column(name="place", title="Head"), Column(name="site", title="Site"), *SCORES],
+        caption=f"{'; '.join(f'{site}: its {what}' for site, (_, what) in SITES.items())}. Controls were probed at z.",
+        folded=True,
+    )  # fmt: skip
+    is_layer = layers["site"] == "residual"
+    if not is_layer.any():
+        return [of_heads]
+    chosen = result.chosen("residual").key
     confusion = result.confusion(chosen, HEADLINE)
-    names = [Column(name=name, title=name, kind="integer") for name in confusion]
     return [
         Table.of(
             "layers",
-            "Every layer, and what needs no model",
-            layers,
-            [Column(name="place", title="Place"), *SCORES, *AGAINST],
-            caption=f"{result.baseline_sentence()} {result.selectivity_note}",
+            "Every layer, and the model-free baselines",
+            layers.assign(place=np.where(is_layer, "layer " + layers["layer"].astype(str), layers["site"])),
+            [Column(name="place", title="Place"), *SCORES],
+            caption="The gain is over the best baseline, which is chosen for each fold on what that fold fits.",
         ),
         Table.of(
             "confusion",
-            f"What is taken for what, at layer {chosen[1]}",
+            f"Confusion of labels at layer {chosen[1]}",
             confusion.reset_index(names="truth"),
-            [Column(name="truth", title="True label"), *names],
-            caption=f"Unseen sentences by their label (rows) and by the label that {NAMES[HEADLINE]} read (columns).",
+            [Column(name="truth", title="True label"), *(Column(name=name, title=name, kind="integer") for name in confusion)],
+            caption=f"Unseen sentences by their label (rows) and by the label that {NAMES[HEADLINE]} predicts (columns).",
         ),
-        Table.of(
-            "heads",
-            "Every head",
-            heads,
-            [
-                Column(name="place", title="Head"),
-                Column(name="site", title="Site"),
-                *SCORES,
-                *AGAINST,
-            ],
-            caption="; ".join(f"{site}: {what}" for site, (_, what) in SITES.items())
-            + ". Controls were asked at z.",
-            folded=True,
-        ),
+        of_heads,
+    ]  # fmt: skip
+
+
+def _best_head(result: ProbeResult) -> list[str]:
+    if "z" not in set(result.table["site"]):
+        return []
+    best = result.chosen("z")
+    return [
+        f"The best single head (most often {head_name(best.key[1], best.key[2] or 0)}), chosen on one half of the groups and scored on the other, {EXCEEDS[verdict(best)]}: balanced accuracy "
+        f"{percent(best.accuracy.value)} ({points(best.gain.value, best.gain.low, best.gain.high)})."
+    ]  # fmt: skip
+
+
+def _by_layer(result: ProbeResult) -> list[str]:
+    layers = carries_by_layer(result)
+    parts = [
+        f"at layer{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows['layer']))} {text}"
+        for said, text in BY_LAYER.items()
+        if len(rows := layers[layers["carries"] == said])
     ]
+    text = "; ".join(parts)
+    return [f"{text[0].upper()}{text[1:]} ({NAMES[HEADLINE]}, all unseen sentences, corrected over all layers)."] if parts else []  # fmt: skip
 
 
-def erasure_table(erased: ErasureResult) -> Table:
-    """What erasing changed."""
-    rows = erased.table.copy()
-    rows["what"] = [SHORT[measure] for measure in rows["measure"]]
-    meanings = "; ".join(f"{SHORT[m]}: {erasure.MEASURES[m]}" for m in rows["measure"].unique())
-    return Table.of(
-        "erasure",
-        f"The label erased at layer {' or '.join(map(str, rows['layer'].unique()))}",
-        rows,
-        ERASED,
-        caption=f"The word's vector is moved, as little as possible, until no linear classifier can read the label "
-        f"({erased.rank} directions), and the model goes on. Beside it: {erased.n_random} random "
-        f"subspace{'s' if erased.n_random > 1 else ''} of equal rank, and moves of the same length. The most frequent label alone "
-        f"gives {percent(erased.table['chance'].max())}. {meanings[0].upper()}{meanings[1:]}.",
-    )
+def _left_out(result: ProbeResult, word: str) -> list[str]:
+    missing = f"{result.missing} sentences were left out, as {word} is truncated, has no token of its own, or is absent."
+    dropped = f"Labels of too few groups were left out: {', '.join(result.dropped)}."
+    return [*([missing] if result.missing else []), *([dropped] if result.dropped else [])]
+
+
+def _places(result: ProbeResult) -> str:
+    sites = set(result.table["site"])
+    own = [name for site, (name, _) in SITES.items() if site in sites]
+    stream = "the residual stream before every block and after the last, and from " if "residual" in sites else ""  # fmt: skip
+    return f"{stream}every head ({', '.join(own)})"
+
+
+def _division(result: ProbeResult, kind: str) -> str:
+    if result.folds == 0:
+        return f"{result.n_fitted} sentences of the data's own training part are fitted and its test part is scored"
+    return f"the sentences are divided into {result.folds} folds that keep groups whole and {kind}s in proportion, and each fold is scored by classifiers fitted on the others"
+
+
+def _alike(result: ProbeResult) -> str:
+    if not result.n_alike:
+        return "none has a near-duplicate elsewhere"
+    where = "in the fitted part" if result.folds == 0 else "in another group, with which that group counts as one"  # fmt: skip
+    return f"{result.n_alike} have a near-duplicate {where}"

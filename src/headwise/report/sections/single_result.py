@@ -25,8 +25,9 @@ from headwise.interventions.ablation import AblationResult
 from headwise.probing.experiment import ProbeResult
 from headwise.report.schema import Column, Figure, Heads, Heatmap, Report, Section, Table
 
-from . import directions, head_details, logit_lens, probing
+from . import directions, head_details, logit_lens
 from .head_cards import section
+from .probing import figures as probe_figures
 
 MAPS = 6  # columns that are shown as maps; all are in the table
 
@@ -81,14 +82,12 @@ def _(result: ProbeResult) -> Report:
     if "residual" not in set(result.table["site"]):
         frame = _numbered(result.table)
         return _report(result, frame, figures=list(_maps(frame)))
-    chosen = result.chosen("residual", probing.HEADLINE)
-    figures = probing.figures(result, chosen.key[1], "label")
-    return _report(result, result.table, figures=figures)
+    return _report(result, result.table, figures=probe_figures(result, "label"))
 
 
 @report_of.register
 def _(result: LogitLensResult) -> Report:
-    return _report(result, _numbered(result.stream), tables=logit_lens.tables(result))
+    return _report(result, _numbered(result.stream), tables=logit_lens(result).tables)
 
 
 @report_of.register
