@@ -1,17 +1,15 @@
 """Do some heads let nouns collect their adjectives?
 
-Question: is there a head in which a noun attends to its adjectives, more often than chance, and than anything that
-position and plain text tell? Does it hold which adjective is its own, is it needed, and does it move the noun?
+Question: is there a head in which a noun attends to its adjectives more often than chance, and than position and plain text predict?
+Does that head carry which adjective is the noun's own, is it needed, and does it move the noun?
 
-Method: for every head and every linked pair, which other word gets most attention? Every head is compared with uniform
-attention, permuted links and never-trained models (does it attend there at all?), with rules and a learned ranking of plain
-text (is it more than position?), and with the same that also read gold parts of speech (is it more than a tagger and a rule?). Each
-baseline is chosen on other groups than it is counted on. The hypothesis is that the noun attends (governor->dependent);
-the other directions are shown, and said to be others.
-
-Then: which of two adjectives of opposite kinds in a sentence is the noun's own is read from every head at the noun; in
-minimal pairs that differ in one adjective each head is ablated; and what each head adds to the noun is compared with where its
-own adjective points.
+Method: for every head and every linked pair, which other word gets most attention? Every head is compared with uniform attention,
+permuted links and models with random weights (does it attend there at all?), with rules and a learned ranking of plain text (is it more
+than position?), and with the same that also read gold parts of speech (is it more than a tagger and a rule?). Each baseline is chosen on
+other groups than it is counted on. The hypothesis is that the noun attends (governor->dependent); the other directions are reported, and
+do not change the verdict. Then: which of two adjectives of opposite kinds in a sentence is the noun's own is decoded from every head at
+the noun; in minimal pairs that differ in one adjective each head is ablated; and the update of each head at the noun is compared with
+the OV images of adjectives.
 
     uv run analyses/adjective_noun.py --model minilm
     headwise run adjective_noun --model minilm --data en_ewt-ud-dev.conllu
@@ -23,52 +21,46 @@ from typing import Any
 
 import headwise
 from headwise import evidence
-from headwise._formatting import Verdict, could_be_found, head_name, percent, points
-from headwise.attention._comparison import SCOPES
-from headwise.attention.questions import DIRECTIONS, AttentionOrder
-from headwise.attention.relations import RelationTestResult
+from headwise.attention import DIRECTIONS, AttentionOrder
 from headwise.cli import discovery
 from headwise.data import transforms
-from headwise.directions.ov_alignment import ov_alignment_test
-from headwise.evidence.verdicts import judge_all, summary
-from headwise.interventions.prompts import that_fit
-from headwise.report.schema import Heatmap, Report, Section, Table
+from headwise.interventions import that_fit
+from headwise.report import sections
+from headwise.report.schema import (  # fmt: skip
+    Heatmap,
+    Section,
+    Table,
+    Verdict,
+    could_be_found,
+    head_name,
+    percent,
+    points,
+)
 from headwise.report.sections import evidence as exhibits
-from headwise.report.sections import head_cards, head_details, probing
-from headwise.report.sections import relations as asked
-from headwise.report.sections.examples import examples_shown
-from headwise.report.sections.relations import WHICH
-from headwise.stats.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
+from headwise.report.sections import head_cards, head_details
+from headwise.report.sections import relations as tested
 
 SUITE = "adjective_noun"
 PAIRS = "adjective_pairs"
 BURROW = "adjectives"
-COSTS = " In sentences that go on as an adjective demands."
-CARRIES = (
-    "Carries: in every sentence of a further suite ({name}, {n} sentences, {groups} groups) two nouns have adjectives of opposite kinds, and from every head's output z at one of the nouns it is "
-    "read which kind is its own. Both kinds stand in every sentence, at balanced places, so that no word of it, and no mean of its words, tells the answer."
-)
-MOVES = (
-    "Moves: each head has a direction for every adjective, what it would write if it attended to the bare word alone (its value-up image). In the sentences "
-    "of the minimal pairs, the cosine of the head's update at the noun to its own adjective's image is compared with that to the images of the others of its group."
-)
 QUESTION = "Do some heads let nouns collect their adjectives?"
 LABELS = ("amod", "pred", "described")
-
-TITLES: dict[AttentionOrder, str] = {
-    "governor->dependent": "Noun looks at adjective",
-    "dependent->governor": "Adjective looks at noun",
-    "column": "Noun looks hardest",
-}
+LOOKS: AttentionOrder = "governor->dependent"
+REVERSE: AttentionOrder = "dependent->governor"
 PHRASES: dict[AttentionOrder, str] = {
-    "dependent->governor": "the adjective attends most to its noun",
-    "governor->dependent": "the noun attends most to one of its adjectives",
+    LOOKS: "the noun attends most to one of its adjectives",
+    REVERSE: "the adjective attends most to its noun",
     "column": "of all words, the noun attends most to the adjective",
 }
-CAUSAL = (
-    "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. A noun can look back at its "
-    "adjectives; an adjective in front of its noun sees nothing of it."
-)
+OPENINGS: dict[Verdict, str] = {
+    "supported": "In {heads} of {model} nouns attend to their adjectives more often than chance, models with random weights and every model-free baseline of plain text: in {head},",
+    "not supported": "In no head of {model} do nouns attend to their adjectives more often than chance (an effect of {smallest:.0f} points is ruled out in all): in the most promising, {head},",
+    "inconclusive": "Whether nouns attend to their adjectives in a head of {model} more often than the baselines is inconclusive ({detectable}): in the most promising, {head},",
+}  # fmt: skip
+OWN = (
+    "In every sentence of a further suite two nouns have adjectives of opposite kinds, and the kind of its own adjective is decoded from every head at one of the nouns. Both kinds are in every sentence, at balanced positions, "
+    "so that no word of it, and no mean of its words, determines the label."
+)  # fmt: skip
 
 
 def analyse(
@@ -78,155 +70,72 @@ def analyse(
     seed: int = 0,
     smoke: bool = False,
     pairs: headwise.Suite | None = None,
-) -> Report:
-    """Tests adjectives and nouns in every head of a model, and cuts heads to see what that costs."""
-    labels = [name for name in LABELS if name in suite.relations] or ["amod"]
-    result = headwise.relation_test(
-        model,
-        suite,
-        ", ".join(labels),
-        seed=seed,
-        controls=1 if smoke else N_RANDOM,
-        n_splits=4 if smoke else N_SPLITS,
-    )
-    verdict = _verdict(result, "governor->dependent")
-    known = [evidence.looks(result, "governor->dependent")]
-    not_asked: list[str] = []
-    told = discovery.bindings(model, smoke=smoke)
-    read = None
+) -> headwise.Report:
+    """Tests adjectives and nouns in every head of a model with four kinds of evidence."""
+    n_random, n_probed = (1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED)
+    query = ", ".join([name for name in LABELS if name in suite.relations] or ["amod"])
+    looked = headwise.relation_test(
+        model, suite, query, seed=seed, controls=n_random, n_splits=4 if smoke else evidence.N_SPLITS
+    )  # fmt: skip
+    known = [evidence.looks(looked, LOOKS)]
+    parts = []
+    own = discovery.bindings(model, smoke=smoke)
     try:
         read = headwise.probe(
-            model,
-            told,
-            sites=["z"],
-            labels=[name for name in told.labels if name != "adj"],
-            classifiers=[probing.HEADLINE],
-            folds=3 if smoke else 5,
-            seed=seed,
-            n_random=1 if smoke else N_RANDOM_PROBED,
-        )
-        known.append(evidence.carries(read, probing.HEADLINE))
+            model, own, sites="z", labels=[name for name in own.labels if name != "adj"], classifiers="logistic",
+            folds=3 if smoke else 5, seed=seed, n_random=n_probed,
+        )  # fmt: skip
+        known.append(evidence.carries(read))
+        section = sections.probing(read, model, own, word="the noun", kind="kind of adjective")
+        parts.append(section.model_copy(update={"method": [OWN, *section.method]}))
     except headwise.HeadwiseError as error:
-        not_asked.append(
-            f"Whether heads hold which adjective is the noun's own was not asked: {error}"
-        )
-    pairs = pairs and that_fit(model, pairs)
+        parts.append(sections.untested("Decoding which adjective is the noun's own", error))
+    pairs = that_fit(model, pairs) if pairs else None
     cut = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
-    if cut:
-        known.append(evidence.matters(cut))
-    collected = None
+    known += [evidence.matters(cut)] if cut else []
     if pairs and pairs.pairs:
+        cues = transforms.cues(pairs)
         try:
-            collected = ov_alignment_test(
-                model, transforms.cues(pairs), "cue", seed, n_controls=1 if smoke else N_RANDOM
-            )
-            known.append(evidence.collects(collected))
+            aligned = headwise.ov_alignment_test(model, cues, "cue", seed, n_controls=n_random)
+            known.append(evidence.collects(aligned))
+            parts.append(sections.ov_alignment(aligned, cues))
         except headwise.HeadwiseError as error:
-            not_asked.append(
-                f"Whether heads move nouns along their adjectives was not asked: {error}"
-            )
-    heads = judge_all(evidence.side_by_side(known))
-    shape = head_cards.shape_shown(model)
-    return Report(
+            parts.append(sections.untested("Alignment of updates with OV images", error))
+    heads = evidence.judge_all(evidence.side_by_side(known))
+    return sections.compose(
+        model,
         analysis="adjective_noun",
-        model=model.name,
         question=QUESTION,
-        verdict=verdict,
-        answer=f"{_answer(result)} {summary(heads)}".rstrip(),
+        verdict=_verdict(looked, LOOKS),
+        answer=f"{_answer(looked)} {evidence.summary(heads)}".rstrip(),
         controls=evidence.controls_line(heads),
-        sections=[
-            Section(
-                title="Results",
-                figures=_figures(result),
-                tables=[
-                    asked.best_heads(result, list(TITLES)),
-                    *([exhibits.heads_table(heads)] if len(known) > 1 else []),
-                    Table.of(
-                        "heads",
-                        "Every head",
-                        result.table,
-                        [*asked.HEAD_COLUMNS, *asked.COLUMNS, *asked.MORE],
-                        caption="p and q are over all heads and directions; intervals are for each head alone.",
-                        folded=True,
-                    ),
-                ],
-                findings=[
-                    *_not_found(result),
-                    *([read.baseline_sentence(), *read.warnings] if read else []),
-                    *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
-                    *not_asked,
-                ],
-                method=[
-                    *_method(model, suite, result),
-                    *(
-                        [CARRIES.format(name=told.name, n=len(told), groups=len(told.groups))]
-                        if read
-                        else []
-                    ),
-                    *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
-                    *([MOVES] if collected else []),
-                ],
-                references=[
-                    "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
-                    "Voita, Talbot, Moiseev, Sennrich and Titov 2019, Analyzing multi-head self-attention.",
-                    "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
-                    "Kobayashi, Kuribayashi, Yokoi and Inui 2020, Attention is not only a weight.",
-                    "Jain and Wallace 2019, Attention is not explanation.",
-                ],
-            )
-        ],
-        heads=head_cards.heads_section(
-            model,
-            heads,
-            [
-                head_details.directions_asked(result, shape),
-                *([head_details.ways(cut, shape, note=COSTS)] if cut else []),
-            ],
-        ),
-        attention=examples_shown(
-            model,
-            suite,
-            [(", ".join(labels), "governor->dependent")],
-            heads_first=head_cards.first(heads),
-            seed=seed,
-        ),
+        sections=[*_old(model, suite, looked, pairs, cut, heads), *parts],
+        suite=suite,
+        heads=heads,
+        relations=[(query, LOOKS)],
+        seed=seed,
     )
 
 
-def _verdict(result: RelationTestResult, direction: AttentionOrder) -> Verdict:
-    return evidence.verdict_over(evidence.looks(result, direction)["looks"])
+def _verdict(looked: headwise.RelationTestResult, order: AttentionOrder) -> Verdict:
+    return evidence.verdict_over(evidence.looks(looked, order)["looks"])
 
 
-def _answer(result: RelationTestResult) -> str:
-    model = result.model
-    best = result.best("governor->dependent")
+def _answer(looked: headwise.RelationTestResult) -> str:
+    best, verdict = looked.best(LOOKS), _verdict(looked, LOOKS)
     if best is None:
-        return "There was nothing to count: no noun with an adjective that it can see."
-    verdict = _verdict(result, "governor->dependent")
-    if verdict == "supported":
-        heads = result.supported
-        heads = heads[heads["direction"] == "governor->dependent"]
-        best, others = heads.iloc[0], len(heads) - 1
-        more = {0: "", 1: " and one more head"}.get(others, f" and {others} more heads")
-        opening = (
-            f"In {_name(best)}{more} of {model} nouns attend to their adjectives, more often than chance, never-trained models and every "
-            f"baseline of plain text: in {_name(best)}"
-        )
-    elif verdict == "not supported":
-        opening = (
-            f"In no head of {model} do nouns attend to their adjectives more often than chance (an effect of {percent(evidence.SMALLEST)} is ruled out in all): in the most "
-            f"promising, {_name(best)},"
-        )
-    else:
-        opening = (
-            f"Whether nouns attend to their adjectives in a head of {model} more often than the baselines is inconclusive "
-            f"({could_be_found(best['detectable'])}): in the most promising, {_name(best)},"
-        )
-    answer = f"{opening} {_numbers(best, result.has_tags)}."
-    if _verdict(result, "dependent->governor") == "supported":
-        reverse = result.supported
-        reverse = reverse[reverse["direction"] == "dependent->governor"].iloc[0]
-        answer += f" The other way round, adjectives attend to their nouns in {_name(reverse)}: {_numbers(reverse, result.has_tags)}."
+        return "No noun has an adjective that it can attend to, so nothing was counted."
+    supported = {order: looked.supported[looked.supported["direction"] == order] for order in (LOOKS, REVERSE)}  # fmt: skip
+    best = supported[LOOKS].iloc[0] if verdict == "supported" else best
+    others = len(supported[LOOKS]) - 1
+    opening = OPENINGS[verdict].format(
+        model=looked.model, head=_name(best), heads=_name(best) + (f" and {others} more head{'s' * (others > 1)}" if others > 0 else ""),
+        smallest=100 * evidence.SMALLEST, detectable=could_be_found(best["detectable"]),
+    )  # fmt: skip
+    answer = f"{opening} {_numbers(best, looked.has_tags)}."
+    if _verdict(looked, REVERSE) == "supported":
+        reverse = supported[REVERSE].iloc[0]
+        answer += f" In the reverse direction, adjectives attend to their nouns in {_name(reverse)}: {_numbers(reverse, looked.has_tags)}."
     return answer
 
 
@@ -234,42 +143,89 @@ def _name(row: Any) -> str:
     return head_name(int(row["layer"]), int(row["head"]))
 
 
-def _quoted(rule: Any) -> str:
-    return f"'{rule}'"
-
-
 def _numbers(row: Any, has_tags: bool) -> str:
     """Hits, baseline and effect on all pairs and on non-adjacent ones, and beyond parts of speech."""
-    text = (
-        f"{PHRASES[row['direction']]} in {percent(row['hit_rate'])} of {int(row['pairs'])} cases, against "
-        f"{percent(row['baseline_hit_rate'])} for {_quoted(row['baseline'])} "
-        f"({points(row['effect'], row['effect_low'], row['effect_high'])})"
-    )
-    if row["pairs_non_adjacent"]:
-        text += (
-            f"; where pairs are non-adjacent it is {percent(row['hit_rate_non_adjacent'])} of {int(row['pairs_non_adjacent'])} against "
-            f"{percent(row['baseline_hit_rate_non_adjacent'])} for {_quoted(row['baseline_non_adjacent'])} "
-            f"({points(row['effect_non_adjacent'], row['effect_low_non_adjacent'], row['effect_high_non_adjacent'])})"
-        )
-    if not has_tags:
-        return text
-    tags = points(row["effect_tags"], row["effect_low_tags"], row["effect_high_tags"])
-    return f"{text}; against the best baseline that reads gold parts of speech, {_quoted(row['baseline_tags'])}, it is {tags}"
+    parts = [
+        f"in {percent(row[f'hit_rate{scope}'])} of {int(row[f'pairs{scope}'])} {cases}, against {percent(row[f'baseline_hit_rate{scope}'])} for '{row[f'baseline{scope}']}' "
+        f"({points(row[f'effect{scope}'], row[f'effect_low{scope}'], row[f'effect_high{scope}'])})"
+        for scope, cases in (("", "cases"), ("_non_adjacent", "non-adjacent cases"))
+        if row[f"pairs{scope}"]
+    ]  # fmt: skip
+    if has_tags:
+        tags = points(row["effect_tags"], row["effect_low_tags"], row["effect_high_tags"])
+        parts.append(f"against the best baseline that reads gold parts of speech, '{row['baseline_tags']}', the effect is {tags}")  # fmt: skip
+    return f"{PHRASES[row['direction']]} {'; '.join(parts)}"
 
 
-def _figures(result: RelationTestResult) -> list[Heatmap]:
+def _old(model, suite, result, pairs, cut, heads) -> list[Section]:
+    shape = head_cards.shape_shown(model)
+    found = [
+        Section(
+            title="Attention",
+            figures=_figures(result),
+            tables=[
+                tested.best_heads(result, list(TITLES)),
+                Table.of(
+                    "heads",
+                    "Every head",
+                    result.table,
+                    [*tested.HEAD_COLUMNS, *tested.COLUMNS, *tested.MORE],
+                    caption="p and q are over all heads and directions; intervals are for each head alone.",
+                    folded=True,
+                ),
+            ],
+            findings=_not_found(result),
+            method=_method(model, suite, result),
+            references=[
+                "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
+                "Voita, Talbot, Moiseev, Sennrich and Titov 2019, Analyzing multi-head self-attention.",
+                "Pande, Budhraja, Nema, Kumar and Khapra 2021, The heads hypothesis.",
+                "Kobayashi, Kuribayashi, Yokoi and Inui 2020, Attention is not only a weight.",
+                "Jain and Wallace 2019, Attention is not explanation.",
+            ],
+            details=[head_details.directions_asked(result, shape)],
+        ),
+        Section(
+            title="Ablation of each head",
+            tables=[exhibits.heads_table(heads)],
+            findings=exhibits.sentences(heads) if cut else [exhibits.UNCUT],
+            method=exhibits.method(cut, len(pairs.pairs)) if cut else [],
+            details=[
+                head_details.ways(
+                    cut, shape, note=" In sentences that go on as an adjective demands."
+                )
+            ]
+            if cut
+            else [],
+        ),
+    ]
+    return found
+
+
+TITLES: dict[AttentionOrder, str] = {
+    "governor->dependent": "Noun looks at adjective",
+    "dependent->governor": "Adjective looks at noun",
+    "column": "Noun looks hardest",
+}
+CAUSAL = (
+    "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. A noun can look back at its "
+    "adjectives; an adjective in front of its noun sees nothing of it."
+)
+
+
+def _figures(result: headwise.RelationTestResult) -> list[Heatmap]:
     figures: list[Heatmap] = []
     for direction, title in TITLES.items():
         best = result.best(direction)
         if best is None:
             continue
-        for scope in SCOPES[:2]:
+        for scope in list(tested.WHICH)[:2]:
             suffix = "" if scope == "all" else f"_{scope}"
             if not best[f"pairs{suffix}"]:
                 continue
             figures.append(
                 Heatmap(
-                    title=f"{title}: {WHICH[scope]}",
+                    title=f"{title}: {tested.WHICH[scope]}",
                     caption=f"{direction}: percent in which {PHRASES[direction]}. Outlined: largest effect over its baseline.",
                     values=result.hit_rates(direction, scope=scope),
                     baseline=(
@@ -282,7 +238,7 @@ def _figures(result: RelationTestResult) -> list[Heatmap]:
     return figures
 
 
-def _not_found(result: RelationTestResult) -> list[str]:
+def _not_found(result: headwise.RelationTestResult) -> list[str]:
     lines: list[str] = []
     reverse = _verdict(result, "dependent->governor")
     if reverse != "supported":
@@ -313,7 +269,9 @@ def _not_found(result: RelationTestResult) -> list[str]:
     return lines
 
 
-def _method(model: headwise.Model, suite: headwise.Suite, result: RelationTestResult) -> list[str]:
+def _method(
+    model: headwise.Model, suite: headwise.Suite, result: headwise.RelationTestResult
+) -> list[str]:
     cover = result.coverage
     return [
         *([CAUSAL] if model.is_causal else []),
@@ -325,8 +283,7 @@ def _method(model: headwise.Model, suite: headwise.Suite, result: RelationTestRe
         "them. Special tokens are left out and a word's attention to itself does not count. "
         f"Of {cover.words:,} words {cover.split:,} have several pieces, {cover.unaligned:,} could not be aligned "
         f"and {cover.truncated:,} lie beyond the model's context.",
-        *([suite.about] if suite.about else []),
-        *asked.method(result, len(suite.groups)),
+        *tested.method(result, len(suite.groups)),
         "The hypothesis is that the noun attends: governor->dependent. Verdict: 'supported' if a head is; 'not supported' if every head is not; otherwise "
         "'inconclusive'. dependent->governor is judged by the same rule and said to be the other way round; it does not change the verdict.",
     ]

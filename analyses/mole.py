@@ -1,57 +1,51 @@
 """Where in the model does mole become an animal, a unit, a skin mark or a spy?
 
-Question: before attention every *mole* is the same vector. From which layer on can its sense be
-read off it, and is that more than the words of the sentence give away without any model?
+Question: before attention every *mole* is the same vector. From which layer on can its sense be decoded, and better than from the words
+of the sentence without any model?
 
-Method: the vector of the marked word, at every layer and from every head, is classified by the
-nearest class mean and by logistic regression; scored are only sentences that were not fitted. What
-counts is the gain over the best of several baselines that need no layer and no head (the mean of the
-words' input embeddings, a bag of words, the words beside it, its place), chosen on what is fitted; never-trained
-models and uniform attention must not reach it. Each half of the groups chooses the layer that is
-scored on the other, over many halvings. Then the sense is erased there, and the model goes on without
-it. Last, in minimal pairs that differ in the word that decides the sense, each head is ablated, and tested for
-attention to that word; the update of each head is measured along the directions from the other senses to one;
-steps of these directions are added to the word half way up; and the word is read through the model's own
-end, layer by layer.
+Method: the vector of the marked word, at every layer and from every head, is classified by the nearest class mean and by logistic
+regression; only sentences that were not fitted are scored. What counts is the gain over the best of several model-free baselines (the
+mean of the words' input embeddings, a bag of words, the words beside it, its position), chosen on what is fitted; models with random
+weights and uniform attention must not reach it. Each half of the groups chooses the layer that is scored on the other, over many
+halvings. The sense is then erased there, and the forward pass continues without it. In minimal pairs that differ in the word that
+decides the sense, each head is tested for attention to that word and ablated; the update of each head is measured along the directions
+from the other senses to one; steps of these directions are added to the word at a layer before the last; and the word is read through
+the model's own end, layer by layer.
 
     uv run analyses/mole.py --model minilm
     headwise run mole --model minilm --data coarsewsd20/mole
     headwise run mole --data treebank.conllu --label "part of speech"
 
-Caveats: that a sense can be read does not show that the model uses it.
+Caveats: that a sense can be decoded does not show that the model uses it.
 """
+
+from collections import Counter
 
 import headwise
 from headwise import evidence
-from headwise._formatting import MINUS, could_be_found, head_name, percent, points
-from headwise.attention.relations import RelationTestResult
 from headwise.cli import discovery
 from headwise.data import transforms
-from headwise.directions.contributions import DirectionTestResult
-from headwise.directions.lens import LogitLensResult
-from headwise.evidence.verdicts import judge_all, summary
-from headwise.interventions.prompts import that_fit
-from headwise.interventions.steering.one_vs_rest import SeenWords, steer_between, towards_each
-from headwise.interventions.steering.steering import SteerResult, read_label
-from headwise.probing import erasure
-from headwise.probing.experiment import BEST, MAJORITY, Choice, ProbeResult
+from headwise.interventions import that_fit
+from headwise.interventions.steering import SeenWords, read_label, steer_between, towards_each
+from headwise.probing import BEST, ProbeResult
 from headwise.report import sections
-from headwise.report.schema import Detail, Report, Section
-from headwise.report.sections import directions, head_cards, head_details, probing
+from headwise.report.schema import Section, Verdict, could_be_found, percent, points
+from headwise.report.sections import directions, head_cards, head_details
 from headwise.report.sections import evidence as exhibits
-from headwise.report.sections import logit_lens as says
-from headwise.report.sections import relations as asked_
-from headwise.report.sections.examples import examples_shown
-from headwise.stats.deciding import N_RANDOM, N_RANDOM_PROBED, N_SPLITS
-from headwise.weights.readout import tokens_of
+from headwise.report.sections import relations as tested
+from headwise.weights import tokens_of
 
 SUITE = "mole"
 PAIRS = "mole_pairs"
 BURROW = "mole"
-LOOKS = "governor->dependent"  # the word looks at what decides its sense
-MOST_READ = 8  # heads of which it is said which words they raise
-COSTS = " In sentences where the word's sense decides."
-MIN_GROUPS = 4  # of pairs, to choose rules on some and report on others
+LOOKS = "governor->dependent"  # the word attends to what decides its sense
+MOST_READ = 8  # heads that are read through the logit lens
+MIN_GROUPS = 4  # of pairs, to choose baselines on some and report on others
+OPENINGS: dict[Verdict, str] = {
+    "supported": "The {kind} of {word} can be decoded at layer {layer} of {model} better than by any model-free baseline",
+    "not supported": "At no layer of {model} is the {kind} of {word} decoded better than by the best model-free baseline, and a gain of {smallest} is ruled out",
+    "inconclusive": "Whether the {kind} of {word} can be decoded in {model} better than by a model-free baseline is inconclusive",
+}  # fmt: skip
 
 
 def analyse(
@@ -63,357 +57,166 @@ def analyse(
     label: str = "mark",
     position: int | str = 0,
     pairs: headwise.Suite | None = None,
-) -> Report:
-    """Reads a word's sense, or any label, at every layer and head, and cuts heads to see what that costs."""
-    asked = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
-    if label != "mark":
-        asked["rare_labels"] = "drop"  # a treebank's rarest parts of speech
-    result = headwise.probe(model, suite, **asked, n_random=1 if smoke else N_RANDOM_PROBED)
-    choice = result.chosen("residual", probing.HEADLINE)
-    layer = choice.key[1]
-    verdict = evidence.verdict(choice)
+) -> headwise.Report:
+    """Decodes a word's sense, or any label, at every layer and head, and tests whether heads implement it."""
+    n_random, n_probed, n_erased = (1, 1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED, 3)  # fmt: skip
+    probed = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
+    rare = "refuse" if label == "mark" else "drop"  # a treebank's rarest parts of speech
+    read = headwise.probe(model, suite, **probed, rare_labels=rare, n_random=n_probed)
+    layer = read.chosen("residual").key[1]
     word, kind = _wording(suite, label, position)
-    erased = None
-    if erasure.is_installed() and label == "mark":
-        # A decoder also at its end, from where nothing can be looked up again.
-        layers = sorted({layer, model.n_layers}) if model.is_causal else [layer]
-        erased = headwise.erase(model, suite, layers=layers, **asked, n_random=1 if smoke else 3)
-    known = [evidence.carries(result, probing.HEADLINE)]
-    cut, looked = None, None
-    pairs = pairs and that_fit(model, pairs)
-    if pairs and len(pairs.groups) >= MIN_GROUPS and (label, position) == ("mark", 0):
-        cut = headwise.ablate(model, pairs, seed=seed)
-        looked = headwise.relation_test(
-            model,
-            transforms.cues(pairs),
-            f"cue: {LOOKS}",
-            seed=seed,
-            controls=1 if smoke else N_RANDOM,
-            n_splits=4 if smoke else N_SPLITS,
-        )
-        known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
-    pushed, steered, limits = [], [], []
-    if (label, position) == ("mark", 0):
-        pushed, steered, limits = _moves(model, suite, pairs if cut else None, smoke, seed)
-    known += [evidence.moves(pushed)] if pushed else []
-    heads = judge_all(evidence.side_by_side(known))
-    read = _lens(model, suite, pairs, evidence.where(heads, moves="yes"), seed) if steered else None
-    return Report(
-        analysis="mole",
-        model=model.name,
-        question=_question(suite, label),
-        verdict=verdict,
-        answer=_answer(model.name, word, kind, result, choice)
-        + (f" {told}" if (told := summary(heads)) else ""),
-        controls=evidence.controls_line(heads),
-        sections=[
-            Section(
-                title="Results",
-                figures=[
-                    *probing.figures(result, layer, kind),
-                    *(directions.steering_figures(steered, f"what {model.name} takes {word} for")),
-                ],
-                tables=[
-                    *probing.tables(result, choice.key),
-                    *([exhibits.heads_table(heads)] if cut else []),
-                    *([probing.erasure_table(erased)] if erased else []),
-                    *directions.steering_tables(steered),
-                    *(says.tables(read) if read else []),
-                ],
-                findings=[
-                    *_not_found(result, word, kind, erased),
-                    *(looked.limits if looked else []),
-                    *(exhibits.sentences(heads) if cut else [exhibits.UNCUT]),
-                    *limits,
-                    *([directions.steering_sentence(steered)] if steered else []),
-                ],
-                method=[
-                    *_method(model, suite, result, word, kind, erased),
-                    *(asked_.method(looked, len(pairs.groups)) if looked and pairs else []),
-                    *(exhibits.method(cut, len(pairs.pairs)) if cut and pairs else []),
-                    *(directions.steering_method(steered) if steered else []),
-                    *(says.method(read) if read else []),
-                ],
-                references=[
-                    "Loureiro, Rezaee, Pilehvar and Camacho-Collados 2021, Analysis and evaluation of language models for "
-                    "word sense disambiguation.",
-                    "Hewitt and Liang 2019, Designing and interpreting probes with control tasks.",
-                    "Zhang and Bowman 2018, Language modeling teaches you more than translation does: never-trained models as controls.",
-                    "Voita and Titov 2020, Information-theoretic probing with minimum description length.",
-                    *(
-                        [
-                            "Belrose et al. 2023, LEACE: Perfect linear concept erasure in closed form."
-                        ]
-                        if erased
-                        else []
-                    ),
-                ],
-            ),
-            *(
-                [
-                    sections.direction(
-                        pushed, suite.name, what=f"{word} in one sense from {word} in the others"
-                    )
-                ]
-                if pushed
-                else []
-            ),
-        ],
-        heads=head_cards.heads_section(model, heads, _details(model, result, cut, looked, pushed)),
-        attention=examples_shown(
-            model,
-            transforms.cues(pairs) if looked and pairs else suite,
-            [("cue", LOOKS)] if looked else [],
-            heads_first=head_cards.first(heads),
-            seed=seed,
-        ),
-    )
-
-
-def _moves(
-    model: headwise.Model,
-    suite: headwise.Suite,
-    pairs: headwise.Suite | None,
-    smoke: bool,
-    seed: int,
-) -> tuple[list[DirectionTestResult], list[SteerResult], list[str]]:
-    """Contributions of heads along the directions between senses, and steering; or why they could not be measured."""
-    fitted, tested = (suite, pairs) if pairs else suite.split(seed)
-    try:
-        pushed = towards_each(model, fitted, tested, seed, n_controls=1 if smoke else N_RANDOM)
-        if not pairs:
-            return pushed, [], []
-        elsewhere = discovery.other_pairs(model, pairs.name, smoke=True)
-        return pushed, steer_between(model, suite, pairs, elsewhere, 3 if smoke else 5, seed), []
-    except SeenWords as error:
-        return [], [], [f"Whether heads move the word was not tested: {error}"]
-
-
-def _details(
-    model: headwise.Model,
-    result: ProbeResult,
-    cut: headwise.AblationResult | None,
-    looked: RelationTestResult | None,
-    pushed: list[DirectionTestResult],
-) -> list[Detail]:
-    shape = head_cards.shape_shown(model)
-    return [
-        head_details.read_from(result, probing.HEADLINE, shape),
-        *([head_details.directions_asked(looked, shape)] if looked else []),
-        *([head_details.ways(cut, shape, note=COSTS)] if cut else []),
-        *([head_details.pushed_along(pushed)] if pushed else []),
-    ]
-
-
-def _lens(
-    model: headwise.Model,
-    suite: headwise.Suite,
-    pairs: headwise.Suite | None,
-    heads: list[str],
-    seed: int,
-) -> LogitLensResult:
-    """What the word reads as; words that should stand high are those that are right after each sense in the pairs."""
-    targets: dict[str, list[str]] = {}
-    for pair in pairs.pairs if pairs else ():
-        targets.setdefault(read_label(pair.clean), []).append(pair.right)
-    known = {mark.label for sentence in suite.sentences for mark in sentence.marks}
-    named = {name: sorted(set(own)) for name, own in targets.items() if name in known}
-    # Words of several tokens cannot be looked up; without any other the lists are still worth reading.
-    able = {name: own for name, own in named.items() if any(tokens_of(model, own))}
-    return headwise.logit_lens(model, suite, heads[:MOST_READ], targets=able, seed=seed)
-
-
-def _question(suite: headwise.Suite, label: str) -> str:
+    parts = [sections.probing(read, model, suite, word=word, kind=kind)]
+    known = [evidence.carries(read)]
     if label == "mark":
-        return suite.question
-    return f"From which layer on can the {label} of a word be read?"
-
-
-def _wording(suite: headwise.Suite, label: str, position: int | str) -> tuple[str, str]:
-    """The word that is marked and what its marks are; words of many forms just have labels."""
-    if label != "mark":
-        return "a word", label
-    marked = [s.words[mark.word].lower() for s in suite.sentences for mark in s.marks]
-    word = max(set(marked), key=marked.count)
-    word, kind = (
-        ("the marked word", "label") if marked.count(word) < len(marked) / 2 else (word, "sense")
-    )
-    if position == 0:
-        return word, kind
-    if isinstance(position, str):
-        return f"the word that {word} needs ({position})", kind
-    side = "before" if position < 0 else "after"
-    return f"the word {abs(position)} {side} {word}", kind
-
-
-def _answer(model: str, word: str, kind: str, result: ProbeResult, choice: Choice) -> str:
-    verdict, gain, best = evidence.verdict(choice), choice.gain, choice.accuracy
-    layer = choice.key[1]
-    place = f"By layer {layer}" if layer else "Before any attention, at layer 0"
-    opening = {
-        "supported": f"{place} of {model} the {kind} of {word} can be read off its vector, better than by any baseline without the model's layers",
-        "not supported": f"In no layer of {model} is the {kind} of {word} read better than by the best baseline without the model's layers, and a gain of "
-        f"{percent(evidence.SMALLEST)} is ruled out",
-        "inconclusive": f"Whether the {kind} of {word} can be read off its vector in {model} better than by a baseline without the model's layers is inconclusive",
-    }[verdict]
-    baseline, start = result.rate(*BEST), result.rate(("residual", 0, None), probing.HEADLINE)
-    majority = result.rate(MAJORITY, "majority")
-    seen = "" if verdict == "supported" else f"; {could_be_found(choice.detectable, 'gain')}"
-    before = (
-        "" if layer == 0 else f"before any attention, at layer 0, it is {percent(start.value)}; "
-    )
-    return (
-        f"{opening}: balanced accuracy {percent(best.value)} on {choice.cases} unseen sentences [{percent(best.low)}, "
-        f"{percent(best.high)}] against {percent(baseline.value)} for the best baseline ({points(gain.value, gain.low, gain.high)}){seen}; "
-        f"{before}the most frequent {kind} alone gives {percent(majority.value)}."
+        # A decoder also at its end, after which no layer can recover the label.
+        layers = sorted({layer, model.n_layers}) if model.is_causal else [layer]
+        try:
+            erased = headwise.erase(model, suite, layers=layers, **probed, n_random=n_erased)
+            parts.append(sections.erasure(erased, kind))
+        except headwise.HeadwiseError as error:
+            parts.append(sections.untested(f"Erasing the {kind}", error))
+    is_word = (label, position) == ("mark", 0)
+    pairs = that_fit(model, pairs) if pairs and is_word else None
+    if pairs is None or len(pairs.groups) < MIN_GROUPS:
+        pairs = None
+    looked, cut, pushed, steered = None, None, [], []
+    if pairs:
+        looked = headwise.relation_test(
+            model, transforms.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=n_random, n_splits=4 if smoke else evidence.N_SPLITS
+        )  # fmt: skip
+        cut = headwise.ablate(model, pairs, seed=seed)
+        known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
+    if is_word:
+        fitted, tested = (suite, pairs) if pairs else suite.split(seed)
+        try:
+            pushed = towards_each(model, fitted, tested, seed, n_controls=n_random)
+            if pairs:
+                elsewhere = discovery.other_pairs(model, pairs.name, smoke=True)
+                steered = steer_between(model, suite, pairs, elsewhere, 3 if smoke else 5, seed)
+            known += [evidence.moves(pushed)] if pushed else []
+        except SeenWords as error:
+            pushed = []
+            parts.append(sections.untested("Direct contribution", error))
+    heads = evidence.judge_all(evidence.side_by_side(known))
+    parts += _old(model, suite, word, heads, pairs, looked, cut, pushed, steered)
+    if pairs and steered:
+        moving = evidence.where(heads, moves="yes")[:MOST_READ]
+        lens = headwise.logit_lens(model, suite, moving, targets=_targets(model, suite, pairs), seed=seed)  # fmt: skip
+        parts.append(sections.logit_lens(lens))
+    return sections.compose(
+        model,
+        analysis="mole",
+        question=suite.question if label == "mark" else f"From which layer on can the {label} of a word be decoded?",
+        verdict=evidence.verdict(read.chosen("residual")),
+        answer=f"{_answer(read, word, kind)} {evidence.summary(heads)}".rstrip(),
+        controls=evidence.controls_line(heads),
+        sections=parts,
+        suite=suite,
+        heads=heads,
+        shown=transforms.cues(pairs) if pairs else suite,
+        relations=[("cue", LOOKS)] if pairs else [],
+        seed=seed,
     )  # fmt: skip
 
 
-def _not_found(
-    result: ProbeResult,
-    word: str,
-    kind: str,
-    erased: headwise.ErasureResult | None,
-) -> list[str]:
-    best = result.chosen("z", probing.HEADLINE)
-    finding = {
-        "supported": "reads it better than the best baseline",
-        "not supported": "reads it no better than the best baseline",
-        "inconclusive": "may or may not read it better than the best baseline",
-    }[evidence.verdict(best)]
-    lines = [
-        f"The best single head (most often {head_name(best.key[1], best.key[2] or 0)}), chosen on one half and scored on the other, {finding}: "
-        f"{percent(best.accuracy.value)} ({points(best.gain.value, best.gain.low, best.gain.high)}).",
-        result.baseline_sentence(),
-        _by_layer(result),
-        *result.warnings,
-    ]
-    if result.missing:
-        lines.append(
-            f"{result.missing} sentences were left out: {word} is cut off, has no token of its own, or is not there."
+def _old(model, suite, word, heads, pairs, looked, cut, pushed, steered) -> list[Section]:
+    shape = head_cards.shape_shown(model)
+    found = []
+    if cut and pairs:
+        found.append(
+            Section(
+                title="Attention to the deciding word",
+                findings=looked.limits,
+                method=tested.method(looked, len(pairs.groups)),
+                details=[head_details.directions_asked(looked, shape)],
+            )
         )
-    if result.dropped:
-        lines.append(
-            f"Left out, as too few groups have them: {', '.join(result.dropped)}. Nothing is said of these."
+        found.append(
+            Section(
+                title="Ablation of each head",
+                tables=[exhibits.heads_table(heads)],
+                findings=exhibits.sentences(heads),
+                method=exhibits.method(cut, len(pairs.pairs)),
+                details=[
+                    head_details.ways(
+                        cut, shape, note=" In sentences where the word's sense decides."
+                    )
+                ],
+            )
         )
-    if erased is not None:
-        lines += [_where_unchanged(erased, kind, at) for at in erased.table["layer"].unique()]
-    elif not erasure.is_installed():
-        lines.append(
-            f"The {kind} was not erased, as concept-erasure is not installed: pip install 'headwise[erasure]'."
+    else:
+        found.append(
+            sections.untested(
+                "Ablation", "there are no minimal pairs of this question; pass some with --pairs."
+            )
         )
-    return lines
+    if pushed:
+        found.append(
+            sections.direction(
+                pushed, suite.name, what=f"{word} in one sense from {word} in the others"
+            )
+        )
+    if steered:
+        found.append(
+            Section(
+                title="Steering",
+                figures=directions.steering_figures(steered, f"what {model.name} takes {word} for"),
+                tables=directions.steering_tables(steered),
+                findings=[directions.steering_sentence(steered)],
+                method=directions.steering_method(steered),
+            )
+        )
+    return found
 
 
-def _by_layer(result: ProbeResult) -> str:
-    """Plainly: which layers exceed the best baseline, and which do not."""
-    layers = evidence.carries_by_layer(result, probing.HEADLINE)
-    parts = {
-        "better than the best baseline": layers[layers["carries"] == "yes"],
-        "no better": layers[layers["carries"] == "no"],
-        "inconclusive": layers[layers["carries"] == "inconclusive"],
-    }
-    said = [
-        f"{what} at layer{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows['layer']))}"
-        for what, rows in parts.items()
-        if len(rows)
-    ]
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]} ({probing.NAMES[probing.HEADLINE]}, all unseen sentences, over all layers)."
+def _targets(
+    model: headwise.Model, suite: headwise.Suite, pairs: headwise.Suite
+) -> dict[str, list[str]]:
+    """Words that should score high at each sense: those that are correct after it in the pairs, where one of them is a single token."""
+    known = {mark.label for sentence in suite for mark in sentence.marks}
+    correct: dict[str, set[str]] = {}
+    for pair in pairs.pairs:
+        correct.setdefault(read_label(pair.clean), set()).add(pair.right)
+    return {label: sorted(words) for label, words in correct.items() if label in known and any(tokens_of(model, sorted(words)))}  # fmt: skip
 
 
-def _where_unchanged(erased: headwise.ErasureResult, kind: str, layer: int) -> str:
-    """What erasing changed, and what it did not, more than a move of the same length."""
-    table = erased.table
-    behaviour = table[(table["layer"] == layer) & table["as_far"].notna()]
-    if behaviour.empty:
-        return f"Nothing is computed after layer {layer} that could show what erasing the {kind} changes."
-    changed = [
-        f"{probing.SHORT[row.measure]} ({_short(row.intact)} intact, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
-        for row in behaviour.itertuples()
-        if row.low > 0 or row.high < 0
-    ]
-    same = [str(row.measure) for row in behaviour.itertuples() if not (row.low > 0 or row.high < 0)]
-    said = [
-        *([f"changed the {' and the '.join(changed)}"] if changed else []),
-        *(
-            [f"changed the {' and the '.join(same)} no more than a move of the same length"]
-            if same
-            else []
-        ),
-    ]
-    anew = (
-        f" A {kind} that is erased here may be taken anew, by later layers, from the words around."
+def _wording(suite: headwise.Suite, label: str, position: int | str) -> tuple[str, str]:
+    """The probed word and what its labels are, as sentences name them."""
+    if label != "mark":
+        return "a word", label
+    forms = Counter(s.words[mark.word].lower() for s in suite for mark in s.marks)
+    form, n = forms.most_common(1)[0]
+    word, kind = (form, "sense") if 2 * n >= forms.total() else ("the marked word", "label")
+    if isinstance(position, str):
+        return f"the dependent of {word} ({position})", kind
+    side = "before" if position < 0 else "after"
+    return (f"the word {abs(position)} {side} {word}" if position else word), kind
+
+
+def _answer(read: ProbeResult, word: str, kind: str) -> str:
+    choice = read.chosen("residual")
+    verdict, layer, best, gain = (
+        evidence.verdict(choice),
+        choice.key[1],
+        choice.accuracy,
+        choice.gain,
     )
-    return f"Erasing the {kind} at layer {layer} {' and '.join(said)}.{anew if same else ''}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.2g}".replace("-", MINUS)
-
-
-CAUSAL = (
-    "This model is a decoder: a word sees only what stands before it, and nothing looks ahead. What only later "
-    "words give away cannot be read here."
-)
-
-
-def _method(
-    model: headwise.Model,
-    suite: headwise.Suite,
-    result: ProbeResult,
-    word: str,
-    kind: str,
-    erased: headwise.ErasureResult | None,
-) -> list[str]:
-    division = (
-        f"{result.n_fitted} sentences of the data's own training part are fitted and its test part is scored"
-        if result.folds == 0
-        else f"the sentences are divided into {result.folds} folds that keep groups whole and {kind}s in proportion; "
-        "each is scored by classifiers fitted on the others"
+    opening = OPENINGS[verdict].format(
+        kind=kind,
+        word=word,
+        model=read.model,
+        layer=layer,
+        smallest=f"{100 * evidence.SMALLEST:.0f} points",
     )
-    alike = (
-        f"{result.n_alike} have a near-duplicate "
-        + (
-            "in the fitted part"
-            if result.folds == 0
-            else "in another group, with which that group counts as one"
-        )
-        if result.n_alike
-        else "none has a near-duplicate elsewhere"
+    start, majority = (
+        percent(read.rate((site, 0, None), way).value)
+        for site, way in (("residual", "logistic"), ("majority", "majority"))
     )
-    return [
-        f"The vector of {word} (the mean over its pieces) is taken from the residual stream before every block and "
-        "after the last, and from every head: keys, values, output and update. The nearest class mean goes by cosine; the "
-        "logistic regression is multinomial, on standardised vectors, with the penalty (C from 0.01 to 1) that does best on "
-        "inner folds of what is fitted. The score is balanced accuracy, in which every label counts alike.",
-        *([suite.about] if suite.about else []),
-        *([CAUSAL] if model.is_causal else []),
-        f"Only unseen sentences count: {division}. {len(suite):,} sentences in {len(suite.groups):,} groups, of which {alike} "
-        "(TF-IDF of character n-grams, cosine 0.8 or more); "
-        f"{len(result.labels)} labels: {', '.join(result.labels)}.",
-        f"Baselines see {'the words as far as the one that is probed' if model.is_causal else 'all words of the sentence'} and no layer: a bag of words (TF-IDF and logistic "
-        "regression, its penalty chosen as that of the probes), the mean of the words' input embeddings, the embedding of the word before or after, the word's place. For each fold the best of them on what is "
-        "fitted is the one to beat. The same probes are fitted on models of the same shape that were never trained and on the model with uniform "
-        "attention; a gain counts only if its t is larger than any of theirs.",
-        result.selectivity_note
-        + " p of reading the label at all is against labels shuffled within groups (or among groups of one "
-        "label), the largest of everything probed. The codelength is what it takes to send all labels to somebody who has the "
-        "vectors and learns on the way (online code), mean over orders.",
-        "The layer (and the head) is the best on a random half of the groups and is scored on the other half, both ways, over 20 halvings, so "
-        "that the best of many scores is not flattered and no single division decides. Intervals are cluster-robust (t, or a score interval on the effective number of sentences).",
-        *(
-            [
-                "Erasing (LEACE) is fitted where probes are fitted and applied to sentences that were not. A random subspace is "
-                "the same done for random variables, as many as it takes to tell the labels apart; as it moves vectors less, "
-                "behaviour is compared with a move of the same length in that subspace."
-            ]
-            if erased
-            else []
-        ),
-        f"Verdict: 'supported' if the gain over the best baseline is at least {percent(evidence.SMALLEST)} (points), with p below 5% and a t beyond every control; 'not supported' if a "
-        "gain of that size is ruled out; otherwise 'inconclusive'.",
-    ]
+    seen = "" if verdict == "supported" else f"; {could_be_found(choice.detectable, 'gain')}"
+    return (
+        f"{opening}: balanced accuracy is {percent(best.value)} on {choice.cases} unseen sentences [{percent(best.low)}, {percent(best.high)}], against {percent(read.rate(*BEST).value)} for the best baseline "
+        f"({points(gain.value, gain.low, gain.high)}){seen}; {f'before any attention, at layer 0, it is {start}; ' if layer else ''}the most frequent {kind} alone gives {majority}."
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

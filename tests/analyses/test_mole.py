@@ -22,9 +22,9 @@ def test_other_labels_at_other_words(headwise, tmp_path):
     result = in_process_of_its_own(*command, cwd=tmp_path)  # thousands of fits: unchecked
     assert result.returncode == 0, result.stderr
     report = load_report(tmp_path / "reports/mole-burrow/results.json")
-    assert report.question == "From which layer on can the part of speech of a word be read?"
+    assert report.question == "From which layer on can the part of speech of a word be decoded?"
     assert (
-        "the part of speech of a word can be read" in report.answer
+        "the part of speech of a word can be decoded" in report.answer
         or "inconclusive" in report.answer
     )
     other = ("run", "mole", "--model", "burrow", "--position", "sense", "--smoke")
@@ -33,5 +33,10 @@ def test_other_labels_at_other_words(headwise, tmp_path):
     result = in_process_of_its_own(*other, "--overwrite", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     report = load_report(tmp_path / "reports/mole-burrow/results.json")
-    assert "of the word that mole needs (sense)" in report.answer
-    assert {table.name for table in report.tables} == {"layers", "confusion", "heads", "erasure"}
+    assert "of the dependent of mole (sense)" in report.answer
+    assert {table.name for table in report.tables} == {
+        "layers",
+        "confusion",
+        "probed_heads",
+        "erasure",
+    }

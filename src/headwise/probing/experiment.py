@@ -48,7 +48,15 @@ from ._text_baselines import (
     WORD,
 )
 from ._vectors import SITES, Key, ProbeSite, read_vectors, update_basis
-from .classifiers import CLASSIFIERS, HEADLINE, CentroidClassifier, Classifier, Logistic, inner_folds, weights  # fmt: skip
+from .classifiers import (
+    CLASSIFIERS,
+    HEADLINE,
+    CentroidClassifier,
+    Classifier,
+    Logistic,
+    inner_folds,
+    weights,
+)
 from .controls import Scored, probe_controls
 from .gains import Choice, Estimate
 from .labelled_words import Examples, divide

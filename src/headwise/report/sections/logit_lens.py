@@ -89,7 +89,11 @@ def _updates(result: LogitLensResult) -> Table:
     by = ["label", "layer", "head"]
     contrasts = _joined(result.contrasts[result.contrasts["kind"] == "update"], by, "contrast")
     before = _joined(result.stream, by[:2], "before")
-    rises = _joined(result.updates, by, "rises").merge(contrasts, on=by, how="left").merge(before, on=by[:2])
+    rises = (
+        _joined(result.updates, by, "rises")
+        .merge(contrasts, on=by, how="left")
+        .merge(before, on=by[:2])
+    )
     rises["head"] = [f"L{a}H{b}" for a, b in zip(rises["layer"], rises["head"], strict=True)]
     return Table.of(
         "heads_say", "Tokens that heads raise", rises.sort_values(["head", "label"]), UPDATES,

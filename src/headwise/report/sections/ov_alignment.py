@@ -67,11 +67,11 @@ def ov_alignment(
         title="Alignment of updates with OV images",
         tables=[
             Table.of(
-                "heads", "Every head", table.sort_values("effect", ascending=False), COLUMNS, folded=len(table) > 40,
+                "alignment", "Every head", table.sort_values("effect", ascending=False), COLUMNS, folded=len(table) > 40,
                 caption=f"Cosines lie between {MINUS}1 and 1. Any attention brings a noun's own adjectives into its update; the excess over the controls is tested.",
             ),
             Table.of(
-                "sentences", f"{name} in each sentence", sentences, EXAMPLE, folded=True,
+                "aligned_sentences", f"{name} in each sentence", sentences, EXAMPLE, folded=True,
                 caption="Mean cosine of its update at the noun to the OV images of the noun's own adjectives, and of the other adjectives of the group.",
             ),
         ],

@@ -164,7 +164,7 @@ def tables(result: ProbeResult) -> list[Table]:
         caption=f"{'; '.join(f'{site}: its {what}' for site, (_, what) in SITES.items())}. Controls were probed at z.",
         folded=True,
     )  # fmt: skip
-    is_layer = layers["site"] == "residual"
+    is_layer = layers["site"].to_numpy() == "residual"
     if not is_layer.any():
         return [of_heads]
     chosen = result.chosen("residual").key
