@@ -100,7 +100,7 @@ def probing(
             "transmit all labels, given the vectors, with a classifier that is refitted on the portions transmitted so far, mean over orders.",
             "The best layer and the best head are chosen on a random half of the groups and scored on the other half, both ways, over 20 halvings, so the best of many scores is not biased upwards and no single division decides. "
             "Intervals are cluster-robust (t, or a score interval on the effective number of sentences).",
-            f"{CARRIES.rule} The verdict on the best layer or head follows the same rule, with p combined over halvings.",
+            f"{CARRIES.text} The verdict on the best layer or head follows the same rule, with p combined over halvings.",
         ],
         references=[
             "Hewitt and Liang 2019, Designing and interpreting probes with control tasks.",
