@@ -75,7 +75,9 @@ def flat(path: Path) -> dict[str, Any]:
     data = json.loads(path.read_text(encoding="utf-8"))
     parts = data.get("sections") or [data]
     merged = {name: [x for part in parts for x in part[name]] for name in ("figures", "tables")}
-    return {key: data.get(key) for key in ("analysis", "model", "verdict", "heads", "attention")} | merged
+    return {
+        key: data.get(key) for key in ("analysis", "model", "verdict", "heads", "attention")
+    } | merged
 
 
 def main(
