@@ -70,7 +70,7 @@ def test_a_report_on_burrow_says_what_it_read_and_what_it_cannot_see(smoke_run):
         report = load_report(folder / f"reports/{name}-burrow/results.json")
         method = " ".join(report.method)
         assert "written by the grammar that burrow was trained on" in method
-        assert "nothing looks ahead" in method
+        assert "model is a decoder" in method
         assert f"burrow_sentences('{phenomenon}', 400, seed=3" in report.provenance.data.path
 
 
