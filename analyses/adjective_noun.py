@@ -72,10 +72,10 @@ def analyse(
     pairs: headwise.Suite | None = None,
 ) -> headwise.Report:
     """Tests adjectives and nouns in every head of a model with four kinds of evidence."""
-    n_random, n_probed = (1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED)
+    n_null, n_probed = (1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED)
     query = ", ".join([name for name in LABELS if name in suite.relations] or ["amod"])
     looked = headwise.relation_test(
-        model, suite, query, seed=seed, controls=n_random, n_splits=4 if smoke else evidence.N_SPLITS
+        model, suite, query, seed=seed, n_null=n_null, n_splits=4 if smoke else evidence.N_SPLITS
     )  # fmt: skip
     known = [evidence.looks(looked, LOOKS)]
     parts = []
@@ -83,7 +83,7 @@ def analyse(
     try:
         read = headwise.probe(
             model, own, sites="z", labels=[name for name in own.labels if name != "adj"], classifiers="logistic",
-            folds=3 if smoke else 5, seed=seed, n_random=n_probed,
+            folds=3 if smoke else 5, seed=seed, n_null=n_probed,
         )  # fmt: skip
         known.append(evidence.carries(read))
         section = sections.probing(read, model, own, word="the noun", kind="kind of adjective")
@@ -96,7 +96,7 @@ def analyse(
     if pairs and pairs.pairs:
         cues = transforms.cues(pairs)
         try:
-            aligned = headwise.ov_alignment_test(model, cues, "cue", seed, n_controls=n_random)
+            aligned = headwise.ov_alignment_test(model, cues, "cue", seed=seed, n_null=n_null)
             known.append(evidence.collects(aligned))
             parts.append(sections.ov_alignment(aligned, cues))
         except headwise.HeadwiseError as error:

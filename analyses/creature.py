@@ -42,7 +42,7 @@ def analyse(
     looks = [(relation, "governor->dependent")]
     try:
         found = headwise.ov_alignment_test(
-            model, suite, relation, seed, n_controls=2 if smoke else evidence.N_RANDOM
+            model, suite, relation, seed=seed, n_null=2 if smoke else evidence.N_RANDOM
         )
     except NoImages as error:
         return _without_images(model, suite, str(error), looks, seed)
@@ -70,7 +70,7 @@ def _beside(
     """The same at the word after each noun; None where sentences end with it."""
     after = transforms.after_governors(suite, relation)
     try:
-        return headwise.ov_alignment_test(model, after, relation, seed, n_controls=0)
+        return headwise.ov_alignment_test(model, after, relation, seed=seed, n_null=0)
     except headwise.HeadwiseError:
         return None
 

@@ -69,12 +69,12 @@ def analyse(
             fit = _class_means(fitted, ends)
         (direction,) = fit(model)
         results += direction_tests(
-            model, towers, [([direction], between)], refit=fit, n_controls=1 if smoke else N_CONTROLS, left_out=left_out, seed=seed
+            model, towers, [([direction], between)], refit=fit, n_null=1 if smoke else N_CONTROLS, left_out=left_out, seed=seed
         )  # fmt: skip
         third = between[0], next(tower for tower in TOWERS if tower not in between)
         rest = suite.where(label=third, group=group)
         if all(direction.unseen(rest)):
-            others.append(headwise.direction_test(model, rest, direction, third, n_traced=0, seed=seed))  # fmt: skip
+            others.append(headwise.direction_test(model, rest, direction, between=third, n_traced=0, seed=seed))  # fmt: skip
     heads = evidence.moves(results)
     verdict = evidence.verdict_over_all(evidence.whole_moves(results))
     return sections.compose(
@@ -100,7 +100,7 @@ def _unembedding(ahead: str, behind: list[str]) -> Fit:
 
 
 def _class_means(fitted: headwise.Suite, ends: tuple[str, str]) -> Fit:
-    return lambda model: [from_classes(model, fitted, *ends, layer=model.n_layers)]
+    return lambda model: [from_classes(model, fitted, ends, layer=model.n_layers)]
 
 
 def _held_out(

@@ -89,7 +89,7 @@ def analyse(
     if found.layer:
         royal = _of_fields(suite, lambda field: field == SOURCE)
         pushed = headwise.direction_test(
-            model, others, found.direction, ("male", "female"), n_controls=1 if smoke else N_CONTROLS, seed=seed,
+            model, others, found.direction, between=("male", "female"), n_null=1 if smoke else N_CONTROLS, seed=seed,
             refit=lambda twin: [headwise.directions.from_pairs(twin, royal, layer=found.layer)],
         )  # fmt: skip
     steered = _steered(model, suite, found, smoke=smoke, seed=seed)
@@ -127,7 +127,7 @@ def analyse(
                     f"Words of a pair stand in the same sentence. A step is the difference of their vectors (means over pieces) in the residual stream; the direction is the mean step of "
                     f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
                     f"Intervals are t intervals over word pairs (of shares, Wilson's); p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women. "
-                    f"{found.n_controls} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
+                    f"{found.n_null} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
                     *(directions.steering_method([steered]) if steered else []),
                     f"Verdict: 'supported' if in every other field the mean step along the direction is at least {percent(SMALLEST)} of a royal step, and by as much longer than with uniform attention; p of both is below 5%, no more than 5% of random directions do as much, and its t "
                     f"is larger than that of any field in the models with random weights. 'not supported' if one step lies within {percent(SMALLEST)} of zero; otherwise, and with fewer than {MIN_CASES} pairs of sentences or {MIN_CLUSTERS} word pairs of a field, 'inconclusive'.",
@@ -197,19 +197,19 @@ def _steered(
     direction = headwise.directions.from_pairs(model, royal, layer=layer)
     elsewhere = discovery.other_pairs(model, suite.name, smoke=True)
     return headwise.steer(
-        model, others, direction, unrelated=elsewhere, n_random=3 if smoke else 10, seed=seed
+        model, others, direction, unrelated=elsewhere, n_null=3 if smoke else 10, seed=seed
     )
 
 
 def _controls(found: TransferTestResult) -> str:
     """What never-trained models and uniform attention come to."""
-    if not found.n_controls:
+    if not found.n_null:
         return f"Steps: no model with random weights could be measured ({found.why_not})."
     rows = [found.row(field) for field in found.fields[1:]]
     said = ", ".join(f"{r['field']} {r['uniform']:.2f} ({r['step']:.2f} as it is)" for r in rows)
     ts = ", ".join(f"{r['t']:.1f} in {r['field']}" for r in rows if np.isfinite(r["t"]))
     few = " and ".join(r["field"] for r in rows if not np.isfinite(r["t"]))
-    compared = f"t of the other fields is {ts}, in {found.n_controls} models with random weights at most {rows[0]['control_t']:.1f}; " if ts else ""  # fmt: skip
+    compared = f"t of the other fields is {ts}, in {found.n_null} models with random weights at most {rows[0]['control_t']:.1f}; " if ts else ""  # fmt: skip
     untested = f" Too few pairs for a t: {few}." if few else ""
     return f"Steps: {compared}with uniform attention steps are {said}.{untested}".replace(
         "-", MINUS

@@ -110,16 +110,16 @@ def analyse(
             model,
             testing,
             chosen,
-            n_random=19 if smoke else 200,
-            n_random_kept=2 if smoke else 20,
+            n_null=19 if smoke else 200,
+            n_null_kept=2 if smoke else 20,
             unrelated=discovery.other_pairs(model, suite.name, smoke=smoke),
             seed=seed,
         )
     metric = cut.metrics[0]
     stream = headwise.patch(model, suite, "residual", metrics=[metric], seed=seed)
     heads = headwise.patch(model, suite, "z", metrics=[metric], seed=seed)
-    estimated = headwise.attribution_patch(model, suite, "z", metric=metric, seed=seed)
-    alone = headwise.direct_effects(model, suite, [metric], heads=chosen or None, seed=seed)
+    estimated = headwise.attribution_patch(model, suite, "z", metrics=metric, seed=seed)
+    alone = headwise.direct_effects(model, suite, metrics=[metric], heads=chosen or None, seed=seed)
     needed = evidence.matters(cut, side=head_cards.side_shown(model))
     verdict = _verdict(found, needed)
     linked = transforms.cues(suite)

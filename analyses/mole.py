@@ -59,10 +59,10 @@ def analyse(
     pairs: headwise.Suite | None = None,
 ) -> headwise.Report:
     """Decodes a word's sense, or any label, at every layer and head, and tests whether heads implement it."""
-    n_random, n_probed, n_erased = (1, 1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED, 3)  # fmt: skip
+    n_null, n_probed, n_erased = (1, 1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED, 3)  # fmt: skip
     probed = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
     rare = "refuse" if label == "mark" else "drop"  # a treebank's rarest parts of speech
-    read = headwise.probe(model, suite, **probed, rare_labels=rare, n_random=n_probed)
+    read = headwise.probe(model, suite, **probed, rare_labels=rare, n_null=n_probed)
     layer = read.chosen("residual").key[1]
     word, kind = _wording(suite, label, position)
     parts = [sections.probing(read, model, suite, word=word, kind=kind)]
@@ -71,7 +71,7 @@ def analyse(
         # A decoder also at its end, after which no layer can recover the label.
         layers = sorted({layer, model.n_layers}) if model.is_causal else [layer]
         try:
-            erased = headwise.erase(model, suite, layers=layers, **probed, n_random=n_erased)
+            erased = headwise.erase(model, suite, layers=layers, **probed, n_null=n_erased)
             parts.append(sections.erasure(erased, kind))
         except headwise.HeadwiseError as error:
             parts.append(sections.untested(f"Erasing the {kind}", error))
@@ -82,17 +82,17 @@ def analyse(
     looked, cut, pushed, steered = None, None, [], []
     if pairs:
         looked = headwise.relation_test(
-            model, transforms.cues(pairs), f"cue: {LOOKS}", seed=seed, controls=n_random, n_splits=4 if smoke else evidence.N_SPLITS
+            model, transforms.cues(pairs), f"cue: {LOOKS}", seed=seed, n_null=n_null, n_splits=4 if smoke else evidence.N_SPLITS
         )  # fmt: skip
         cut = headwise.ablate(model, pairs, seed=seed)
         known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
     if is_word:
         fitted, tested = (suite, pairs) if pairs else suite.split(seed)
         try:
-            pushed = towards_each(model, fitted, tested, seed, n_controls=n_random)
+            pushed = towards_each(model, fitted, tested, seed, n_null=n_null)
             if pairs:
                 elsewhere = discovery.other_pairs(model, pairs.name, smoke=True)
-                steered = steer_between(model, suite, pairs, elsewhere, 3 if smoke else 5, seed)
+                steered = steer_between(model, suite, pairs, elsewhere=elsewhere, n_null=3 if smoke else 5, seed=seed)
             known += [evidence.moves(pushed)] if pushed else []
         except SeenWords as error:
             pushed = []
@@ -101,7 +101,7 @@ def analyse(
     parts += _old(model, suite, word, heads, pairs, looked, cut, pushed, steered)
     if pairs and steered:
         moving = evidence.where(heads, moves="yes")[:MOST_READ]
-        lens = headwise.logit_lens(model, suite, moving, targets=_targets(model, suite, pairs), seed=seed)  # fmt: skip
+        lens = headwise.logit_lens(model, suite, heads=moving, targets=_targets(model, suite, pairs), seed=seed)  # fmt: skip
         parts.append(sections.logit_lens(lens))
     return sections.compose(
         model,

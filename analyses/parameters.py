@@ -76,7 +76,11 @@ def analyse(
     """Counts the parameters of a model or a shape, and reads the weights of a model's heads."""
     assert model is not None or shape
     tally = headwise.count_parameters(shape if model is None else model)
-    read = None if model is None else headwise.read_circuits(model, 5 if smoke else 40, seed)
+    read = (
+        None
+        if model is None
+        else headwise.read_circuits(model, n_null=5 if smoke else 40, seed=seed)
+    )
     return Report(
         analysis="parameters",
         model=tally.name,
@@ -305,7 +309,7 @@ def _method(read: CircuitResult | None) -> list[str]:
         "The circuits of a head are the matrices W_Q W_K^T (QK) and value-down times value-up (OV), taken from the weights and held "
         "as factors. Effective rank is the exponential of the entropy of the squared singular values' shares. Copying is the sum of "
         "the OV circuit's eigenvalues over the sum of their moduli; between two stacks it cannot be asked.",
-        f"Beside them stand {read.n_random} random models in which each circuit is a product of Gaussian matrices of the same shape and "
+        f"Beside them stand {read.n_null} random models in which each circuit is a product of Gaussian matrices of the same shape and "
         "norm, as weights are before training. p is the share of these models in which any number of any head is as far from its "
         "mean, in standard deviations.",
     ]

@@ -76,7 +76,7 @@ def analyse(
         suite,
         asked,
         seed=seed,
-        controls=1 if smoke else N_RANDOM,
+        n_null=1 if smoke else N_RANDOM,
         n_splits=4 if smoke else N_SPLITS,
     )
     best = _best(result)

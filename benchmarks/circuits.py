@@ -56,14 +56,14 @@ def watched():
         thread.join()
 
 
-def whole(n_random):
+def whole(n_null):
     """Every head once, from loaded model to table."""
     model = make(12, 12, 768)
     model.forward(torch.arange(4)[None])  # what running at all takes is not ours
     rest = psutil.Process().memory_info().rss
     with watched() as peak:
         start = time.perf_counter()
-        result = headwise.read_circuits(model, n_random=n_random)
+        result = headwise.read_circuits(model, n_null=n_null)
         seconds = time.perf_counter() - start
     print(json.dumps({"rows": len(result.table), "seconds": seconds, "bytes": peak[0] - rest}))
 
@@ -110,8 +110,8 @@ def main(
         return
     console = Console(highlight=False)
     console.print(f"{torch.get_num_threads()} threads")
-    for n_random, what in ((0, "alone"), (40, "beside 40 random models")):
-        command = [sys.executable, __file__, str(n_random)]
+    for n_null, what in ((0, "alone"), (40, "beside 40 random models")):
+        command = [sys.executable, __file__, str(n_null)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         found = json.loads(done.stdout.splitlines()[-1])
         console.print(

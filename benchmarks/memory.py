@@ -79,8 +79,8 @@ def folds(n: int) -> dict[str, Any]:
         model,
         sentences(n),
         ["pattern"],
-        lambda t, seen, batch: t + seen["pattern", 5].sum().item(),
-        0.0,
+        step=lambda t, seen, batch: t + seen["pattern", 5].sum().item(),
+        initial=0.0,
     )
     return {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "total": total}
 
@@ -110,11 +110,11 @@ def spills(budget: int) -> dict[str, Any]:
     texts = sentences(200, n_words=100)
     aligned = planning.Aligned(align_whole(model, texts, truncate=False), None)
     plan = planning.Plan.make(
-        model, aligned, sites, None, None, budget=10**12, batch_tokens=4096, may_offload_dir=False
+        model, aligned, sites, None, None, budget=10**12, batch_tokens=4096, may_offload=False
     )
     texts = (texts * 40)[: round(5 * budget / plan.n_bytes * len(texts))]
     headwise.reduce(
-        model, texts[:200], ["z"], lambda t, seen, batch: t, 0
+        model, texts[:200], ["z"], step=lambda t, seen, batch: t, initial=0
     )  # what running itself takes
     rest = resident()
     with tempfile.TemporaryDirectory() as folder, watched() as peak:

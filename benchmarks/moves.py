@@ -122,7 +122,7 @@ def false_positives(n: int) -> None:
         for name, codes in zip(counts, (mixed, pure), strict=True):
             common = 2 * rng.standard_normal((12, 30))[:, groups] + rng.standard_normal((12, 60))
             values = rng.standard_normal((30, 12)) @ common + rng.standard_normal((30, 60))
-            p = nulls.against_shuffled(values, codes, groups, seed=seed, n_shuffles=400)
+            p = nulls.against_shuffled(values, codes, groups, seed=seed, n_permutations=400)
             counts[name] += bool(p.p_fwer.min() < 0.05)
     low, high = stats.binom.ppf([0.005, 0.995], n, 0.05)
     console.print(
@@ -130,12 +130,12 @@ def false_positives(n: int) -> None:
     )
 
 
-def steering(n: int, n_random: int) -> None:
+def steering(n: int, n_null: int) -> None:
     """Prints dose and response over all pairs of senses."""
     model = headwise.load("burrow", device="cpu")
     fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=2, held_out=True)  # fmt: skip
     elsewhere = headwise.burrow_pairs("adjectives", 20, seed=3, held_out=True)
-    results = steer_between(model, fitting, testing, elsewhere, n_random)
+    results = steer_between(model, fitting, testing, elsewhere=elsewhere, n_null=n_null)
     table = Table(box=None)
     rows = pooled(results)
     for name in rows.columns:
@@ -149,13 +149,13 @@ def steering(n: int, n_random: int) -> None:
 def main(
     n: Annotated[int, typer.Option(help="Sentences that are timed.")] = 1000,
     pairs: Annotated[int, typer.Option(help="Minimal pairs that are steered.")] = 200,
-    n_random: Annotated[int, typer.Option(help="Random directions.")] = 10,
+    n_null: Annotated[int, typer.Option(help="Random directions.")] = 10,
 ) -> None:
     """Prints the time, who pushes, false positives, then dose and response."""
     speed(n)
     pushing(pairs)
     false_positives(1000)
-    steering(pairs, n_random)
+    steering(pairs, n_null)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def share(n: int, of: int) -> str:
     return f"{n}/{of} [{100 * low:.0f}%, {100 * high:.0f}%]"
 
 
-def untrained(n_models: int, n_random: int) -> None:
+def untrained(n_models: int, n_null: int) -> None:
     """Never-trained models and uniform attention, as `headwise run` probes them."""
     for (name, of), make in SUITES.items():
         model, start = headwise.load(name, device="cpu"), time.process_time()
@@ -53,11 +53,11 @@ def untrained(n_models: int, n_random: int) -> None:
         heads, layers = 0, 0
         for seed in range(n_models):
             # Far from the seeds of its own controls.
-            result = _probed(random_like(model, 10_000 + seed), suite, n_random, seed)
+            result = _probed(random_like(model, 10_000 + seed), suite, n_null, seed)
             heads += _anything(evidence.carries(result, "logistic"))
             layers += _anything(evidence.carries_by_layer(result, "logistic"))
         with hooks.edit(model, "pattern", uniform):
-            result = _probed(model, suite, n_random, 0)
+            result = _probed(model, suite, n_null, 0)
         same = evidence.carries(result, "logistic")
         CONSOLE.print(
             f"{of}, random weights of {name}'s shape: a head carries in {share(heads, n_models)}, a layer in {share(layers, n_models)}; "
@@ -66,11 +66,11 @@ def untrained(n_models: int, n_random: int) -> None:
         )
 
 
-def trained(n_random: int) -> None:
+def trained(n_null: int) -> None:
     """What the trained models come to, with what stands beside it."""
     for (name, of), make in SUITES.items():
         model = headwise.load(name, device="cpu")
-        result = _probed(model, make(model), n_random, 0)
+        result = _probed(model, make(model), n_null, 0)
         said, layers = (
             f(result, "logistic") for f in (evidence.carries, evidence.carries_by_layer)
         )
@@ -84,13 +84,13 @@ def trained(n_random: int) -> None:
         )
 
 
-def _probed(model: headwise.Model, suite: headwise.Suite, n_random: int, seed: int):
+def _probed(model: headwise.Model, suite: headwise.Suite, n_null: int, seed: int):
     return headwise.probe(
         model,
         suite,
         sites=("residual", "z"),
         classifiers=("logistic",),
-        n_random=n_random,
+        n_null=n_null,
         seed=seed,
     )
 

@@ -102,10 +102,10 @@ def never_trained(name, model, suite, relation, n):
     for i in range(n):
         rng = np.random.default_rng(i)
         others = rng.choice(np.delete(np.arange(n), i), min(10, n - 1), replace=False)
-        table = judge(plan, counts[i], controls_of(plan, counts, others, i), i).table
+        table = judge(plan, counts[i], controls_of(plan, counts, others, i), seed=i).table
         found.append(int((table["verdict"] == "supported").sum()))
         tables.append(table)
-    of_uniform = judge(plan, uniform, controls_of(plan, counts, range(min(10, n)), 0), 0).table
+    of_uniform = judge(plan, uniform, controls_of(plan, counts, range(min(10, n)), 0), seed=0).table
     seconds = time.process_time() - start
     print(
         f"{name}: supported in never-trained models {share(sum(x > 0 for x in found), n)}, rows {found}; with uniform "
@@ -122,7 +122,7 @@ def planted(name, model, suite, relation, rate, n, n_groups=None):
     for seed in range(n):
         rng = np.random.default_rng(seed)
         part = plan if n_groups is None else at_most(plan, n_groups, rng)
-        result = judge(part, counts_of(part, rate, rng), chance_controls(part, rng), seed)
+        result = judge(part, counts_of(part, rate, rng), chance_controls(part, rng), seed=seed)
         rows = result.table[(result.table["layer"] == 1) & (result.table["head"] == 2)]
         verdicts.append(set(rows["verdict"]))
         best = rows.sort_values("effect_non_adjacent").iloc[-1]
@@ -143,7 +143,7 @@ def seeds(n):
     found = Counter()
     sizes = []
     for seed in range(n):
-        table = headwise.relation_test(minilm, suite, f"cue: {LOOKS}", seed, norms=False).table
+        table = headwise.relation_test(minilm, suite, f"cue: {LOOKS}", seed=seed, norms=False).table
         heads = table[table["verdict"] == "supported"]
         sizes.append(len(heads))
         found.update(f"L{la}H{h}" for la, h in zip(heads["layer"], heads["head"], strict=True))

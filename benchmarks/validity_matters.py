@@ -61,7 +61,7 @@ def main(
 def suite_of(name: str, what: str, n: int, seed: int) -> headwise.Suite:
     """Minimal pairs as `headwise run` asks them; of minilm's suites so many."""
     if name == "burrow":
-        return headwise.burrow_pairs(what, n, seed, held_out=False)
+        return headwise.burrow_pairs(what, n, seed=seed, held_out=False)
     suite = headwise.read_suite(find_suite(what))
     return replace(suite, pairs=suite.pairs[:: max(1, len(suite.pairs) // n)])
 
@@ -117,8 +117,8 @@ def under_uniform_attention(model: headwise.Model, quick: bool) -> Table:
 def power(quick: bool) -> Table:
     """How often a planted degradation is a yes, by number of groups, beside the `detectable` of a head that costs nothing."""
     model = headwise.load("burrow", device="cpu", verify=False)
-    pairs = headwise.burrow_pairs("adjectives", 60 if quick else 200, 0, held_out=False)
-    cut = headwise.ablate(model, pairs, ["logit difference"], controls=0 if quick else 2)
+    pairs = headwise.burrow_pairs("adjectives", 60 if quick else 200, seed=0, held_out=False)
+    cut = headwise.ablate(model, pairs, metrics=["logit difference"], n_null=0 if quick else 2)
     metric = cut.metrics[0]
     quiet = min(cut.cuts, key=lambda name: abs(cut.table.loc[cut.table["cut"] == name, "share"]).max())  # fmt: skip
     n_draws = 60 if quick else 400

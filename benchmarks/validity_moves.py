@@ -62,33 +62,33 @@ def null_models(shape: str, n_models: int) -> Iterator[tuple[str, headwise.Model
         yield "neighbours' attention", trained, neighbours(by)
 
 
-def mole(model: headwise.Model, shape: str, n: int, n_controls: int, seed: int) -> list[str]:
+def mole(model: headwise.Model, shape: str, n: int, n_null: int, seed: int) -> list[str]:
     """What is said of each head."""
     if shape == "burrow":
-        fitted, asked = headwise.burrow_sentences("mole", n, seed), headwise.burrow_pairs("mole", n // 2, seed, held_out=True)  # fmt: skip
+        fitted, asked = headwise.burrow_sentences("mole", n, seed=seed), headwise.burrow_pairs("mole", n // 2, seed=seed, held_out=True)  # fmt: skip
     else:
         fitted, asked = (
             headwise.read_suite("probes/mole.toml"),
             headwise.read_suite("probes/mole_pairs.toml"),
         )
-    found = towards_each(model, fitted, asked, seed, n_controls=n_controls)
+    found = towards_each(model, fitted, asked, seed, n_null=n_null)
     return evidence.moves(found)["moves"].tolist()
 
 
-def creature(model: headwise.Model, shape: str, n: int, n_controls: int, seed: int) -> list[str]:
+def creature(model: headwise.Model, shape: str, n: int, n_null: int, seed: int) -> list[str]:
     """What is said of each head."""
     if shape == "burrow":
         suite, relation = (
-            transforms.cues(headwise.burrow_pairs("adjectives", n // 2, seed, held_out=True)),
+            transforms.cues(headwise.burrow_pairs("adjectives", n // 2, seed=seed, held_out=True)),
             "cue",
         )
     else:
         suite, relation = headwise.read_suite("probes/creature.toml"), "amod"
-    found = ov_alignment_test(model, suite, relation, seed, n_controls=n_controls)
+    found = ov_alignment_test(model, suite, relation, seed=seed, n_null=n_null)
     return evidence.collects(found)["moves"].tolist()
 
 
-def nothing_is_found(n_models: int, n: int, n_controls: int) -> None:
+def nothing_is_found(n_models: int, n: int, n_null: int) -> None:
     """False positives, model by model and head by head. With neighbours' attention words are still moved, so of that `creature` alone is asked."""
     for shape in SHAPES:
         for name, ask in (("mole", mole), ("creature", creature)):
@@ -98,10 +98,10 @@ def nothing_is_found(n_models: int, n: int, n_controls: int) -> None:
                 if name == "mole" and kind.startswith("neighbours"):
                     continue
                 if edit is None:
-                    said = ask(model, shape, n, n_controls, seed)
+                    said = ask(model, shape, n, n_null, seed)
                 else:
                     with hooks.edit(model, "pattern", edit):
-                        said = ask(model, shape, n, n_controls, seed)
+                        said = ask(model, shape, n, n_null, seed)
                 models.setdefault(kind, []).append("yes" in said)
                 heads.setdefault(kind, []).extend(s == "yes" for s in said)
             for kind, found in models.items():
@@ -148,7 +148,7 @@ def _simulated(rng: np.random.Generator, n_groups: int, effect: float) -> Direct
     measured = Measured(pushes, np.zeros_like(pushes), step, pushes.sum(axis=0))
     readers = np.pad(rng.standard_normal((300, d - 1)), ((0, 0), (1, 0))) / np.sqrt(d)
     control = Control(10, 3.0, 0.0, 3.0)
-    table, critical = table_of(names, asked, measured, readers, control, 400, 0)
+    table, critical = table_of(names, asked, measured, readers, control, 400, 1, 0)
     return DirectionTestResult(
         model="none", suite="none", direction=way, between=("a", "b"), n_words=(n_words // 2,) * 2, missing=0, components=names, shape=(1, 32), pushes=pushes,
         codes=codes, groups=groups, total=1.0, whole={}, error=0.0, cases=n_words, clusters=n_groups, critical=critical, control=control,

@@ -18,11 +18,11 @@ def test_names_that_are_not_known(tiny_bert, tiny_gpt2):
     wrong = {
         "Unknown site 'qkv'": lambda: headwise.capture(tiny_bert, TEXTS, "qkv"),
         "Did you mean 'pattern'": lambda: headwise.capture(tiny_bert, TEXTS, "patern"),
-        "no layer 9": lambda: headwise.capture(tiny_bert, TEXTS, "z", 9),
+        "no layer 9": lambda: headwise.capture(tiny_bert, TEXTS, "z", layers=9),
         "no head 99": lambda: headwise.capture(tiny_bert, TEXTS, "z", heads=99),
-        "Unknown method of ablation 'zeros'; .*Did you mean 'zero'": lambda: headwise.ablate(tiny_gpt2, TEXTS, "kl", method="zeros"),
-        "Unknown metric 'kll'": lambda: headwise.ablate(tiny_gpt2, TEXTS, "kll"),
-        "Cannot read the head 'H3'": lambda: headwise.ablate(tiny_gpt2, TEXTS, "kl", heads="H3"),
+        "Unknown method of ablation 'zeros'; .*Did you mean 'zero'": lambda: headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", method="zeros"),
+        "Unknown metric 'kll'": lambda: headwise.ablate(tiny_gpt2, TEXTS, metrics="kll"),
+        "Cannot read the head 'H3'": lambda: headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads="H3"),
     }  # fmt: skip
     for message, call in wrong.items():
         with pytest.raises(UnknownName, match=message) as caught:

@@ -64,7 +64,7 @@ def test_spills_and_edits(on_gpu, tmp_path):
 
 
 def test_weights_are_read_where_they_are(on_gpu, minilm):
-    found, expected = (headwise.read_circuits(m, n_random=0) for m in (on_gpu, minilm))
+    found, expected = (headwise.read_circuits(m, n_null=0) for m in (on_gpu, minilm))
     for column in ("norm", "top", "effective_rank"):
         assert (found.table[column] / expected.table[column] - 1).abs().max() < 1e-3
     assert (found.table["copying"] - expected.table["copying"]).abs().max() < 1e-3
@@ -78,7 +78,7 @@ def test_running_out_of_memory_halves_the_batch(on_gpu):
     torch.cuda.set_per_process_memory_fraction(min(1.0, 2 * 2**30 / total))
     try:
         kept = headwise.reduce(
-            on_gpu, texts, ["pattern"], lambda n, seen, batch: n + len(batch.indices), 0, layers=[0],
+            on_gpu, texts, ["pattern"], step=lambda n, seen, batch: n + len(batch.indices), initial=0, layers=[0],
             batch_tokens=10**6,
         )  # fmt: skip
     finally:

@@ -78,12 +78,14 @@ def test_ablated_heads_are_zero(tiny_gpt2):
     torch.testing.assert_close(tiny_gpt2.logits(tokens, mask), plain)
     with hooks.ablated(tiny_gpt2, "L1H2"):
         one = tiny_gpt2.logits(tokens, mask)
-    by_ablate = headwise.ablate(tiny_gpt2, TEXTS, "kl", "L1H2", "zero", controls=0)
+    by_ablate = headwise.ablate(
+        tiny_gpt2, TEXTS, metrics="kl", heads="L1H2", method="zero", n_null=0
+    )
     assert by_ablate.table["cost"].iloc[0] > 0 and not torch.allclose(one, plain)
 
 
 def test_results_say_in_a_line_what_they_are(tiny_gpt2):
-    result = headwise.ablate(tiny_gpt2, TEXTS, "kl", method="zero", controls=0)
+    result = headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", method="zero", n_null=0)
     assert (
         repr(result) == f"AblationResult({tiny_gpt2.name}, texts: 8 rows)"
     )  # four heads in two layers
@@ -103,11 +105,52 @@ def test_public_names():
         assert getattr(headwise, name) is not None
 
 
-def test_one_order_of_parameters():
-    """A test takes model, suite and what is tested, in this order."""
+ORDER = ("layers", "heads", "positions", "metrics", "n_null", "seed", "batch_tokens", "budget")
+BANNED = {
+    "at", "how", "way", "ways", "metric", "position", "controls", "n_controls", "n_random", "n_shuffles", "n_models",
+    "at_most", "too_few", "resume", "spill",
+}  # fmt: skip
+
+
+def public_functions():
+    """Every function that a name in some `__all__` leads to, by where it is defined."""
+    packages = [module for module in public(headwise) if inspect.ismodule(module)]
+    found = {}
+    for package in (headwise, *packages):
+        names = getattr(package, "__all__", [name for name in vars(package) if name[0] != "_"])
+        for name in names:
+            function = getattr(package, name)
+            if inspect.isfunction(function) and function.__module__.startswith("headwise."):
+                found[f"{function.__module__}.{name}"] = function
+    return found
+
+
+FUNCTIONS = public_functions()
+
+
+def test_every_test_is_among_the_public_functions():
+    names = {path.rsplit(".", 1)[1] for path in FUNCTIONS}
+    assert names > {*TESTS, "capture", "reduce", "edit", "from_classes", "max_t"}
+
+
+@pytest.mark.parametrize("path", sorted(FUNCTIONS))
+def test_one_order_of_parameters(path):
+    """Model, suite and what is tested stand in this order, and all that follows is named in a call."""
+    parameters = inspect.signature(FUNCTIONS[path]).parameters
+    names = list(parameters)
+    placed = [name for name, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+    shared = [name for name in names if name in ORDER and name not in placed]
+    assert shared == sorted(shared, key=ORDER.index)
+    if "model" in names:
+        assert names[0] == "model" and len(placed) <= 3
+        assert not BANNED.intersection(names)
+    if "suite" in names and "model" in names:
+        assert names[1] == "suite"
+
+
+def test_a_test_takes_a_model_and_a_suite():
     for name in TESTS:
-        parameters = list(inspect.signature(getattr(headwise, name)).parameters)
-        assert parameters[:2] == ["model", "suite"], name
+        assert list(inspect.signature(getattr(headwise, name)).parameters)[:2] == ["model", "suite"]
 
 
 AT_ONCE = """
@@ -135,7 +178,7 @@ def test_what_is_a_number_stays_one():
 
 TESTS = (
     "ablate", "ablate_set", "attribution_patch", "direct_effects", "direction_test", "erase", "logit_lens", "ov_alignment_test", "patch",
-    "path_patch", "probe", "relation_test", "steer",
+    "path_patch", "probe", "relation_test", "steer", "transfer_test",
 )  # fmt: skip
 NAMES = """
 AblationResult AttributionResult BadSuite CircuitResult Decomposition DirectEffectResult Direction
@@ -157,7 +200,9 @@ def test_every_result_names_its_model_and_has_a_table(tiny_gpt2):
         assert {"model", "table"} <= known or kind.__name__ in TABLES_OF_THEIR_OWN, kind
         assert "__repr__" not in vars(kind), kind  # that of a dataclass holds every number
     pairs = that_fit(tiny_gpt2, headwise.read_suite("adjective_pairs")).sample_groups(6)
-    found = headwise.ablate_set(tiny_gpt2, pairs, "L0H1", "kl", "zero", n_random=2, n_random_kept=1)
+    found = headwise.ablate_set(
+        tiny_gpt2, pairs, "L0H1", metrics="kl", method="zero", n_null=2, n_null_kept=1
+    )
     assert repr(found).startswith(f"HeadSetResult({tiny_gpt2.name}, ")
     assert "cost" in found.view().html
 

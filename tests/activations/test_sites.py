@@ -213,12 +213,12 @@ def test_edits_flow_downstream(pair, site):
     def residual(change):
         with (
             hooks.edit(model, key, change, layers=[0]),
-            hooks.capture(model, [downstream], [1]) as seen,
+            hooks.capture(model, [downstream], layers=[1]) as seen,
         ):
             run(model)
         return seen[downstream, 1]
 
-    with hooks.capture(model, [downstream], [1]) as seen:
+    with hooks.capture(model, [downstream], layers=[1]) as seen:
         run(model)
     close(residual(lambda x, at: x), seen[downstream, 1])
     assert (

@@ -166,14 +166,16 @@ def test_fold_keeps_only_the_statistic(model):
         pattern = seen["pattern", 1]
         return total + (pattern * batch.mask[:, None, :, None]).sum().item()
 
-    total = headwise.reduce(model, SENTENCES, ["pattern"], mass, 0.0, batch_tokens=12)
+    total = headwise.reduce(model, SENTENCES, ["pattern"], step=mass, initial=0.0, batch_tokens=12)
     n_tokens = sum(n for n, _ in headwise.capture(model, SENTENCES, ["z"]).index.lengths)
     assert total == pytest.approx(4 * n_tokens, rel=1e-5)
 
 
 def test_fold_as_a_context(model):
     tokens = torch.tensor([[5, 6, 7]])
-    with hooks.reduce(model, ["z"], lambda n, z, site: n + z.shape[1], 0, layers=[0, 1]) as folded:
+    with hooks.reduce(
+        model, ["z"], lambda n, z, site: n + z.shape[1], initial=0, layers=[0, 1]
+    ) as folded:
         model.forward(tokens)
         model.forward(tokens)
     assert folded.value == 2 * 2 * 3

@@ -54,7 +54,7 @@ def test_heads_that_attend_to_everything_alike_attend_to_nothing(plan):
 def test_a_model_that_was_never_trained_attends_to_nothing(burrow):
     some = headwise.burrow_sentences("senses", 150, seed=0)
     drawn = random_like(burrow, 77)
-    result = headwise.relation_test(drawn, some, "every>=100", controls=2, norms=False, n_splits=5)
+    result = headwise.relation_test(drawn, some, "every>=100", n_null=2, norms=False, n_splits=5)
     assert result.supported.empty
     assert result.table["control_t"].notna().any()
 
@@ -67,7 +67,7 @@ def own(minilm):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_head_that_is_always_right_is_supported(own, seed):
     rng = np.random.default_rng(seed)
-    result = judge(own, counts_of(own, 1.0, rng), chance_controls(own, rng), seed)
+    result = judge(own, counts_of(own, 1.0, rng), chance_controls(own, rng), seed=seed)
     rows = result.table[(result.table["layer"] == 1) & (result.table["head"] == 2)]
     assert set(rows["verdict"]) == {"supported"}
     assert set(zip(result.supported["layer"], result.supported["head"], strict=True)) == {(1, 2)}
@@ -139,7 +139,7 @@ def test_a_model_whose_random_twin_cannot_be_made(tiny_bert, own):
         asked = Plan.of(
             tiny_bert, headwise.read_suite("probes/adjective_noun.toml").sample_groups(10), "amod"
         )
-        controls = count_controls(tiny_bert, asked.cases, asked.alignments, 2, seed=0)
+        controls = count_controls(tiny_bert, asked.cases, asked.alignments, n_null=2, seed=0)
         assert controls.n == 0
         result = judge(asked, count_heads(asked), controls)
         assert any("needs more" in line for line in result.limits)

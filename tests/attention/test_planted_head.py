@@ -13,7 +13,7 @@ def test_the_planted_head_is_found_alone_in_every_draw(word_level):
     for seed in range(15):
         model = make(word_level, seed, planted=True)
         result = headwise.relation_test(
-            model, draw(seed, 200), "amod", seed=seed, controls=2, norms=False, n_flips=1000
+            model, draw(seed, 200), "amod", seed=seed, n_null=2, norms=False, n_flips=1000
         )
         found = result.supported
         heads = set(zip(found["layer"], found["head"], strict=True))
@@ -38,7 +38,7 @@ def false_positives(word_level, n):
     for seed in range(n):
         model = make(word_level, seed, planted=False)
         result = headwise.relation_test(
-            model, random_links(seed, 80), "any", seed=seed, controls=0, norms=False, n_flips=400
+            model, random_links(seed, 80), "any", seed=seed, n_null=0, norms=False, n_flips=400
         )
         found += result.table["p_fwer"].min() < 0.05
     return found

@@ -189,7 +189,7 @@ def test_baselines_and_scopes(tiny_bert):
     asked = suite(*lines)
     tags = ("NOUN", "NUM", "PUNCT", "DET", "ADJ", "NOUN", "VERB", "DET", "ADJ", "NOUN")
     tagged = Suite("s", "?", tuple(replace(s, tags=tags) for s in asked.sentences))
-    result = headwise.relation_test(tiny_bert, tagged, "amod", controls=1, n_flips=200)
+    result = headwise.relation_test(tiny_bert, tagged, "amod", n_null=1, n_flips=200)
     evidence = result.case("dependent->governor")
     assert sorted(evidence.case.questions.nearest) == [1] * 12 + [2] * 12
     assert evidence.scopes["non_adjacent"].sum() == 12
@@ -211,13 +211,13 @@ def test_baselines_and_scopes(tiny_bert):
 
 def test_baselines_are_chosen_and_counted_on_different_groups(tiny_bert):
     lines = [BLUE.replace("The", f"Number {n}, the") for n in range(20)]
-    result = headwise.relation_test(tiny_bert, suite(*lines), "amod", seed=3, controls=1)
+    result = headwise.relation_test(tiny_bert, suite(*lines), "amod", seed=3, n_null=1)
     for evidence in result.evidence:
         assert evidence.half.shape == (20, len(evidence.group))
         for half in evidence.half:
             assert not set(evidence.group[half == 0]) & set(evidence.group[half == 1])
             assert len(set(evidence.group[half == 0])) == 10
-    again = headwise.relation_test(tiny_bert, suite(*lines), "amod", seed=3, controls=1)
+    again = headwise.relation_test(tiny_bert, suite(*lines), "amod", seed=3, n_null=1)
     assert result.table.equals(again.table)
 
 
@@ -227,10 +227,8 @@ def test_several_relations_share_one_error_rate(tiny_bert):
         for n in range(40)
     ]
     asked = suite(*lines)
-    both = headwise.relation_test(
-        tiny_bert, asked, ["amod", "noun: dependent->governor"], controls=0
-    )
-    one = headwise.relation_test(tiny_bert, asked, "amod", controls=0)
+    both = headwise.relation_test(tiny_bert, asked, ["amod", "noun: dependent->governor"], n_null=0)
+    one = headwise.relation_test(tiny_bert, asked, "amod", n_null=0)
     assert [r.text for r in both.relations] == ["amod", "noun: dependent->governor"]
     assert len(both.table) == (3 + 1) * tiny_bert.n_layers * tiny_bert.n_heads
     same = both.table[both.table["relation"] == "amod"]
@@ -241,14 +239,14 @@ def test_several_relations_share_one_error_rate(tiny_bert):
 def test_what_is_too_little_is_said(tiny_bert):
     """Four pairs; and sixty that all come from two sentence groups; and no models to compare with."""
     result = headwise.relation_test(
-        tiny_bert, suite(BLUE, BLUE.replace("The", "A")), "amod: column", controls=0
+        tiny_bert, suite(BLUE, BLUE.replace("The", "A")), "amod: column", n_null=0
     )
     (line,) = result.too_little
     assert line.startswith("Fewer than 20 cases") and line.endswith(": amod: column, 4.")
     assert any("no parts of speech" in line for line in result.limits)
     assert any("No head can be supported" in line for line in result.limits)
     groups = [parse(BLUE, LABELS, f"g{n % 2}") for n in range(40)]
-    result = headwise.relation_test(tiny_bert, Suite("s", "?", tuple(groups)), "amod", controls=0)
+    result = headwise.relation_test(tiny_bert, Suite("s", "?", tuple(groups)), "amod", n_null=0)
     (line,) = result.too_little
     assert "amod (column), 80 from 2" in line and "no p value" in line
     assert result.table[["p", "p_fwer", "q_fdr", "effect_low"]].isna().all().all()
@@ -261,7 +259,7 @@ def test_a_direction_in_which_a_decoder_cannot_look(tiny_gpt2):
         HeadwiseError, match=r"cannot be tested on .*all 2 cases the answer comes after"
     ):
         headwise.relation_test(tiny_gpt2, suite(*lines), "amod: dependent->governor")
-    result = headwise.relation_test(tiny_gpt2, suite(*lines), "amod", controls=0)
+    result = headwise.relation_test(tiny_gpt2, suite(*lines), "amod", n_null=0)
     assert result.impossible["amod", "dependent->governor"] == 2
     assert result.best("dependent->governor") is None
 
@@ -271,7 +269,7 @@ def test_bad_requests_are_refused(tiny_bert):
     with pytest.raises(HeadwiseError, match=r"no relation 'amodd'\. Nearest: amod"):
         headwise.relation_test(tiny_bert, asked, "amodd")
     with pytest.raises(HeadwiseError, match="n_splits=0"):
-        headwise.relation_test(tiny_bert, asked, "amod", controls=0, n_splits=0)
+        headwise.relation_test(tiny_bert, asked, "amod", n_null=0, n_splits=0)
     with pytest.raises(HeadwiseError, match="too few to choose baselines"):
         headwise.relation_test(tiny_bert, suite(BLUE), "amod")
     with pytest.raises(HeadwiseError, match="links no words"):

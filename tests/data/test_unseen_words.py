@@ -13,7 +13,7 @@ from helpers.moles import CLUES, LABELS, NAMES, OTHERS, SUITE, refused, sentence
 def test_what_is_unseen_goes_by_words_and_not_by_names(burrow):
     """Other sentences of another suite are no evidence if they tell by the same words; by other words they are."""
     fitting, testing = SUITE.split()
-    found = from_classes(burrow, fitting, "animal", "unit", layer=2)
+    found = from_classes(burrow, fitting, ("animal", "unit"), layer=2)
     renamed = replace(testing, name="another", sha256="b" * 64)
     refused(
         (

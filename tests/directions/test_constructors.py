@@ -31,7 +31,7 @@ def model(request):
 
 def test_means_of_classes_by_hand(model):
     x = streams(model, 1, SUITE.sentences)
-    found = from_classes(model, SUITE, "animal", "unit", layer=1)
+    found = from_classes(model, SUITE, ("animal", "unit"), layer=1)
     step = x[:8].mean(0) - x[8:16].mean(0)
     np.testing.assert_allclose(found.vector, step, atol=1e-5)
     np.testing.assert_allclose(found.push(x), x @ step / np.linalg.norm(step), atol=1e-5)
@@ -53,7 +53,7 @@ def test_whitened_by_hand(model):
     x = streams(model, 1, SUITE.sentences[:16])
     within = x - x.reshape(2, 8, -1).mean(1).repeat(8, axis=0)
     covariance, _ = ledoit_wolf(within, assume_centered=True)
-    found = from_classes(model, SUITE, "animal", "unit", layer=1, inner="whitened")
+    found = from_classes(model, SUITE, ("animal", "unit"), layer=1, inner="whitened")
     expected = np.linalg.solve(covariance, found.vector)
     expected /= np.sqrt(found.vector @ expected)
     np.testing.assert_allclose(found.reader, expected, atol=1e-4 * np.abs(expected).max())
@@ -63,7 +63,7 @@ def test_whitened_by_hand(model):
 @pytest.mark.skipif(find_spec("concept_erasure") is None, reason="needs concept-erasure")
 def test_it_reads_what_leace_erases(model):
     x = streams(model, 2, SUITE.sentences[:16])
-    found = from_classes(model, SUITE, "animal", "unit", layer=2, eraser=True)
+    found = from_classes(model, SUITE, ("animal", "unit"), layer=2, eraser=True)
     rng = np.random.default_rng(0)
     (eraser,) = erasure.erasers(x, (np.arange(16) < 8).astype(int), 0, rng)
     fresh = x + rng.standard_normal(x.shape)
@@ -94,11 +94,11 @@ def test_a_step_of_a_probe_is_one_of_its_log_odds(tiny_bert):
     probe = headwise.fit_probe(tiny_bert, SUITE, layer=1)
     x = streams(tiny_bert, 1, SUITE.sentences)
     spy, unit, animal = (probe.labels.index(name) for name in ("spy", "unit", "animal"))
-    for other, codes in (("unit", [unit]), (None, [unit, animal])):
-        found = from_probe(tiny_bert, probe, "spy", other)
+    for between, codes in ((("spy", "unit"), [unit]), ("spy", [unit, animal])):
+        found = from_probe(tiny_bert, probe, between)
         rise = probe.scores(x + found.vector) - probe.scores(x)
         np.testing.assert_allclose(rise[:, spy] - rise[:, codes].mean(1), 1, atol=1e-9)
-        assert found.negative == (other or "others") and found.layer == 1
+        assert found.negative == ("others" if between == "spy" else "unit") and found.layer == 1
     z = replace(probe, site="z", head=0, weight=probe.weight[:, :8])
     refused((lambda: from_probe(tiny_bert, z, "spy"), "is of z, layer 1, head 0"))
     refused((lambda: from_probe(tiny_bert, probe, "king"), "animal, unit, spy; got 'king'"))
@@ -134,8 +134,8 @@ def test_a_value_up_image_is_what_a_head_writes_of_one_word(name, layer, byte_le
     embedding = model.hf.get_input_embeddings()(row).detach()
 
     def written(change):
-        edited = hooks.edit(model, "residual", change, [layer])
-        with edited, hooks.capture(model, ["z"], [layer]) as seen:
+        edited = hooks.edit(model, "residual", change, layers=[layer])
+        with edited, hooks.capture(model, ["z"], layers=[layer]) as seen:
             model.forward(row)
         return seen["z", layer][0, 0, 3] @ model.attention(layer=layer).W_O[3]
 

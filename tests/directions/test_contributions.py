@@ -49,9 +49,9 @@ def get(byte_level, wordpiece, minilm):
 
 
 def asked_of(model, layer, **options):
-    direction = from_classes(model, FITTED, "animal", "unit", layer=layer)
+    direction = from_classes(model, FITTED, ("animal", "unit"), layer=layer)
     return contributions.direction_test(
-        model, ASKED, direction, n_shuffles=50, n_random=50, **options
+        model, ASKED, direction, n_permutations=50, n_null_directions=50, **options
     )
 
 
@@ -96,11 +96,13 @@ def test_pushes_after_the_final_norm(get):
     model, asked = get("burrow"), headwise.burrow_pairs("mole", 30, held_out=True)
     direction = from_unembedding(model, asked.pairs[0].right, asked.pairs[0].wrong)
     check_sums(
-        contributions.direction_test(model, asked, direction, ("animal", "mark"), n_shuffles=50)
+        contributions.direction_test(
+            model, asked, direction, between=("animal", "mark"), n_permutations=50
+        )
     )
     fitted, _ = unseen_words.without_shared_words(headwise.burrow_sentences("mole", 200), asked)
     metric = from_classes(model, fitted, "animal", layer=3, inner="whitened")
-    result = contributions.direction_test(model, asked, metric, n_shuffles=50)
+    result = contributions.direction_test(model, asked, metric, n_permutations=50)
     check_sums(result)
     assert result.between == ("animal", "others") and sum(result.n_words) == 60
 
@@ -110,7 +112,7 @@ def test_uniform_attention_by_hand(name, get):
     """What each head of the first block adds when all of it attends alike; nothing else is before it."""
     model = get(name)
     result = asked_of(model, 1)
-    with hooks.edit(model, "pattern", contributions.alike, [0]):
+    with hooks.edit(model, "pattern", contributions.alike, layers=[0]):
         found = decompose(model, replace(ASKED, sentences=ASKED.sentences[:12]), layer=1)
     even = result.direction.push(found.parts)
     heads = result.table["kind"] == "head"
@@ -143,7 +145,7 @@ def test_where_a_push_comes_from_by_hand(get):
     found = {source: np.zeros(12) for source in (*SOURCES.values(), "other words")}
     for i, alignment in enumerate(words.align(model, ASKED.sentences[:12])):
         at = [k for k, word in enumerate(alignment.words) if word == 4]
-        with hooks.capture(model, ["pattern", "v"], [0]) as seen:
+        with hooks.capture(model, ["pattern", "v"], layers=[0]) as seen:
             model.forward(torch.tensor([alignment.tokens]))
         v = seen["v", 0][0, :, 1] @ model.attention(layer=0).W_O[2]
         of_token = (seen["pattern", 0][0, 2, at, :, None] * v).mean(0).numpy()
@@ -166,9 +168,9 @@ def test_the_planted_head_pushes_alone(word_level):
         fitted, asked = planted_suite(seed, 0), planted_suite(100 + seed, 1)
 
         def fit(of, suite=fitted):
-            return [from_classes(of, suite, "one", "two", layer=2)]
+            return [from_classes(of, suite, ("one", "two"), layer=2)]
 
-        options = {"keys": "clue", "n_shuffles": 400, "refit": fit, "n_controls": 2}
+        options = {"keys": "clue", "n_permutations": 400, "refit": fit, "n_null": 2}
         result = contributions.direction_test(model, asked, *fit(model), **options)
         # Words that were not fitted get a few percent, either way, from the random weights around the planted head.
         assert result.pushing[0] == "L1H2" and 0.9 < result.row("L1H2")["share"] < 1.1
@@ -188,13 +190,13 @@ def test_cross_fitted_directions_are_one_question(get):
     """Every word along a direction that was fitted without its words; with the midpoint of its part taken away, parts agree."""
     model = get("Bert")
     both = replace(ASKED, sentences=(*FITTED.sentences, *ASKED.sentences))
-    ways = [from_classes(model, suite, "animal", "unit", layer=2) for suite in (FITTED, ASKED)]  # fmt: skip
+    ways = [from_classes(model, suite, ("animal", "unit"), layer=2) for suite in (FITTED, ASKED)]  # fmt: skip
     ways = [replace(way, suite="other") for way in ways]  # what counts is their words
-    result = contributions.direction_test(model, both, ways, n_shuffles=50)
+    result = contributions.direction_test(model, both, ways, n_permutations=50)
     assert result.n_folds == 2 and result.error < 1e-5
     assert result.table["share"].sum() == pytest.approx(1)
     with pytest.raises(HeadwiseError, match="a deciding word is one that"):
-        contributions.direction_test(model, both, ways[:1], n_shuffles=50)
+        contributions.direction_test(model, both, ways[:1], n_permutations=50)
 
 
 def test_a_constant_changes_nothing(get):
@@ -213,7 +215,7 @@ def test_a_constant_changes_nothing(get):
 def test_burrows_heads_push_mole_to_the_right_sense(get):
     """On words that were not fitted; what they push with they take from the words that decide."""
     found = one_vs_rest.towards_each(
-        get("burrow"), headwise.burrow_sentences("mole", 200), headwise.burrow_pairs("mole", 60, held_out=True), n_controls=2
+        get("burrow"), headwise.burrow_sentences("mole", 200), headwise.burrow_pairs("mole", 60, held_out=True), n_null=2
     )  # fmt: skip
     said = evidence.moves(found).set_index(["layer", "head"])
     yes = set(said.index[said["moves"] == "yes"])
@@ -227,7 +229,7 @@ def test_burrows_heads_push_mole_to_the_right_sense(get):
 
 def test_bad_questions(get):
     model = get("Bert")
-    direction = from_classes(model, FITTED, "animal", "unit", layer=2)
+    direction = from_classes(model, FITTED, ("animal", "unit"), layer=2)
     at_start = replace(direction, model=get("Llama").name, layer=0)
     result = contributions.direction_test(
         get("Llama"), ASKED, at_start

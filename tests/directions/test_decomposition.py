@@ -58,7 +58,7 @@ def at_words(model, values):
 def captured(model, site, layer, i=0):
     side = model.stacks[0].side
     key = f"{side}.{site}" if side else site
-    with hooks.capture(model, [key], [layer]) as seen:
+    with hooks.capture(model, [key], layers=[layer]) as seen:
         model.forward(tokens_of(model, i))
     return seen[key, layer][0]
 
@@ -81,7 +81,7 @@ def near(found, expected):
 def test_parts_of_words_sum_to_the_stream(name, get):
     model = get(name)
     for layer in (0, len(model.stacks[0].blocks) // 2, len(model.stacks[0].blocks)):
-        found = decompose(model, SUITE, ASKED, layer)
+        found = decompose(model, SUITE, ASKED, layer=layer)
         near(found.total, at_words(model, lambda i, at=layer: captured(model, "residual", at, i)))
         near(found.parts.sum(0), found.total)
         assert found.error <= EXACT and found.words == tuple(WORDS)
@@ -102,7 +102,7 @@ def watched(model, side, layer, normed=False, far=0):
     batch = Batch((0, 1), TOKENS, MASK, torch.zeros(2, 1, 5), of if len(model.stacks) == 2 else None)  # fmt: skip
     shown = torch.ones_like(TARGETS) if side == "decoder" else MASK
     key = f"{side}.residual" if side else "residual"
-    with hooks.capture(model, [key], [layer]) as seen:
+    with hooks.capture(model, [key], layers=[layer]) as seen:
         end = model.forward(TOKENS, MASK, TARGETS if len(model.stacks) == 2 else None)
     expected = (end if normed else seen[key, layer])[shown > 0]
     recorder = _components.Recorder(model, Wiring.of(model, side), layer, normed=normed)

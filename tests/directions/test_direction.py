@@ -38,7 +38,7 @@ def test_lengths_and_angles_in_a_metric(tiny_bert):
 
 def test_saved_and_loaded_it_is_the_same(burrow, tiny_bert, tmp_path):
     for model, inner in ((tiny_bert, "whitened"), (tiny_bert, "plain"), (burrow, "causal")):
-        found = from_classes(model, SUITE, "spy", "unit", layer=2, inner=inner)
+        found = from_classes(model, SUITE, ("spy", "unit"), layer=2, inner=inner)
         path = found.save(tmp_path / "deep" / inner)
         np.testing.assert_equal(vars(Direction.load(path, model)), vars(found))
     assert len(list((tmp_path / "deep").iterdir())) == 3  # and nothing half written
@@ -61,7 +61,7 @@ def test_saved_and_loaded_it_is_the_same(burrow, tiny_bert, tmp_path):
 
 def test_it_is_of_one_model_layer_and_part_of_the_data(burrow):
     fitting, _ = SUITE.split()
-    found = from_classes(burrow, fitting, "animal", "unit", layer=2)
+    found = from_classes(burrow, fitting, ("animal", "unit"), layer=2)
     assert found.require_layer(None) == found.require_layer(2) == 2 and found.weights
     refused(
         (lambda: replace(found, weights="0" * 64).require(burrow), "on other weights of burrow"),
@@ -78,8 +78,8 @@ def test_bad_questions(tiny_gpt2, tiny_bert, byte_level, wordpiece, burrow):
         (lambda: Direction.of(tiny_gpt2, np.full(32, np.nan), **ENDS), "32 finite numbers; got 32, 0 of"),
         (lambda: Direction.of(tiny_gpt2, np.ones(5), **ENDS), "32 finite numbers; got 5"),
         (lambda: Direction.of(tiny_gpt2, np.ones(32), **ENDS | {"layer": 3}), "no layer 3"),
-        (lambda: from_classes(tiny_gpt2, replace(SUITE, sentences=SUITE.sentences[7:16]), "animal", "unit", layer=1), r"'animal' of 's' has 1 example\(s\)"),
-        (lambda: from_classes(tiny_gpt2, SUITE, "spy", "mark", layer=1), "no label 'mark'"),
+        (lambda: from_classes(tiny_gpt2, replace(SUITE, sentences=SUITE.sentences[7:16]), ("animal", "unit"), layer=1), r"'animal' of 's' has 1 example\(s\)"),
+        (lambda: from_classes(tiny_gpt2, SUITE, ("spy", "mark"), layer=1), "no label 'mark'"),
         (lambda: from_classes(load("Llama", byte_level, wordpiece), SUITE, "spy", layer=0), "At layer 0 a word is the same"),
         (lambda: from_pairs(tiny_gpt2, [("blue", "forest")], layer=1), "needs two at least"),
         (lambda: from_pairs(tiny_gpt2, mixed, layer=1), "as well as of 'spy' and 'unit'"),

@@ -103,9 +103,7 @@ def planted(tokenizer):
 
 def test_a_head_that_writes_a_word_is_found(tokenizer):
     given = {"animal": ["dig"], "unit": ["gram"]}
-    result = headwise.logit_lens(
-        planted(tokenizer), suite(), targets=given, n_shuffles=1000, seed=1
-    )
+    result = headwise.logit_lens(planted(tokenizer), suite(), targets=given, n_null=1000, seed=1)
     rows = one(result.updates, label="animal", layer=1, head=2, rank=0)
     assert rows["token"].item() == "dig" and rows["rise"].item() > 0.5
     assert rows["after"].item() == pytest.approx(rows["before"].item() + rows["rise"].item())
@@ -126,7 +124,7 @@ def test_effects_are_contrasts_of_labels_above_the_mean_word(tokenizer):
     model = tiny(tokenizer)
     examples, vectors = vectors_of(model, suite())
     given = {"unit": ["gram", "atom", "gram"]}
-    result = headwise.logit_lens(model, suite(), heads=[], targets=given, n_shuffles=50)
+    result = headwise.logit_lens(model, suite(), heads=[], targets=given, n_null=50)
     readout = Readout.of(model)
     scores = readout.scores(torch.from_numpy(vectors["residual", 1, None])).numpy()
     targets = scores[:, tokenizer.convert_tokens_to_ids(["gram", "atom"])].mean(1)
@@ -211,16 +209,16 @@ def test_a_decoder_without_head_is_read_after_its_final_norm(tokenizer):
 
 def test_parts_give_what_the_whole_gives(tokenizer, monkeypatch):
     model, given = tiny(tokenizer), {"animal": ["dig", "fur"], "unit": ["gram"]}
-    whole = headwise.logit_lens(model, suite(), targets=given, n_shuffles=30)
+    whole = headwise.logit_lens(model, suite(), targets=given, n_null=30)
     monkeypatch.setattr(sys.modules["headwise.directions.lens"], "MOST", 3 * (len(tokenizer) + 5))
-    parts = headwise.logit_lens(model, suite(), targets=given, n_shuffles=30)
+    parts = headwise.logit_lens(model, suite(), targets=given, n_null=30)
     for name in ("stream", "updates", "contrasts", "sentences", "targets"):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(whole, name), atol=1e-5)
 
 
 def test_tables_are_tidy_and_seeded(tokenizer):
     model, given = tiny(tokenizer), {"animal": ["dig"]}
-    result = headwise.logit_lens(model, suite(), targets=given, n_shuffles=40, seed=3)
+    result = headwise.logit_lens(model, suite(), targets=given, n_null=40, seed=3)
     assert len(result.stream) == 2 * 3 * 8 and len(result.updates) == 2 * 2 * 4 * 8
     assert len(result.contrasts) == 2 * 3 * 8 + 2 * 2 * 4 * 8
     assert list(result.stream) == ["label", "layer", "rank", "token", "score"]
@@ -230,21 +228,21 @@ def test_tables_are_tidy_and_seeded(tokenizer):
     )
     assert (result.targets["p_fwer"] >= result.targets["p"] - 1e-9).all()
     assert result.targets["p"].min() >= 1 / 41
-    again = headwise.logit_lens(model, suite(), targets=given, n_shuffles=40, seed=3)
+    again = headwise.logit_lens(model, suite(), targets=given, n_null=40, seed=3)
     pd.testing.assert_frame_equal(again.targets, result.targets)
     part = headwise.logit_lens(model, suite(), layers=[1])
     assert set(part.stream["layer"]) == set(part.updates["layer"]) == {1}
     assert part.targets.empty and list(part.targets) == list(result.targets)
     without = headwise.logit_lens(model, suite(), heads=[], layers=[2, 2, 0])
     assert set(without.stream["layer"]) == {0, 2} and list(without.updates) == list(result.updates)
-    few = headwise.logit_lens(model, suite(3), heads=[], targets=given, n_shuffles=10).targets
+    few = headwise.logit_lens(model, suite(3), heads=[], targets=given, n_null=10).targets
     assert few[["low", "high"]].isna().all(axis=None) and few["p"].notna().all()
 
 
 def test_one_vector_for_all_words_says_nothing(tokenizer):
     """Without positions the stream before the first block is the word alone."""
     result = headwise.logit_lens(
-        tiny(tokenizer, "Llama"), suite(), targets={"animal": ["dig"]}, n_shuffles=99
+        tiny(tokenizer, "Llama"), suite(), targets={"animal": ["dig"]}, n_null=99
     )
     first = one(result.targets, kind="stream", layer=0).iloc[0]
     assert first["effect"] == pytest.approx(0, abs=1e-5) and first["p"] == first["p_fwer"] == 1
@@ -252,7 +250,7 @@ def test_one_vector_for_all_words_says_nothing(tokenizer):
 
 def test_half_precision_is_read(tokenizer):
     model = headwise.load(make("GPT2", vocabulary=len(tokenizer)).bfloat16(), tokenizer=tokenizer)
-    result = headwise.logit_lens(model, suite(), targets={"animal": ["dig"]}, n_shuffles=10)
+    result = headwise.logit_lens(model, suite(), targets={"animal": ["dig"]}, n_null=10)
     assert np.isfinite(result.stream["score"]).all() and result.stream["score"].dtype == np.float32
 
 
@@ -275,7 +273,7 @@ def test_bad_input(tokenizer, wordpiece):
     refuses("has no layer 2; expected 0 to 1", heads=[(2, 0)])
     refuses("k=0 is out of range; expected 1 to", k=0)
     refuses("k=9999 is out of range", k=9999)
-    refuses("n_shuffles=0 is out of range", n_shuffles=0)
+    refuses("n_null=0 is out of range", n_null=0)
     refuses("label 'spy', which is not read; read are animal, unit", targets={"spy": ["dig"]})
     refuses("None of the targets for 'unit' is one token", targets={"unit": ["Photosynthesis"]})
     refuses("None of the targets for 'unit' is one token of .*; got none", targets={"unit": []})

@@ -27,7 +27,7 @@ def test_shuffled_labels_are_found_as_often_as_stated(kind):
         groups, codes = shuffled_classes(kind, rng)
         common = 2 * rng.standard_normal((12, 30))[:, groups] + rng.standard_normal((12, len(codes)))  # fmt: skip
         values = rng.standard_normal((30, 12)) @ common + rng.standard_normal((30, len(codes)))
-        p = nulls.against_shuffled(values, codes, groups, seed=seed, n_shuffles=200)
+        p = nulls.against_shuffled(values, codes, groups, seed=seed, n_permutations=200)
         found += p.p_fwer.min() < 0.05
     low, high = binom.ppf([0.005, 0.995], 300, 0.05)
     assert low <= found <= high

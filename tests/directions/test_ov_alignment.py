@@ -63,30 +63,30 @@ class TestCollecting:
     def test_a_head_that_collects_is_found(self, wordpiece):
         """Head 1 of layer 0 attends to the word before and writes its value; others attend everywhere alike, and write the same of every word."""
         model = planted(wordpiece)
-        with hooks.edit(model, "pattern", attend, [0]):
-            found = ov_alignment.ov_alignment_test(model, described(MANY), n_controls=2)
+        with hooks.edit(model, "pattern", attend, layers=[0]):
+            found = ov_alignment.ov_alignment_test(model, described(MANY), n_null=2)
             said = evidence.collects(found).set_index(["layer", "head"])
         best = found.table.loc[found.table["effect"].idxmax()]
         assert best["name"] == "L0H1" and best["own"] == pytest.approx(1.0, abs=1e-3)
         assert "L0H1" in found.collecting and said.loc[(0, 1), "moves"] == "yes"
         assert best["t"] > best["control_t"] >= max(found.random_t, found.mismatched_t)
-        with hooks.edit(model, "pattern", attend, [0]):  # without a control nothing is a yes
-            alone = ov_alignment.ov_alignment_test(model, described(MANY), n_controls=0)
+        with hooks.edit(model, "pattern", attend, layers=[0]):  # without a control nothing is a yes
+            alone = ov_alignment.ov_alignment_test(model, described(MANY), n_null=0)
         assert "yes" not in set(evidence.collects(alone)["moves"])
 
     def test_attention_of_a_neighbour_is_not_its_own(self, wordpiece):
         """The same head's values under uniform attention, and its attention given to a neighbour: neither collects."""
         model = planted(wordpiece)
         for change in (contributions.alike, lambda p, site: attend(p, site).roll(1, dims=1)):
-            with hooks.edit(model, "pattern", change, [0]):
-                found = ov_alignment.ov_alignment_test(model, described(MANY), n_controls=1)
+            with hooks.edit(model, "pattern", change, layers=[0]):
+                found = ov_alignment.ov_alignment_test(model, described(MANY), n_null=1)
             assert found.collecting == []
             assert "yes" not in set(evidence.collects(found)["moves"])
 
     def test_excesses_by_hand(self, tiny_llama):
         """Of the attention of each head of a layer with the values of each, from plain passes."""
         suite = described(TEXTS)
-        found = ov_alignment.ov_alignment_test(tiny_llama, suite, n_controls=0)
+        found = ov_alignment.ov_alignment_test(tiny_llama, suite, n_null=0)
         row = found.table.iloc[2]
         words_ = sorted({t.split()[1] for t in TEXTS})
         image = ov_images.value_up_images(tiny_llama, words_, [0])[0].double()
@@ -96,7 +96,7 @@ class TestCollecting:
             (alignment,) = headwise.activations.alignment.align(tiny_llama, [sentence])
             ids = torch.tensor([alignment.tokens])
             at = [i for i, w in enumerate(alignment.words) if w == 2]
-            with hooks.capture(tiny_llama, ["pattern", "v"], [0]) as seen:
+            with hooks.capture(tiny_llama, ["pattern", "v"], layers=[0]) as seen:
                 tiny_llama.forward(ids)
             p = seen["pattern", 0][0][:, at].mean(1).double()
             even = torch.stack([torch.arange(ids.shape[1]) <= i for i in at]).double()
@@ -123,7 +123,7 @@ class TestCollecting:
         """Of the shape of minilm, on the sentences of creature, where 72 of 72 heads did by the difference alone."""
         suite = headwise.read_suite(PROBES / "creature.toml").sample_groups(16)
         for seed in (0, 1):
-            found = ov_alignment.ov_alignment_test(random_like(minilm, seed), suite, n_controls=2)
+            found = ov_alignment.ov_alignment_test(random_like(minilm, seed), suite, n_null=2)
             assert (found.table["difference"] > 0).mean() > 0.9
             assert found.collecting == []
             assert "yes" not in set(evidence.collects(found)["moves"])
@@ -137,7 +137,7 @@ class TestCollecting:
     def test_what_minilm_collects_any_attention_would(self, minilm):
         """By the difference alone nearly all heads do, as any attention would; beyond the controls none does."""
         found = ov_alignment.ov_alignment_test(
-            minilm, headwise.read_suite(PROBES / "creature.toml"), n_controls=1
+            minilm, headwise.read_suite(PROBES / "creature.toml"), n_null=1
         )
         assert found.collecting == [] and "yes" not in set(evidence.collects(found)["moves"])
         assert (found.table["wins"] > 0.5).mean() > 0.9
@@ -145,7 +145,7 @@ class TestCollecting:
     def test_a_word_is_not_compared_with_what_it_has_itself(self, minilm):
         """With own and others' adjectives dealt out by chance nothing is left: here both sentences of a group say the same of each other."""
         suite = described(TEXTS)
-        found = ov_alignment.ov_alignment_test(minilm, suite, n_controls=0)
+        found = ov_alignment.ov_alignment_test(minilm, suite, n_null=0)
         own, others = found.cosines, found.others
         # In a pair of sentences the others' adjective of one is the own of the other, under another noun's update.
         assert own.shape == others.shape == (72, 12)

@@ -24,8 +24,8 @@ class TestImages:
         wrote = []
         for stream in (embedding, 0 * embedding):
             with (
-                hooks.edit(model, "residual", lambda x, _, s=stream: s.expand_as(x), [0]),
-                hooks.capture(model, ["z"], [0]) as seen,
+                hooks.edit(model, "residual", lambda x, _, s=stream: s.expand_as(x), layers=[0]),
+                hooks.capture(model, ["z"], layers=[0]) as seen,
             ):
                 model.forward(torch.tensor([[token]]))
                 wrote.append(torch.einsum("hd,hdm->hm", seen["z", 0][0, 0], model.attention().W_O))

@@ -39,7 +39,7 @@ class TestTransfer:
         x = []
         for sentence in suite.sentences:
             ids = minilm.tokenizer(sentence.text, return_tensors="pt")["input_ids"]
-            with hooks.capture(minilm, ["residual"], [0]) as seen:
+            with hooks.capture(minilm, ["residual"], layers=[0]) as seen:
                 minilm.forward(ids)
             n = ids.shape[1] - 2  # [CLS] the ... left [SEP]
             x.append(seen["residual", 0][0, 2:n].double().mean(0).numpy())
@@ -70,16 +70,16 @@ class TestTransfer:
     def test_minilm_takes_one_step(self, minilm):
         """Further than never-trained models and than its own embeddings; uniform attention and random weights do not pass."""
         suite = headwise.read_suite(PROBES / "gender_steps.toml")
-        found = transfer.transfer_test(minilm, suite, "royalty", n_random=200, n_controls=2)
+        found = transfer.transfer_test(minilm, suite, "royalty", n_null_directions=200, n_null=2)
         for field in found.fields[1:]:
             row = found.row(field)
             assert 0.5 < row["right_low"] < row["right_high"] <= 1 and row["p_random"] < 0.05
             assert row["right_low"] < 1 and row["t"] > row["control_t"]
             assert found.said(field) == "yes"
         with hooks.edit(minilm, "pattern", contributions.alike):
-            even = transfer.transfer_test(minilm, suite, "royalty", n_random=50, n_controls=1)
+            even = transfer.transfer_test(minilm, suite, "royalty", n_null_directions=50, n_null=1)
         assert {even.said(f) for f in even.fields} <= {"inconclusive", "no"}
-        without = transfer.transfer_test(minilm, suite, "royalty", n_random=50, n_controls=0)
+        without = transfer.transfer_test(minilm, suite, "royalty", n_null_directions=50, n_null=0)
         assert "yes" not in {without.said(f) for f in without.fields}
 
     @pytest.mark.parametrize(

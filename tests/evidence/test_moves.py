@@ -82,8 +82,8 @@ def test_what_is_collected():
 def test_moves_is_said_by_its_rule(burrow):
     """Yes beyond every control, no by equivalence, and the unit of all is the share of the distance."""
     fitted = headwise.burrow_sentences("mole", 200)
-    asked = headwise.burrow_pairs("mole", 80, 1, held_out=True)
-    results = one_vs_rest.towards_each(burrow, fitted, asked, n_controls=2)
+    asked = headwise.burrow_pairs("mole", 80, seed=1, held_out=True)
+    results = one_vs_rest.towards_each(burrow, fitted, asked, n_null=2)
     said = evidence.moves(results)
     yes, no = said[said["moves"] == "yes"], said[said["moves"] == "no"]
     assert len(yes) and len(no)

@@ -9,7 +9,7 @@ from helpers.planted_head import draw, pairs, plant
 
 def test_it_looks_and_matters(word_level):
     model = plant(word_level)
-    looked = headwise.relation_test(model, draw(0, 200), "amod", controls=2, norms=False)
+    looked = headwise.relation_test(model, draw(0, 200), "amod", n_null=2, norms=False)
     heads = evidence.side_by_side(
         [evidence.looks(looked, "governor->dependent"), evidence.matters(ablate(model, pairs(60)))]
     )

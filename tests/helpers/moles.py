@@ -35,7 +35,7 @@ def streams(model, layer, sentences, final=False):
     found = []
     for own in sentences:
         (alignment,) = words.align(model, [own])
-        with hooks.capture(model, ["residual"], [layer]) as seen:
+        with hooks.capture(model, ["residual"], layers=[layer]) as seen:
             end = model.forward(torch.tensor([alignment.tokens]))
         at = [i for i, word in enumerate(alignment.words) if word == own.marks[-1].word]
         found.append((end if final else seen["residual", layer])[0, at].mean(0).numpy())

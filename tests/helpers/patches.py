@@ -25,7 +25,7 @@ class PatchByHand:
         return self.model.logits(tokens, None, targets)[0].log_softmax(-1)
 
     def activations(self, prompts, row, key, layer):
-        with hooks.capture(self.model, [key], [layer]) as seen:
+        with hooks.capture(self.model, [key], layers=[layer]) as seen:
             self.run(prompts, row)
         return seen[key, layer][0]
 
@@ -61,7 +61,7 @@ class PatchByHand:
                 def put(x, _, new=new, heads=heads):
                     return (new if heads is None else new[:, heads])[None].expand(x.shape)
 
-                stack.enter_context(hooks.edit(self.model, key, put, [layer], heads))
+                stack.enter_context(hooks.edit(self.model, key, put, layers=[layer], heads=heads))
             return self.run(self.base, row)
 
     def from_other(self, key, layer):

@@ -59,7 +59,7 @@ class ByHand:
 
     def run(self, row, prompts=None):
         prompts = prompts or self.prompts
-        with hooks.capture(self.model, [self.stream], [self.n_layers]) as seen:
+        with hooks.capture(self.model, [self.stream], layers=[self.n_layers]) as seen:
             if not self.model.has_output_head:
                 self.model.forward(*self.inputs(row, prompts))
                 return None, seen[self.stream, self.n_layers][0]
@@ -131,7 +131,9 @@ class ByHand:
                     def put(z, _, own=values[row]):
                         return own[None, :, None].expand(z.shape)
 
-                    stack.enter_context(hooks.edit(self.model, key, put, [layer], [head]))
+                    stack.enter_context(
+                        hooks.edit(self.model, key, put, layers=[layer], heads=[head])
+                    )
                 ran[row] = self.run(row)
         return ran
 

@@ -47,7 +47,7 @@ def check_sweep(model, asked):
 
 
 def check_heads(model, asked, metrics, by_hand, heads):
-    result = ablate(model, asked, metrics=metrics, heads=heads, seed=3, controls=0)
+    result = ablate(model, asked, metrics=metrics, heads=heads, seed=3, n_null=0)
     z = by_hand.z(sides(model))
     intact = {metric: by_hand.all_values(metric, by_hand.intact) for metric in metrics}
     for metric in metrics:

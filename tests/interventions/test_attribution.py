@@ -12,7 +12,7 @@ from helpers.patches import LD, PatchByHand, key_of, role_at
 @pytest.mark.parametrize("site", ["z", "v", "residual"])
 def test_attribution_is_the_slope(model, asked, site):
     """What a patch would do to first order is what a thousandth of it does, a thousand times."""
-    result = attribution_patch(model, asked, site, metric=LD, top=3, sample=4)
+    result = attribution_patch(model, asked, site, metrics=LD, top=3, sample=4)
     by_hand = PatchByHand(model, asked, "noising")
     step = 1e-2
     for at in range(0, len(result.table), 5):

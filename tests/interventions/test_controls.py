@@ -61,7 +61,7 @@ def test_controls_take_sentences_of_all_groups(tiny_gpt2):
             spread(suite(WIDE), Prompts.of(tiny_gpt2, suite(WIDE), answers=True), 40),
             method=["zero", "mean"],
             heads=[(0, 1), (1, 2)],
-            controls=0,
+            n_null=0,
         )
     np.testing.assert_allclose(
         found.costs["logit difference"][2], own.costs["logit difference"].mean(-1), atol=1e-5

@@ -16,7 +16,7 @@ def test_a_set_with_the_planted_head(word_level):
         pairs(60),
         ["L1H2", "L0H1"],
         method=["mean", "zero"],
-        n_random=50,
+        n_null=50,
         unrelated=pairs(20, 5),
     )
     row = found.table.iloc[0]
@@ -62,7 +62,7 @@ def test_sets_that_burrow_needs(phenomenon):
     chosen = ablate(model, finding, method=["mean", "resample"]).needed[:4]
     assert chosen
     found = ablate_set(
-        model, testing, chosen, method=["mean", "resample"], n_random=40, n_random_kept=4
+        model, testing, chosen, method=["mean", "resample"], n_null=40, n_null_kept=4
     )
     rows = found.table[found.table["metric"] == "logit difference"]
     assert (rows["share_low"] > 0.05).all()

@@ -97,7 +97,7 @@ def test_bad_questions(tiny_gpt2, tiny_bert, asked):
     with pytest.raises(HeadwiseError, match="more than the budget"):
         patch(tiny_gpt2, asked, budget=1024)
     with pytest.raises(HeadwiseError, match="No head stands before L0H1"):
-        path_patch(tiny_gpt2, asked, "L0H1", "q")
+        path_patch(tiny_gpt2, asked, "L0H1", through="q")
     with pytest.raises(HeadwiseError, match="Unknown input of a receiving head"):
         path_patch(tiny_gpt2, asked, "L1H1")
     with pytest.raises(HeadwiseError, match="at least 1"):

@@ -23,7 +23,7 @@ from helpers.patches import LD, PatchByHand, key_of
 )
 def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, wordpiece, asked):
     model = load(name, byte_level, wordpiece)
-    result = path_patch(model, asked, receiver, through)
+    result = path_patch(model, asked, receiver, through=through)
     by_hand = PatchByHand(model, asked, "noising")
     goal = next(head for head in every_head(model) if head.name == receiver)
     place = key_of(through, goal.side)
@@ -35,7 +35,7 @@ def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, word
         sender = Head(int(row["layer"]), int(row["head"]), row["side"])
 
         def arrived(i, sender=sender):
-            with hooks.capture(model, [place], [goal.layer]) as seen:
+            with hooks.capture(model, [place], layers=[goal.layer]) as seen:
                 by_hand.edited(i, list(isolated(by_hand, i, sender, goal)))
             return seen[place, goal.layer][0]
 

@@ -16,13 +16,15 @@ TEXTS = ["the fluffy blue creature roamed", "a mole dug"]
 
 
 def test_one_value_is_taken_where_several_are(tiny_bert, tiny_gpt2):
-    one = headwise.capture(tiny_bert, TEXTS, "pattern", 1)
+    one = headwise.capture(tiny_bert, TEXTS, "pattern", layers=1)
     assert one.keys() == [("pattern", 1)]
-    plain = headwise.ablate(tiny_gpt2, TEXTS, ["kl"], [(1, 2)], ["zero"], controls=0)
-    same = headwise.ablate(tiny_gpt2, TEXTS, "kl", "L1H2", "zero", controls=0)
+    plain = headwise.ablate(
+        tiny_gpt2, TEXTS, metrics=["kl"], heads=[(1, 2)], method=["zero"], n_null=0
+    )
+    same = headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads="L1H2", method="zero", n_null=0)
     pd.testing.assert_frame_equal(plain.table, same.table)
     for head in ((1, 2), headwise.Head(1, 2)):
-        again = headwise.ablate(tiny_gpt2, TEXTS, "kl", head, "zero", controls=0)
+        again = headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=head, method="zero", n_null=0)
         pd.testing.assert_frame_equal(plain.table, again.table)
 
 
@@ -55,7 +57,7 @@ def test_heads_that_make_no_tensor(tiny_bert, byte_level, wordpiece):
     with pytest.raises(UnknownName):  # a tuple is one head, and this none
         headwise.capture(tiny_bert, TEXTS, "z", heads=(0, 1, 2))
     turned = headwise.capture(tiny_bert, TEXTS, "z", heads=["L1H3", "L1H0"])
-    whole = headwise.capture(tiny_bert, TEXTS, "z", 1)
+    whole = headwise.capture(tiny_bert, TEXTS, "z", layers=1)
     assert torch.equal(turned["z", 1], whole["z", 1][:, :, [3, 0]])
     both = headwise.capture(tiny_bert, TEXTS, "z", heads=["L0H1", "L1H1"])
     assert both.keys() == [("z", 0), ("z", 1)] and both["z", 1].shape[2] == 1
@@ -63,6 +65,6 @@ def test_heads_that_make_no_tensor(tiny_bert, byte_level, wordpiece):
 
 def test_a_number_is_that_head_of_each_layer(tiny_gpt2):
     """Never a layer by mistake: [1, 2] are two heads, (1, 2) is one."""
-    cut = headwise.ablate(tiny_gpt2, TEXTS, "kl", [1, 2], "zero", controls=0)
+    cut = headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=[1, 2], method="zero", n_null=0)
     assert list(cut.cuts) == ["L0H1", "L0H2", "L1H1", "L1H2"]
-    assert list(headwise.ablate(tiny_gpt2, TEXTS, "kl", 3, "zero", controls=0).cuts) == ["L0H3", "L1H3"]  # fmt: skip
+    assert list(headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=3, method="zero", n_null=0).cuts) == ["L0H3", "L1H3"]  # fmt: skip

@@ -27,7 +27,7 @@ def test_uniform_attention_is_alike_to_all_that_is_seen(tiny_gpt2, tiny_bert):
 
 
 def test_every_control_stands_beside_every_place(tiny_bert):
-    asked = {"sites": ("residual", "z", "v"), "layers": [1], "folds": 4, "n_random": 2}
+    asked = {"sites": ("residual", "z", "v"), "layers": [1], "folds": 4, "n_null": 2}
     result = headwise.probe(tiny_bert, nouns(), **asked)
     controls = result.controls
     assert set(controls["control"]) == {UNIFORM, "random weights 1", "random weights 2"}
@@ -52,7 +52,7 @@ def test_layers_that_are_not_reached(tiny_bert):
             sites=sites,
             layers=layers,
             folds=4,
-            n_random=1,
+            n_null=1,
             classifiers=("centroid",),
         )
         assert set(result.controls["layer"]) == set(layers)
@@ -64,14 +64,14 @@ BY_ONE = {"sites": ("residual", "z"), "classifiers": ("logistic",)}
 def test_an_untrained_model_carries_nothing(tiny_bert, tiny_gpt2):
     """The label is in the text for all to see; without training nothing is read beyond what the text alone tells."""
     for model in (tiny_bert, tiny_gpt2):
-        result = headwise.probe(model, nouns(), folds=4, n_random=3, **BY_ONE)
+        result = headwise.probe(model, nouns(), folds=4, n_null=3, **BY_ONE)
         assert "yes" not in set(evidence.carries(result, "logistic")["carries"])
         assert "yes" not in set(evidence.carries_by_layer(result, "logistic")["carries"])
 
 
 def test_without_controls_nothing_is_a_yes(tiny_bert):
     asked = {"sites": ("z",), "folds": 4, "classifiers": ("centroid",)}
-    result = headwise.probe(tiny_bert, nouns(), **asked, controls=False)
+    result = headwise.probe(tiny_bert, nouns(), **asked, selectivity=False, n_null=0)
     assert result.controls.empty and result.table["control_t"].isna().all()
     assert set(evidence.carries(result, "centroid")["carries"]) <= {"no", "inconclusive"}
 
@@ -100,7 +100,7 @@ def test_a_penalty_that_suits_a_control_less_lowers_no_bar(tiny_bert, monkeypatc
     fit = untrained._fitted
     monkeypatch.setattr(untrained, "_fitted", kept)
     several = headwise.Logistic(C=(0.0001, 10 * untrained.SCREENED_C))
-    asked = {"sites": ("z",), "folds": 4, "n_random": 2, "classifiers": ("logistic",)}
+    asked = {"sites": ("z",), "folds": 4, "n_null": 2, "classifiers": ("logistic",)}
     controls = headwise.probe(tiny_bert, nouns(), logistic=several, **asked).controls
     assert len(fits) == 2 * 3
     for i, name in enumerate(controls["control"].unique()):

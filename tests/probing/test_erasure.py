@@ -28,7 +28,7 @@ def suite(n=12, labels=("unit", "animal")):
 def test_what_is_erased_cannot_be_read(minilm, shared):
     """Real sentences: within 2 points of the most frequent label, and a random subspace far from it."""
     data = headwise.read_suite(shared / "data/coarsewsd20/mole")
-    result = headwise.erase(minilm, data, layers=[4], n_random=3)
+    result = headwise.erase(minilm, data, layers=[4], n_null=3)
     assert result.folds == 0 and result.rank == len(result.labels) - 1
     row = result.row(4, "accuracy")
     assert abs(row["erased"] - row["chance"]) <= 0.02
@@ -42,7 +42,7 @@ def test_what_is_erased_cannot_be_read(minilm, shared):
 @pytest.mark.parametrize("layer", [0, 1, 3, 6])
 def test_nothing_is_left_at_any_layer(minilm, layer):
     labels = ("unit", "animal", "spy")
-    result = headwise.erase(minilm, suite(labels=labels), layers=[layer], n_random=1, folds=4)
+    result = headwise.erase(minilm, suite(labels=labels), layers=[layer], n_null=1, folds=4)
     row = result.row(layer, "accuracy")
     assert row["erased"] == pytest.approx(row["chance"], abs=0.02)
 
@@ -51,7 +51,7 @@ def test_a_decoder_says_something_else():
     """What follows mole in burrow's English hangs on its sense at the end, where nothing can be looked up again."""
     model = headwise.load("burrow")
     data = headwise.burrow_sentences("mole", 160)
-    result = headwise.erase(model, data, layers=[0, model.n_layers], n_random=2)
+    result = headwise.erase(model, data, layers=[0, model.n_layers], n_null=2)
     start, end = (result.row(layer, "continuation") for layer in (0, model.n_layers))
     assert start["intact"] == end["intact"] > 0.95
     assert start["erased"] > 0.95  # the context is still there, and attention reads it
@@ -105,15 +105,15 @@ def test_a_vector_that_never_varies(tiny_bert):
         for sense in ("unit", "animal")
         for i in range(8)
     )
-    result = headwise.erase(tiny_bert, Suite("s", "?", same, LABELS), layers=[0], n_random=1)
+    result = headwise.erase(tiny_bert, Suite("s", "?", same, LABELS), layers=[0], n_null=1)
     row = result.row(0, "accuracy")
     assert row["intact"] == row["erased"] == row["chance"]
     assert result.rank == 0 and result.row(0, "moved")["erased"] == 0
 
 
 def test_bad_questions(tiny_bert, monkeypatch):
-    with pytest.raises(HeadwiseError, match="n_random=0"):
-        headwise.erase(tiny_bert, suite(), n_random=0)
+    with pytest.raises(HeadwiseError, match="n_null=0"):
+        headwise.erase(tiny_bert, suite(), n_null=0)
     with pytest.raises(HeadwiseError, match="no layer 9"):
         headwise.erase(tiny_bert, suite(), layers=[9])
     monkeypatch.setattr(erasure, "is_installed", lambda: False)

@@ -25,7 +25,13 @@ def test_reference_senses(minilm, shared, word):
     data = headwise.read_suite(shared / "data/coarsewsd20" / word)
     as_published = headwise.Logistic(standardise=False, C=(1.0,))
     result = headwise.probe(
-        minilm, data, label="mark", sites=("residual",), logistic=as_published, controls=False
+        minilm,
+        data,
+        label="mark",
+        sites=("residual",),
+        logistic=as_published,
+        selectivity=False,
+        n_null=0,
     )
     assert (result.n_fitted, len(result.truth)) == (expected["n_train"], expected["n_test"])
     table = result.table.set_index(["site", "classifier", "layer"])
@@ -43,13 +49,19 @@ def test_reference_senses(minilm, shared, word):
 def test_bag_of_words_on_mole_is_as_strong_as_published(minilm, shared):
     data = headwise.read_suite(shared / "data/coarsewsd20/mole")
     result = headwise.probe(
-        minilm, data, sites=("residual",), layers=[0], classifiers=("centroid",), controls=False
+        minilm,
+        data,
+        sites=("residual",),
+        layers=[0],
+        classifiers=("centroid",),
+        selectivity=False,
+        n_null=0,
     )
     assert result.rate(*(BAG_OF_WORDS, "logistic"), np.ones(206, bool)).value > 0.90
 
 
 def test_one_row_per_place_and_classifier(tiny_bert):
-    result = headwise.probe(tiny_bert, suite(), n_random=1)
+    result = headwise.probe(tiny_bert, suite(), n_null=1)
     table = result.table
     counts = table.groupby(["site", "classifier"]).size().to_dict()
     n_layers, n_heads = tiny_bert.n_layers, tiny_bert.n_heads
@@ -140,7 +152,8 @@ def test_confusion_and_balanced_accuracy(minilm):
         sites=("residual",),
         layers=[0, 3],
         classifiers=("centroid",),
-        controls=False,
+        selectivity=False,
+        n_null=0,
     )
     key = ("residual", 0, None)
     table = result.confusion(key, "centroid")
@@ -155,7 +168,9 @@ def test_confusion_and_balanced_accuracy(minilm):
 
 def test_p_values_are_of_everything_probed(minilm, tiny_bert):
     """The sense stands in the word before: a trained model knows; on shuffled labels nobody does."""
-    table = headwise.probe(minilm, suite(), classifiers=("centroid",), controls=False).table
+    table = headwise.probe(
+        minilm, suite(), classifiers=("centroid",), selectivity=False, n_null=0
+    ).table
     probed = table["site"].isin(["residual", "z", "update", "k", "v"])
     assert table.loc[~probed, ["p_reading", "p_reading_fwer", "q_reading_fdr"]].isna().all().all()
     assert (table.loc[probed, "p_reading_fwer"] >= table.loc[probed, "p_reading"] - 1e-9).all()
@@ -166,7 +181,7 @@ def test_p_values_are_of_everything_probed(minilm, tiny_bert):
         replace(s, marks=(replace(s.marks[0], label=groups[s.group]),)) for s in suite().sentences
     )
     data = Suite("s", "?", shuffled, LABELS)
-    again = headwise.probe(tiny_bert, data, folds=3, n_random=0).table
+    again = headwise.probe(tiny_bert, data, folds=3, n_null=0).table
     assert again["p_reading_fwer"].min() > 0.05
 
 
@@ -186,7 +201,7 @@ def test_a_control_task_can_be_memorised_but_not_understood(minilm):
         sites=("residual",),
         classifiers=("logistic",),
         rare_labels="reduce",
-        n_random=0,
+        n_null=0,
     )
     rows = result.table[result.table["site"] == "residual"].set_index("layer")
     assert "12 kinds of words" in result.selectivity_note
@@ -195,7 +210,13 @@ def test_a_control_task_can_be_memorised_but_not_understood(minilm):
     # Every kind was fitted, so both are scores of the same examples: all of them.
     np.testing.assert_allclose(rows["selectivity"], rows["accuracy"] - rows["control_accuracy"])
     bare = headwise.probe(
-        minilm, data, sites=("residual",), classifiers=("centroid",), layers=[1], controls=False
+        minilm,
+        data,
+        sites=("residual",),
+        classifiers=("centroid",),
+        layers=[1],
+        selectivity=False,
+        n_null=0,
     )
     assert bare.table["control_accuracy"].isna().all()
 
@@ -203,7 +224,12 @@ def test_a_control_task_can_be_memorised_but_not_understood(minilm):
 def test_before_attention_the_word_is_one_point(tiny_gpt2):
     """Without positions layer 0 cannot tell; here the clue is at a fixed place, so only the clue can."""
     result = headwise.probe(
-        tiny_gpt2, suite(), classifiers=("centroid",), sites=("residual",), controls=False
+        tiny_gpt2,
+        suite(),
+        classifiers=("centroid",),
+        sites=("residual",),
+        selectivity=False,
+        n_null=0,
     )
     assert result.rate(*(BAG_OF_WORDS, "logistic"), np.ones(48, bool)).value == 1
     assert result.rate(MAJORITY, "majority", np.ones(48, bool)).value <= 0.5
@@ -221,7 +247,7 @@ def test_groups_are_never_split(tiny_bert, monkeypatch):
     data = suite()
     result = headwise.probe(
         tiny_bert, data, sites=("residual",), layers=[0], classifiers=("centroid",), folds=4,
-        controls=False,
+        selectivity=False, n_null=0,
     )  # fmt: skip
     ours = [
         values for values in seen if len(values) == 36
@@ -234,7 +260,7 @@ def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
     """A run that is stopped half-way goes on with what is missing; a damaged fit is fitted again."""
     from headwise.probing import _fitting
 
-    asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_random": 0}
+    asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_null": 0}
     expected = headwise.probe(tiny_bert, suite(), **asked).table
     done, fit_one = [], _fitting.fit_one
 
@@ -268,7 +294,7 @@ def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
 
 
 def test_two_processes_say_what_one_says(tiny_bert):
-    asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_random": 1}
+    asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_null": 1}
     one = headwise.probe(tiny_bert, suite(), **asked, n_jobs=1).table
     assert headwise.probe(tiny_bert, suite(), **asked, n_jobs=2).table.equals(one)
 

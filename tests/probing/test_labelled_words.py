@@ -44,11 +44,12 @@ def test_labels_are_read_at_other_words(minilm):
     before = headwise.probe(
         minilm,
         suite(),
-        position=-1,
+        positions=-1,
         sites=("residual",),
         layers=[0],
         classifiers=("centroid",),
-        controls=False,
+        selectivity=False,
+        n_null=0,
     )
     assert before.table.set_index("site").loc["residual", "accuracy"] == 1
     linked = [
@@ -65,15 +66,16 @@ def test_labels_are_read_at_other_words(minilm):
     result = headwise.probe(
         minilm,
         data,
-        position="by",
+        positions="by",
         sites=("residual",),
         layers=[0],
         classifiers=("centroid",),
-        controls=False,
+        selectivity=False,
+        n_null=0,
     )
     assert result.missing == len(suite()) and len(result.truth) == 16
     assert result.table.set_index("site").loc["residual", "accuracy"] == 1
-    with pytest.raises(HeadwiseError, match=r"position='sens' is no relation .* It has"):
-        headwise.probe(minilm, data, position="sens")
-    with pytest.raises(HeadwiseError, match="has a word at position=90"):
-        headwise.probe(minilm, suite(), position=90)
+    with pytest.raises(HeadwiseError, match=r"positions='sens' is no relation .* It has"):
+        headwise.probe(minilm, data, positions="sens")
+    with pytest.raises(HeadwiseError, match="has a word at positions=90"):
+        headwise.probe(minilm, suite(), positions=90)

@@ -27,7 +27,7 @@ def tiny_t5(wordpiece):
 
 @pytest.fixture(scope="module")
 def looked(tiny_bert, suite):
-    return headwise.relation_test(tiny_bert, suite, "amod", controls=0)
+    return headwise.relation_test(tiny_bert, suite, "amod", n_null=0)
 
 
 def framed(view):

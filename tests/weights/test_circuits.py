@@ -20,7 +20,7 @@ def pairs(name):
     model = hold(make(name))
     for (side, layer), attention in model.engine.attention_layers():
         for circuit in CIRCUITS:
-            matrix = factored(model, circuit, layer, side)
+            matrix = factored(model, circuit, layer, side=side)
             assert matrix.left.shape == (attention.n_heads, 32, attention.d_head)
             yield matrix, matrix.left @ matrix.right
 
@@ -78,7 +78,7 @@ def planted(byte_level):
 
 
 def test_heads_that_copy_are_found(byte_level):
-    result = headwise.read_circuits(planted(byte_level), n_random=40)
+    result = headwise.read_circuits(planted(byte_level), n_null=40)
     copying = result.grid("copying", "OV")
     assert copying[0, 1] == pytest.approx(1, abs=1e-4)
     assert copying[1, 2] == pytest.approx(-1, abs=1e-4)
@@ -101,7 +101,7 @@ def test_what_a_copying_head_reads_it_writes(byte_level):
 
 def test_top_tokens_are_the_largest_dot_products(byte_level):
     model = headwise.load(make("GPT2", vocabulary=len(byte_level)), tokenizer=byte_level)
-    table = headwise.top_tokens(model, 1, 3, "QK", k=4)
+    table = headwise.top_tokens(model, 1, 3, circuit="QK", k=4)
     dense = factored(model, "QK", 1)[3].dense()
     u, values, vh = torch.linalg.svd(dense)
     turn = u[:, 0][u[:, 0].abs().argmax()].sign()
@@ -121,7 +121,7 @@ def test_untrained_weights_are_like_random_ones():
     family, alone = [], []
     for seed in range(6):
         model = random_gpt2(seed)
-        table = headwise.read_circuits(model, n_random=40, seed=seed).table
+        table = headwise.read_circuits(model, n_null=40, seed=seed).table
         wanted = [c for c in table if c.endswith("_p_family")]
         family.append(np.nanmin(table[wanted].to_numpy()))
         alone.append(table[["effective_rank_p", "copying_p"]].to_numpy().ravel())
@@ -163,7 +163,7 @@ def test_two_sided_p_by_hand():
 def test_numbers_that_the_shape_fixes_have_no_p():
     shape = ProductShape(20, 1, 20, has_copying=False)
     found = {"top": np.ones(3), "effective_rank": np.ones(3), "copying": np.full(3, np.nan)}
-    result = compare(found, [shape] * 3, n_random=5, seed=0)
+    result = compare(found, [shape] * 3, n_null=5, seed=0)
     np.testing.assert_allclose(result["effective_rank_random"], 1, atol=1e-5)
     for name in ("top", "effective_rank", "copying"):
         assert np.isnan(result[f"{name}_p"]).all() and np.isnan(result[f"{name}_p_family"]).all()
@@ -172,7 +172,7 @@ def test_numbers_that_the_shape_fixes_have_no_p():
 def test_the_table_is_tidy_and_seeded():
     model = hold(make("T5"))
     threads = torch.get_num_threads()
-    result = headwise.read_circuits(model, n_random=5, seed=3)
+    result = headwise.read_circuits(model, n_null=5, seed=3)
     assert torch.get_num_threads() == threads
     table = result.table
     assert len(table) == 3 * 2 * 4 * 2
@@ -189,9 +189,9 @@ def test_the_table_is_tidy_and_seeded():
     assert result.spectra["QK", "cross", 1].shape == (4, 8)
     first = table[(table["side"] == "cross") & (table["layer"] == 1) & (table["circuit"] == "QK")]
     np.testing.assert_allclose(first["top"], result.spectra["QK", "cross", 1][:, 0], rtol=1e-5)
-    pd.testing.assert_frame_equal(table, headwise.read_circuits(model, n_random=5, seed=3).table)
+    pd.testing.assert_frame_equal(table, headwise.read_circuits(model, n_null=5, seed=3).table)
     assert result.grid("norm", "OV", "encoder").shape == (2, 4)
-    without = headwise.read_circuits(model, n_random=0).table
+    without = headwise.read_circuits(model, n_null=0).table
     assert without["effective_rank_p"].isna().all()
     pd.testing.assert_series_equal(without["copying"], table["copying"])
 
@@ -199,21 +199,21 @@ def test_the_table_is_tidy_and_seeded():
 def test_half_precision_is_read_in_single():
     model = hold(make("GPT2").bfloat16())
     assert factored(model, "OV", 0).left.dtype == torch.float32
-    assert np.isfinite(headwise.read_circuits(model, n_random=0).grid("copying", "OV")).all()
+    assert np.isfinite(headwise.read_circuits(model, n_null=0).grid("copying", "OV")).all()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_architecture_is_read(name):
     model = hold(make(name))
-    table = headwise.read_circuits(model, n_random=2).table
+    table = headwise.read_circuits(model, n_null=2).table
     assert set(table["side"]) == set(sides(model))
     assert len(sides(model)) == (3 if name in TWO_STACKS else 1)
     assert table[["norm", "effective_rank", "effective_rank_p_family"]].notna().all(axis=None)
 
 
 def test_bad_input(tiny_gpt2, byte_level):
-    with pytest.raises(HeadwiseError, match="n_random=-1 is not a number of models"):
-        headwise.read_circuits(tiny_gpt2, n_random=-1)
+    with pytest.raises(HeadwiseError, match="n_null=-1 is not a number of models"):
+        headwise.read_circuits(tiny_gpt2, n_null=-1)
     with pytest.raises(HeadwiseError, match="Unknown circuit 'VO'"):
         factored(tiny_gpt2, "VO", 0)
     with pytest.raises(HeadwiseError, match=r"no attention at side '', layer 2; .* layers 0 to 1"):
@@ -229,7 +229,7 @@ def test_bad_input(tiny_gpt2, byte_level):
     with pytest.raises(HeadwiseError, match="has no tokenizer to name tokens with"):
         headwise.top_tokens(hold(make("GPT2")), 0, 0)
     with pytest.raises(HeadwiseError, match=r"has no 'size' of 'OV'"):
-        headwise.read_circuits(tiny_gpt2, n_random=0).grid("size", "OV")
+        headwise.read_circuits(tiny_gpt2, n_null=0).grid("size", "OV")
 
 
 def test_embeddings_of_another_width_are_refused(wordpiece):

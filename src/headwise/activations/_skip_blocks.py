@@ -72,7 +72,7 @@ def keeping(model: Model, layers: Sequence[int], side: Side = "") -> Generator[d
     site = f"{side}.residual" if side else "residual"
     handle = _stack(model, side).blocks[0].register_forward_hook(see)
     try:
-        with hooks.capture(model, [site], layers) as seen:
+        with hooks.capture(model, [site], layers=layers) as seen:
             yield kept
         for layer in layers:
             kept[layer] = Below(seen[site, layer], layer, side, in_tuple)

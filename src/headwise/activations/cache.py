@@ -292,34 +292,34 @@ def _span(layers: Sequence[int]) -> str:
 
 def capture(
     model: Model,
-    sentences: Suite | Sequence[str | Sentence],
+    suite: Suite | Sequence[str | Sentence],
     sites: OneOrMore[str],
+    *,
     layers: OneOrMore[int] | None = None,
     heads: AnyHeads | None = None,
-    *,
-    budget: str | int = "4GiB",
-    offload_dir: str | Path | None = None,
-    batch_tokens: int | None = None,
     targets: Sequence[str | Sentence] | None = None,
     expand_kv: bool = False,
     truncate: bool = False,
+    batch_tokens: int | None = None,
+    budget: str | int = "4GiB",
+    offload_dir: str | Path | None = None,
 ) -> HeadCache:
     """Keeps what every head computes on some sentences.
 
     Args:
         model: The model.
-        sentences: A suite, or sentences as text or as `Sentence`.
+        suite: A suite, or sentences as text or as `Sentence`.
         sites: As in `hooks.capture`, and `update` (what each head adds to the residual stream) or `norms`
             (`||pattern * v W_O||`), which are derived on access and take the memory of their sources.
         layers: Blocks to keep; all by default.
         heads: Query heads to keep: numbers, or names as `"L1H2"`, which say the layer, too; `k` and `v` are kept whole. All by default.
-        budget: Most memory for the tensors, e.g. `"500MB"`, `"4GiB"` or a number of bytes.
-        offload_dir: Folder for what does not fit. An interrupted run resumes.
-        batch_tokens: Most tokens in a batch; by default what suits the device.
         targets: For an encoder-decoder model what the decoder reads, one for each sentence; its start
             token alone by default.
         expand_kv: Under grouped-query attention, repeats `k` and `v` for every query head on access; they are stored once.
         truncate: Whether sentences longer than the context are truncated instead of refused.
+        batch_tokens: Most tokens in a batch; by default what suits the device.
+        budget: Most memory for the tensors, e.g. `"500MB"`, `"4GiB"` or a number of bytes.
+        offload_dir: Folder for what does not fit. An interrupted run resumes.
 
     Raises:
         HeadwiseError: As in `hooks.capture`; no sentence; one that is longer than the context; a budget
@@ -329,7 +329,7 @@ def capture(
     numbers, layers = by_number(model, heads, layers)
     plan = planning.Plan.make(
         model,
-        _aligned(model, sentences, targets, truncate=truncate),
+        _aligned(model, suite, targets, truncate=truncate),
         as_tuple(sites),
         layers,
         numbers,
@@ -365,7 +365,7 @@ def _seen(
 ) -> Iterator[Mapping[Key, Tensor]]:
     given = (plan.batch(model, indices) for indices in batches)
     heads = None if plan.heads is None else list(plan.heads)
-    items = stream(model, given, plan.stored, plan.layers, heads)
+    items = stream(model, given, plan.stored, layers=plan.layers, heads=heads)
     total = sum(map(len, batches))
     for item in track(items, total, "capturing", batch_size):
         yield item[1]

@@ -90,6 +90,7 @@ AnyModel = object  # a Model, a Hugging Face PreTrainedModel or a TransformerBri
 def capture(
     model: AnyModel,
     sites: OneOrMore[str],
+    *,
     layers: OneOrMore[int] | None = None,
     heads: AnyHeads | None = None,
 ) -> Generator[Captured]:
@@ -122,6 +123,7 @@ def reduce(
     model: AnyModel,
     sites: OneOrMore[str],
     step: Callable[[T, Tensor, Site], T],
+    *,
     initial: T,
     layers: OneOrMore[int] | None = None,
     heads: AnyHeads | None = None,
@@ -159,6 +161,7 @@ def edit(
     model: AnyModel,
     site: str,
     change: Callable[[Tensor, Site], Tensor],
+    *,
     layers: OneOrMore[int] | None = None,
     heads: AnyHeads | None = None,
     positions: Sequence[int] | None = None,
@@ -276,5 +279,7 @@ def ablated(model: AnyModel, heads: AnyHeads) -> Generator[None]:
     with ExitStack() as stack:
         for head in chosen(model, heads):
             site = f"{head.side}.z" if head.side else "z"
-            stack.enter_context(edit(model, site, lambda z, _: 0 * z, head.layer, head.head))
+            stack.enter_context(
+                edit(model, site, lambda z, _: 0 * z, layers=head.layer, heads=head.head)
+            )
         yield

@@ -59,7 +59,7 @@ def final_norm(model: Model) -> nn.Module | None:
     inside = {module for block in stack.blocks for module in block.modules()}
     body: nn.Module = model.hf.base_model if len(model.stacks) == 1 else model.hf.get_decoder()
     ran: list[nn.Module] = []
-    with hooks.capture(model, [site], [end]) as seen, ExitStack() as exits:
+    with hooks.capture(model, [site], layers=[end]) as seen, ExitStack() as exits:
 
         def see(norm: nn.Module, args: object, output: object) -> None:
             if (site, end) in seen:  # the last block has run

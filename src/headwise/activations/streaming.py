@@ -32,8 +32,9 @@ CHUNK = 256  # sentences aligned at a time: their words take more room than thei
 
 def reduce(
     model: Model,
-    sentences: Suite | Sequence[str | Sentence],
+    suite: Suite | Sequence[str | Sentence],
     sites: OneOrMore[str],
+    *,
     step: Callable[[T, Captured, Batch], T],
     initial: T,
     layers: OneOrMore[int] | None = None,
@@ -44,7 +45,7 @@ def reduce(
 
     Args:
         model: The model.
-        sentences: A suite, or sentences as text or as `Sentence`.
+        suite: A suite, or sentences as text or as `Sentence`.
         sites: As in `hooks.capture`.
         step: Called as `step(statistic, seen, batch)` for each batch of sentences of like length;
             `seen[site, layer]` is padded, and `batch` says which positions are pieces of which word
@@ -60,10 +61,10 @@ def reduce(
     Raises:
         HeadwiseError: As in `hooks.capture`; or no sentence, or one that is longer than the context.
     """
-    alignments = align_whole(model, sentences, truncate=False)
+    alignments = align_whole(model, suite, truncate=False)
     statistic = initial
     batches = words.batches(model, alignments, batch_tokens)
-    for batch, seen in stream(model, batches, sites, layers, heads):
+    for batch, seen in stream(model, batches, sites, layers=layers, heads=heads):
         statistic = step(statistic, seen, batch)
         del batch, seen
     return statistic
@@ -78,6 +79,7 @@ def stream(
     model: Model,
     batches: Iterable[Batch],
     sites: OneOrMore[str],
+    *,
     layers: OneOrMore[int] | None = None,
     heads: AnyHeads | None = None,
 ) -> Iterator[tuple[Batch, Captured]]:
@@ -105,7 +107,7 @@ def _run(
     last: Site,
 ) -> Captured:
     def capture(part: Batch) -> Captured:
-        with hooks.capture(model, sites, layers, heads) as captured:
+        with hooks.capture(model, sites, layers=layers, heads=heads) as captured:
             _forward(model, part, "residual" if last.name == "residual" else "z", last.place)
         return captured
 
@@ -257,7 +259,7 @@ def _is_finite(site: Site, captured: Captured) -> bool:
 
 def align_whole(
     model: Model,
-    sentences: Suite | Sequence[str | Sentence],
+    suite: Suite | Sequence[str | Sentence],
     *,
     truncate: bool,
     as_targets: bool = False,
@@ -267,7 +269,7 @@ def align_whole(
     Raises:
         HeadwiseError: There are none, one has no words, or one has more tokens than the model's context without `truncate`.
     """
-    given = sentences.sentences if isinstance(sentences, Suite) else sentences
+    given = suite.sentences if isinstance(suite, Suite) else suite
     if isinstance(given, str):
         raise HeadwiseError(f"Expected a list of sentences, got one string; pass [{given[:30]!r}].")
     if not given:

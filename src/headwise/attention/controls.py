@@ -82,7 +82,8 @@ def count_controls(
     model: Model,
     cases: Sequence[Case],
     alignments: Sequence[alignment.Alignment],
-    n: int,
+    *,
+    n_null: int,
     seed: int,
 ) -> Controls:
     """Draws models of the same shape and counts the hits of their heads.
@@ -91,7 +92,7 @@ def count_controls(
         model: The model that they are like.
         cases: The questions.
         alignments: The sentences.
-        n: How many models.
+        n_null: How many models.
         seed: Fixes their weights, and which part of the text they read.
     """
     sentences = part_of(cases, alignments, seed)
@@ -103,15 +104,15 @@ def count_controls(
     read = [a if s else alignment.Alignment((), (), a.n_words) for a, s in zip(alignments, sentences, strict=True)]  # fmt: skip
     batches = list(alignment.batches(model, read))
     hits: list[list[Bool[ndarray, "head _"]]] = []
-    why_none = "" if n else "No model with random weights was requested."
-    for i in range(n):
+    why_none = "" if n_null else "No model with random weights was requested."
+    for i in range(n_null):
         try:
             drawn = random_like(model, seed + i)
         except HeadwiseError as error:
             why_none = str(error)
             break
         counter = Counter(drawn, kept, norms=False)
-        title = f"random weights, {i + 1} of {n}"
+        title = f"random weights, {i + 1} of {n_null}"
         for _ in track(watch(drawn, batches, counter), int(sentences.sum()), title, watched):
             pass
         counts = counter.counts()

@@ -226,12 +226,12 @@ def relation_test(
     model: Model,
     suite: Suite,
     relation: str | Relation | Sequence[str | Relation],
-    seed: int = 0,
     *,
-    controls: int = N_RANDOM,
     norms: bool = True,
+    n_null: int = N_RANDOM,
     n_splits: int = N_SPLITS,
     n_flips: int = N_FLIPS,
+    seed: int = 0,
 ) -> RelationTestResult:
     """Tests every head for attention between the words of some relations.
 
@@ -240,23 +240,23 @@ def relation_test(
         suite: Sentences with links.
         relation: The relations, in the notation of `headwise.attention.relation_query` (`"amod"`, `"amod: column"`,
             `"NOUN -> ADJ (amod)"`, `"every>=100"`), or several; error rates are kept over all of them.
-        seed: Fixes every figure.
-        controls: How many models of the same shape with random weights are tested; without any
-            nothing is supported.
         norms: Whether attention weighted by what it moves is counted, too.
+        n_null: How many models of the same shape with random weights are tested; without any
+            nothing is supported.
         n_splits: How often the groups are divided into halves.
         n_flips: Sign flips behind the p values of each split; the smallest p is about 2 / n_flips.
+        seed: Fixes every figure.
 
     Raises:
         HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a decoder cannot attend, too few groups
             to divide, or a word of a pair that the tokenizer drops.
     """
-    if controls < 0:
-        raise HeadwiseError(f"controls={controls} is not a number of models; expected 0 or more.")
+    if n_null < 0:
+        raise HeadwiseError(f"n_null={n_null} is not a number of models; expected 0 or more.")
     plan = Plan.of(model, suite, relation)
     counts = count_heads(plan, norms=norms)
-    random = count_controls(model, plan.cases, plan.alignments, controls, seed)
-    return judge(plan, counts, random, seed, n_splits=n_splits, n_flips=n_flips)
+    random = count_controls(model, plan.cases, plan.alignments, n_null=n_null, seed=seed)
+    return judge(plan, counts, random, seed=seed, n_splits=n_splits, n_flips=n_flips)
 
 
 def count_heads(plan: Plan, *, norms: bool = True) -> list[Count]:
@@ -277,10 +277,10 @@ def judge(
     plan: Plan,
     counts: Sequence[Count],
     controls: Controls,
-    seed: int = 0,
     *,
     n_splits: int = N_SPLITS,
     n_flips: int = N_FLIPS,
+    seed: int = 0,
 ) -> RelationTestResult:
     """The result from the counts of heads; see `relation_test`.
 
@@ -288,9 +288,9 @@ def judge(
         plan: The questions.
         counts: For each case what every head attends to.
         controls: Hits of models with random weights.
-        seed: Fixes splits and flips.
         n_splits: As in `relation_test`.
         n_flips: As in `relation_test`.
+        seed: Fixes splits and flips.
     """
     splits = Splits.draw(plan.groups, n_splits, seed)
     traits = Traits.of(plan.corpus, plan.alignments)

@@ -257,7 +257,7 @@ def sentences(
     from headwise.burrow.grammar.annotation import write_suite
     from headwise.burrow.grammar.sentences import burrow_sentences
 
-    suite = burrow_sentences(phenomenon, n, seed, held_out)
+    suite = burrow_sentences(phenomenon, n, seed=seed, held_out=held_out)
     if out is None:
         for sentence in suite.sentences:
             print(sentence.text)

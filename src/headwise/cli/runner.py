@@ -167,7 +167,7 @@ def suite_of(analysis: discovery.Analysis, model_name: str, seed: int) -> Suite:
     if model_name == "burrow" and analysis.generated:
         from headwise.burrow.grammar.sentences import burrow_sentences
 
-        return burrow_sentences(analysis.generated, N_GENERATED, seed)
+        return burrow_sentences(analysis.generated, N_GENERATED, seed=seed)
     if model_name == "burrow" and analysis.generated_pairs:
         return _generated_pairs(analysis.generated_pairs, seed)
     return read_suite(shipped.find_suite(analysis.suite))
@@ -187,7 +187,7 @@ def pairs_of(
 def _generated_pairs(phenomenon: str, seed: int) -> Suite:
     from headwise.burrow.grammar.pairs import burrow_pairs
 
-    return burrow_pairs(phenomenon, N_PAIRS, seed, held_out=True)
+    return burrow_pairs(phenomenon, N_PAIRS, seed=seed, held_out=True)
 
 
 def _run(

@@ -33,7 +33,11 @@ LABELS = {
 }
 
 
-def ioi_pairs(n: int, seed: int = 0) -> Suite:
+def ioi_pairs(
+    n: int,
+    *,
+    seed: int = 0,
+) -> Suite:
     """Minimal pairs of the indirect-object task.
 
     The name that comes once stands first in half of them and second in the other half. Marks are

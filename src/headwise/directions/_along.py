@@ -20,7 +20,7 @@ def table_of(
     measured: Measured,
     readers: Float[ndarray, "draw d_model"],
     control: Control,
-    n_shuffles: int,
+    n_permutations: int,
     n_directions: int,
     seed: int,
 ) -> tuple[pd.DataFrame, float]:
@@ -41,8 +41,8 @@ def table_of(
     }  # fmt: skip
     critical = float("nan")
     if tested.any():
-        shuffled = nulls.against_shuffled(pushes[tested], codes, groups, seed=seed, n_shuffles=n_shuffles)  # fmt: skip
-        other = nulls.against_shuffled(-pushes[tested], codes, groups, seed=seed, n_shuffles=n_shuffles)  # fmt: skip
+        shuffled = nulls.against_shuffled(pushes[tested], codes, groups, seed=seed, n_permutations=n_permutations)  # fmt: skip
+        other = nulls.against_shuffled(-pushes[tested], codes, groups, seed=seed, n_permutations=n_permutations)  # fmt: skip
         random = nulls.against_random(found.value[tested], measured.step[tested], readers)
         values = (
             shuffled.p,
@@ -62,7 +62,7 @@ def table_of(
         beyond = asked.centred(measured.pushes - measured.even)[heads]
         beyond[np.abs(beyond).max(axis=1) <= ROUNDING * scale] = 0.0
         columns["excess_p_fwer"][heads] = nulls.against_shuffled(
-            beyond, codes, groups, seed=seed, n_shuffles=n_shuffles
+            beyond, codes, groups, seed=seed, n_permutations=n_permutations
         ).p_fwer
     of_heads = {
         "uniform": found.value - excess.value,
@@ -111,7 +111,7 @@ def whole_of(
     even: Float[ndarray, "word d_model"],
     readers: Float[ndarray, "draw d_model"],
     control: Control,
-    n_shuffles: int,
+    n_permutations: int,
     seed: int,
 ) -> dict[str, float]:
     """The whole stream, tested as its parts are."""
@@ -124,7 +124,7 @@ def whole_of(
     if np.abs(beyond).max() <= ROUNDING * scale:
         beyond = np.zeros_like(beyond)
     shuffled = nulls.against_shuffled(
-        np.stack([lies, beyond]), asked.codes, asked.examples.groups, seed=seed, n_shuffles=n_shuffles
+        np.stack([lies, beyond]), asked.codes, asked.examples.groups, seed=seed, n_permutations=n_permutations
     )  # fmt: skip
     step = measured.step.sum(axis=0)[None]
     ahead, behind = lies[asked.codes == 1], lies[asked.codes == 0]

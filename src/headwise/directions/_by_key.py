@@ -100,7 +100,7 @@ def _by_key(
         pieces = batch.pieces[in_batch, places.positions[chosen]]
         word, tokens = pieces.nonzero(as_tuple=True)
         rows = torch.from_numpy(in_batch).to(word.device)[word]
-        with hooks.capture(model, [pattern, v], layers) as seen:
+        with hooks.capture(model, [pattern, v], layers=layers) as seen:
             given = recorder.see(batch, rows, tokens)
         # From tokens to words: the read word is the mean of its pieces, and what it reads from is summed.
         mean = (pieces.new_zeros((len(chosen), len(word)))).index_put_(

@@ -224,7 +224,11 @@ class Recorder:
             stack.enter_context(self._watching())
             seen = stack.enter_context(
                 hooks.reduce(
-                    self.model, [stream], self._keep, dict[SiteKey, Tensor](), [self.layer]
+                    self.model,
+                    [stream],
+                    self._keep,
+                    initial=dict[SiteKey, Tensor](),
+                    layers=[self.layer],
                 )
             )
             for key in dict.fromkeys(
@@ -232,11 +236,15 @@ class Recorder:
             ):
                 if self.layer:
                     layers = list(range(self.layer))
-                    stack.enter_context(hooks.reduce(self.model, [key], self._keep, z, layers))
+                    stack.enter_context(
+                        hooks.reduce(self.model, [key], self._keep, initial=z, layers=layers)
+                    )
                     if self.even:
                         sites = [f"{key[:-1]}{name}" for name in ("v", "pattern")]
                         stack.enter_context(
-                            hooks.reduce(self.model, sites, self._keep_even, even, layers)
+                            hooks.reduce(
+                                self.model, sites, self._keep_even, initial=even, layers=layers
+                            )
                         )
             target = batch.target
             stack.enter_context(self.model.engine.stopping("residual", (side, self.layer)))

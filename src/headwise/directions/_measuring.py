@@ -53,14 +53,14 @@ class Asked:
         suite: Suite,
         directions: Sequence[Direction],
         between: tuple[str, str],
-        position: int | str = 0,
+        positions: int | str = 0,
     ) -> "Asked":
         """The words of two classes; a class of `others` is all that have another label.
 
         Raises:
             HeadwiseError: An unknown label, a class with one example, or a sentence whose deciding words every direction was fitted on.
         """
-        examples = _examples(model, suite, *between, position)
+        examples = _examples(model, suite, *between, positions)
         told = deciding_words(suite)
         fold = np.full(len(examples.sentences), -1)
         for k, direction in reversed(list(enumerate(directions))):
@@ -202,7 +202,7 @@ def _commonest(told: Sequence[frozenset[str] | None]) -> list[str]:
 
 
 def _examples(
-    model: Model, suite: Suite, positive: str, negative: str, position: int | str
+    model: Model, suite: Suite, positive: str, negative: str, positions: int | str
 ) -> Examples:
     known = {mark.label for sentence in suite.sentences for mark in sentence.marks}
     labels = [positive, negative]
@@ -213,7 +213,7 @@ def _examples(
             f"The suite {suite.name!r} has no label {missing[0]!r}; it has {', '.join(sorted(known))}. Name the two classes to "
             "compare: between=('ahead', 'behind')."
         )
-    examples = Examples.of(model, suite, "mark", position, labels)
+    examples = Examples.of(model, suite, "mark", positions, labels)
     if suite.has_own_split:
         examples = examples.where(
             np.array([suite.sentences[i].split == "test" for i in examples.sentences])

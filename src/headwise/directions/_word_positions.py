@@ -131,7 +131,7 @@ def streams_of(
     chosen = list(range(len(model.stacks[0].blocks) + 1) if layers is None else layers)
     found = np.empty((len(chosen), len(places), model.d_model))
     of_sentence = places.of_sentence
-    seen = stream(model, alignment.batches(model, places.aligned), [site], chosen)
+    seen = stream(model, alignment.batches(model, places.aligned), [site], layers=chosen)
     for batch, captured in track(seen, len(of_sentence), "reading words", batch_size):
         rows, own = _picked(batch, of_sentence)
         pieces = batch.pieces[rows, places.positions[own]][:, None]

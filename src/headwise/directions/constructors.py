@@ -48,11 +48,12 @@ class Labelled:
         model: Model,
         suite: Suite,
         layer: int,
-        position: int | str = 0,
+        *,
         labels: Sequence[str] | None = None,
+        positions: int | str = 0,
     ) -> "Labelled":
         """Reads them, as in `headwise.probe`."""
-        examples = Examples.of(model, suite, "mark", position, labels)
+        examples = Examples.of(model, suite, "mark", positions, labels)
         if suite.has_own_split:
             is_train = [suite.sentences[i].split == "train" for i in examples.sentences]
             examples = examples.where(np.array(is_train))
@@ -137,26 +138,24 @@ def _with(suite: Suite, examples: Examples) -> Suite:
 def from_classes(
     model: Model,
     suite: Suite,
-    positive: str,
-    negative: str | None = None,
+    between: str | tuple[str, str],
     *,
     layer: int,
+    positions: int | str = 0,
     inner: Inner = "plain",
     eraser: bool = False,
-    position: int | str = 0,
 ) -> Direction:
     """From the mean of one class of marked words to that of another, or of all others.
 
     Args:
         model: The model.
         suite: Sentences with marks; where it brings its own parts, those to train on are used.
-        positive: A label of marks.
-        negative: Another; all others together by default.
+        between: Labels of the classes, the one ahead first; a single one is set against all others together.
         layer: The stream before this block.
+        positions: Which word is read, as in `headwise.probe`.
         inner: `plain`, `whitened` (covariance within classes, shrunk by Ledoit and Wolf) or `causal`.
         eraser: Whether to read it as LEACE does (Belrose et al. 2023), the direction whitened by the covariance of all words, shrunk as in
             concept-erasure. The plain step stays what is added.
-        position: Which word is read, as in `headwise.probe`.
 
     Raises:
         HeadwiseError: An unknown label, a class with one example, no such layer, or classes at one point.
@@ -165,9 +164,14 @@ def from_classes(
         raise HeadwiseError(
             f"Unknown inner product {inner!r}; known are plain, whitened and causal."
         )
+    positive, negative = _ends(between)
     labels = None if negative is None else [positive, negative]
-    at = Labelled.of(model, suite, layer, position, labels)
+    at = Labelled.of(model, suite, layer, positions=positions, labels=labels)
     return at.direction(positive, negative, inner, eraser=eraser)
+
+
+def _ends(between: str | tuple[str, str]) -> tuple[str, str | None]:
+    return (between, None) if isinstance(between, str) else between
 
 
 def _inverse(x: Float[ndarray, "word d_model"]) -> Float[ndarray, "d_model d_model"]:
@@ -279,7 +283,7 @@ def _in_template(template: str, word: str, label: str, group: str) -> Sentence:
     )
 
 
-def from_probe(model: Model, probe: Probe, positive: str, negative: str | None = None) -> Direction:
+def from_probe(model: Model, probe: Probe, between: str | tuple[str, str]) -> Direction:
     """The normal of a saved probe between two classes, or between one and the mean of the others.
 
     One step raises the log odds of a logistic probe by one (of a centroid probe, its score of unscaled vectors). What it was fitted on is not known class by class, so
@@ -288,6 +292,7 @@ def from_probe(model: Model, probe: Probe, positive: str, negative: str | None =
     Raises:
         HeadwiseError: A probe of another model or not of the residual stream, or an unknown label.
     """
+    positive, negative = _ends(between)
     probe.require(model)
     if probe.site != "residual":
         raise HeadwiseError(

@@ -144,16 +144,16 @@ def direction_test(
     model: Model,
     suite: Suite,
     direction: Direction | Sequence[Direction],
+    *,
     between: tuple[str, str] | None = None,
     layer: int | None = None,
-    *,
-    position: int | str = 0,
     keys: str | Sequence[Sequence[int]] | None = None,
     refit: Refit | None = None,
-    n_controls: int = N_RANDOM,
+    positions: int | str = 0,
+    n_null: int = N_RANDOM,
+    n_null_directions: int = 1000,
+    n_permutations: int = 2000,
     n_traced: int = 8,
-    n_shuffles: int = 2000,
-    n_random: int = 1000,
     seed: int = 0,
 ) -> DirectionTestResult:
     """Measures the direct contribution of every head, MLP and embedding to marked words along a direction.
@@ -165,15 +165,15 @@ def direction_test(
             fitted without its own.
         between: Labels of the classes, the one ahead first; those of the direction by default.
         layer: If given, must be the direction's own.
-        position: Which word is read, as in `headwise.probe`.
         keys: Which words are the `key words` whose contribution is reported separately: places for every sentence, or a relation by which the
             read word is linked to them; by default every word that it is linked to.
-        refit: Fits the direction on another model, as `lambda m: [from_classes(m, fitted, "animal", "unit", layer=6)]`; without it there is
+        refit: Fits the direction on another model, as `lambda m: [from_classes(m, fitted, ("animal", "unit"), layer=6)]`; without it there is
             no control by random weights, and no head can be a yes.
-        n_controls: How many models with random weights are tested.
+        positions: Which word is read, as in `headwise.probe`.
+        n_null: How many models with random weights are tested.
+        n_null_directions: How many random directions are drawn.
+        n_permutations: How often labels are permuted.
         n_traced: For how many heads the source tokens are computed.
-        n_shuffles: How often labels are permuted.
-        n_random: How many random directions are drawn.
         seed: Random seed of permutations, directions and weights.
 
     Raises:
@@ -186,8 +186,8 @@ def direction_test(
         one.require_layer(layer)
     ends = between or (several[0].positive, several[0].negative)
     (found,) = direction_tests(
-        model, suite, [(several, ends)], position=position, keys=keys, refit=refit, n_controls=n_controls,
-        n_traced=n_traced, n_shuffles=n_shuffles, n_random=n_random, seed=seed,
+        model, suite, [(several, ends)], positions=positions, keys=keys, refit=refit, n_null=n_null,
+        n_traced=n_traced, n_permutations=n_permutations, n_null_directions=n_null_directions, seed=seed,
     )  # fmt: skip
     return found
 
@@ -197,14 +197,14 @@ def direction_tests(
     suite: Suite,
     questions: Sequence[tuple[Sequence[Direction], tuple[str, str]]],
     *,
-    position: int | str = 0,
     keys: str | Sequence[Sequence[int]] | None = None,
     refit: Refit | None = None,
-    n_controls: int = N_RANDOM,
-    n_traced: int = 8,
-    n_shuffles: int = 2000,
-    n_random: int = 1000,
     left_out: int = 0,
+    positions: int | str = 0,
+    n_null: int = N_RANDOM,
+    n_null_directions: int = 1000,
+    n_permutations: int = 2000,
+    n_traced: int = 8,
     seed: int = 0,
 ) -> list[DirectionTestResult]:
     """As `direction_test`, for the same words along several directions of one layer, each with its two classes.
@@ -213,33 +213,34 @@ def direction_tests(
         model: The model.
         suite: The sentences.
         questions: Directions (several where they are cross-fitted) and classes.
-        position: As in `direction_test`.
         keys: As in `direction_test`.
         refit: Gives for another model the directions of every question.
-        n_controls: As in `direction_test`.
-        n_traced: As in `direction_test`.
-        n_shuffles: As in `direction_test`.
-        n_random: As in `direction_test`.
         left_out: Sentences that were kept out of fitting, for the record.
+        positions: As in `direction_test`.
+        n_null: As in `direction_test`.
+        n_null_directions: As in `direction_test`.
+        n_permutations: As in `direction_test`.
+        n_traced: As in `direction_test`.
         seed: As in `direction_test`.
 
     Raises:
         HeadwiseError: As in `direction_test`.
     """
-    asked = [Asked.of(model, suite, own, ends, position) for own, ends in questions]
+    asked = [Asked.of(model, suite, own, ends, positions) for own, ends in questions]
     first = asked[0].directions[0]
     recorder = recorder_of(model, first.layer, normed=first.normed, even=True)
     names = components(recorder.wiring, recorder.layer)
     measured, streams = measure(recorder, asked, "measuring contributions")
     site = "pattern" if len(model.stacks) == 1 else "encoder.pattern"
-    with hooks.edit(model, site, alike, range(first.layer)):
+    with hooks.edit(model, site, alike, layers=range(first.layer)):
         even = _ends(model, asked[0])
-    control = against_random_weights(model, asked, refit, n_controls, seed)
+    control = against_random_weights(model, asked, refit, n_null, seed)
     readers = [
-        nulls.random_readers(a.directions[0], streams, a.codes, n_random, seed) for a in asked
+        nulls.random_readers(a.directions[0], streams, a.codes, n_null_directions, seed)
+        for a in asked
     ]
     tables = [
-        table_of(names, a, m, r, control, n_shuffles, len(questions), seed)
+        table_of(names, a, m, r, control, n_permutations, len(questions), seed)
         for a, m, r in zip(asked, measured, readers, strict=True)
     ]
     heads = [c for c in names if c.kind == "head"]
@@ -270,7 +271,7 @@ def direction_tests(
                 codes=a.codes,
                 groups=a.examples.groups,
                 total=float(effects.sum()),
-                whole=whole_of(a, m, even, readers[q], control, n_shuffles, seed),
+                whole=whole_of(a, m, even, readers[q], control, n_permutations, seed),
                 error=float(np.abs(m.pushes.sum(axis=0) - m.lies).max() / max(lies, 1e-12)),
                 cases=len(a.codes),
                 clusters=a.clusters.n,

@@ -87,8 +87,8 @@ def decompose(
     model: Model,
     suite: Suite,
     words: Sequence[Sequence[int]] | None = None,
-    layer: int | None = None,
     *,
+    layer: int | None = None,
     normed: bool = False,
     budget: int | str = "4GiB",
 ) -> Decomposition:

@@ -68,7 +68,7 @@ class LogitLensResult(Result):
         how: `output head` or `nearest embeddings`.
         n_words: Marked words of each label.
         missing: Marked words left out because they have no vector, or no word at the requested position.
-        n_shuffles: Random sets of words that targets were compared with.
+        n_null: Random sets of words that targets were compared with.
         seed: The seed of these.
         stream: The highest tokens of each `label` and `layer`, by `rank`: `token`, and its mean `score` over the words
             of that label.
@@ -92,7 +92,7 @@ class LogitLensResult(Result):
     how: How
     n_words: Mapping[str, int]
     missing: int
-    n_shuffles: int
+    n_null: int
     seed: int
     stream: pd.DataFrame
     updates: pd.DataFrame
@@ -105,13 +105,14 @@ class LogitLensResult(Result):
 def logit_lens(
     model: Model,
     suite: Suite,
-    heads: AnyHeads | None = None,
-    layers: OneOrMore[int] | None = None,
     targets: Mapping[str, Sequence[str]] | None = None,
+    *,
     k: int = 8,
     labels: Sequence[str] | None = None,
-    position: int | str = 0,
-    n_shuffles: int = 2000,
+    layers: OneOrMore[int] | None = None,
+    heads: AnyHeads | None = None,
+    positions: int | str = 0,
+    n_null: int = 2000,
     seed: int = 0,
 ) -> LogitLensResult:
     """Reads the stream and every head's update at the marked words of a suite.
@@ -119,20 +120,20 @@ def logit_lens(
     Args:
         model: An encoder or a decoder, with a tokenizer.
         suite: Sentences with marks, of two labels or more.
-        heads: Heads whose updates are read; by default all of the blocks in `layers`, and none of an empty list, which
-            is faster.
-        layers: Layers of the stream, 0 to `n_layers`; all by default.
         targets: For some labels, words that are expected to score high there, fixed before reading the lists. Words that are
             not one token are left out.
         k: Tokens in each list.
         labels: Read only words of these; all by default.
-        position: Where it is read: 0 is the marked word, -1 the one before it; or a relation, as in `headwise.probe`.
-        n_shuffles: Random sets of words; the smallest p is 1 / (n_shuffles + 1).
+        layers: Layers of the stream, 0 to `n_layers`; all by default.
+        heads: Heads whose updates are read; by default all of the blocks in `layers`, and none of an empty list, which
+            is faster.
+        positions: Where it is read: 0 is the marked word, -1 the one before it; or a relation, as in `headwise.probe`.
+        n_null: Random sets of words; the smallest p is 1 / (n_null + 1).
         seed: Fixes them.
 
     Raises:
         HeadwiseError: No marks, fewer than two labels or an unknown one; a head or layer out of range; `k` or
-            `n_shuffles` out of range; targets of an unknown label, or none that is a token; an encoder-decoder model; or an
+            `n_null` out of range; targets of an unknown label, or none that is a token; an encoder-decoder model; or an
             end that cannot be read, see `Readout.of`.
     """
     if len(model.stacks) == 2:
@@ -143,13 +144,13 @@ def logit_lens(
         )
     of_stream = _layers(model, layers)
     of_heads = _heads(model, heads, of_stream)
-    examples = Examples.of(model, suite, "mark", position, labels)
+    examples = Examples.of(model, suite, "mark", positions, labels)
     readout = Readout.of(model)
     if not 1 <= k <= readout.n_tokens:
         raise HeadwiseError(f"k={k} is out of range; expected 1 to {readout.n_tokens} tokens.")
-    if n_shuffles < 1:
-        raise HeadwiseError(f"n_shuffles={n_shuffles} is out of range; expected 1 or more.")
-    asked = Targets.of(readout, targets or {}, examples.labels, n_shuffles, seed)
+    if n_null < 1:
+        raise HeadwiseError(f"n_null={n_null} is out of range; expected 1 or more.")
+    asked = Targets.of(readout, targets or {}, examples.labels, n_null, seed)
     reader = _Reader(readout, examples, asked, k)
     numbers = sorted({head.head for head in of_heads})
     vectors = (
@@ -171,7 +172,7 @@ def logit_lens(
         how=readout.how,
         n_words=dict(zip(examples.labels, np.bincount(examples.codes).tolist(), strict=True)),
         missing=examples.missing,
-        n_shuffles=n_shuffles,
+        n_null=n_null,
         seed=seed,
         stream=frames["stream"],
         updates=frames["updates"],

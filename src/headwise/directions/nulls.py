@@ -29,7 +29,7 @@ def against_shuffled(
     groups: Int[ndarray, " word"],
     *,
     seed: int,
-    n_shuffles: int = 2000,
+    n_permutations: int = 2000,
 ) -> PValues:
     """Tests whether classes differ more, in the expected direction, than permuted ones.
 
@@ -40,9 +40,9 @@ def against_shuffled(
         codes: 1 for the positive class, 0 for the negative one.
         groups: Group of each word.
         seed: Fixes the shuffles.
-        n_shuffles: How many; the smallest p is about 1 / n_shuffles.
+        n_permutations: How many; the smallest p is about 1 / n_permutations.
     """
-    shuffled = shuffled_labels(codes, groups, n_shuffles, seed)
+    shuffled = shuffled_labels(codes, groups, n_permutations, seed)
     weights = shuffled / shuffled.sum(axis=1, keepdims=True)
     weights -= (1 - shuffled) / (1 - shuffled).sum(axis=1, keepdims=True)
     return _compared(values @ weights.T)

@@ -71,7 +71,7 @@ class OVAlignmentTestResult(Result):
         cases: Words, and
         clusters: groups of them.
         critical: What a t must exceed to be above zero with 5% error over all heads.
-        n_controls: Models with random weights that were tested in the same way, and
+        n_null: Models with random weights that were tested in the same way, and
         why_not: why there are none.
         random_t: Largest t of a head of these, and
         mismatched_t: of the attention of one head with the values of another one of its layer.
@@ -95,7 +95,7 @@ class OVAlignmentTestResult(Result):
     cases: int
     clusters: int
     critical: float
-    n_controls: int
+    n_null: int
     why_not: str
     random_t: float
     mismatched_t: float
@@ -124,9 +124,9 @@ def ov_alignment_test(
     model: Model,
     suite: Suite,
     relation: str = "amod",
-    seed: int = 0,
     *,
-    n_controls: int = N_RANDOM,
+    n_null: int = N_RANDOM,
+    seed: int = 0,
 ) -> OVAlignmentTestResult:
     """Tests for every head whether words move along the OV images of their linked words.
 
@@ -134,8 +134,8 @@ def ov_alignment_test(
         model: A model of one stack.
         suite: Sentences with links; in every group the same governor with other dependents.
         relation: The link, from a dependent (the adjective) to its governor (the noun), whose update is read.
+        n_null: Models with random weights that are tested in the same way; without any no head can be a yes.
         seed: Fixes flips and random weights.
-        n_controls: Models with random weights that are tested in the same way; without any no head can be a yes.
 
     Raises:
         HeadwiseError: A model of two stacks or of one head a layer, an unknown relation, or no group in which sentences differ in such words.
@@ -161,8 +161,8 @@ def ov_alignment_test(
     own, mismatched = _own(difference, clusters), _mismatched(difference, clusters)
     few, grown = asked.few(seed)
     controls: list[tuple[float, float]] = []
-    why_not = "" if n_controls else "none was requested"
-    for i in range(n_controls):
+    why_not = "" if n_null else "none was requested"
+    for i in range(n_null):
         try:
             twin = random_like(model, seed + 1000 + i)
         except HeadwiseError as error:
@@ -190,7 +190,7 @@ def ov_alignment_test(
         cases=len(asked.own),
         clusters=clusters.n,
         critical=critical,
-        n_controls=len(controls),
+        n_null=len(controls),
         why_not=why_not,
         random_t=float(random_t),
         mismatched_t=mismatched[0],

@@ -84,8 +84,8 @@ def value_up_images(
         values: list[Tensor] = []
         for stream in (embedded, torch.zeros_like(embedded)):
             with (
-                hooks.edit(model, "residual", _instead(stream), [layer]),
-                hooks.capture(model, ["v"], [layer]) as seen,
+                hooks.edit(model, "residual", _instead(stream), layers=[layer]),
+                hooks.capture(model, ["v"], layers=[layer]) as seen,
             ):
                 model.forward(tokens)
                 values.append(seen["v", layer][:, 0].float())

@@ -66,7 +66,7 @@ class TransferTestResult(Result):
         layer: The layer at which left-out pairs of the source lie closest to the direction (mean cosine), so that other fields do not
             influence the choice.
         n_pairs: Word pairs by field.
-        n_controls: Models with random weights that were measured in the same way, and
+        n_null: Models with random weights that were measured in the same way, and
         why_not: why there are none.
         table: One row per `layer` and `field`: `pairs` of sentences and `words`, pairs of words; `right`, how often a step goes the right
             way, with its 95% interval over word pairs (`right_low`, `right_high`; chance is 0.5); `step`, how far it goes, in steps of the direction, with
@@ -84,7 +84,7 @@ class TransferTestResult(Result):
     direction: Direction
     layer: int
     n_pairs: dict[str, int]
-    n_controls: int
+    n_null: int
     why_not: str
     table: pd.DataFrame
 
@@ -117,8 +117,8 @@ def transfer_test(
     suite: Suite,
     source: str,
     *,
-    n_random: int = 1000,
-    n_controls: int = N_CONTROLS,
+    n_null: int = N_CONTROLS,
+    n_null_directions: int = 1000,
     seed: int = 0,
 ) -> TransferTestResult:
     """Measures steps of every field along the step of one, at every layer.
@@ -127,8 +127,8 @@ def transfer_test(
         model: The model.
         suite: Minimal pairs with a marked word each; groups are word pairs, named `field-...`.
         source: The field that the direction is fitted on.
-        n_random: Random directions.
-        n_controls: Models with random weights.
+        n_null: Models with random weights.
+        n_null_directions: Random directions.
         seed: Fixes them, and flips.
 
     Raises:
@@ -149,8 +149,8 @@ def transfer_test(
     own = _Measured.of(model, suite, at, fields == source)
     with hooks.edit(model, "pattern" if len(model.stacks) == 1 else "encoder.pattern", alike):
         even = _Measured.of(model, suite, at, fields == source)
-    control_t, n_made, why_not = _random_weights(model, suite, at, fields, source, n_controls, seed)
-    table = _table(model, own, even, names, fields, n_random, seed)
+    control_t, n_made, why_not = _random_weights(model, suite, at, fields, source, n_null, seed)
+    table = _table(model, own, even, names, fields, n_null_directions, seed)
     table = table.assign(control_t=control_t, words=[n_pairs[name] for name in table["field"]])
     rows = table[table["field"] == source]
     chosen = int(np.array(rows["layer"])[int(np.array(rows["cosine"], dtype=float).argmax())])
@@ -170,7 +170,7 @@ def transfer_test(
         direction=from_pairs(model, fitted, layer=chosen),
         layer=chosen,
         n_pairs=n_pairs,
-        n_controls=n_made,
+        n_null=n_made,
         why_not=why_not,
         table=table,
     )
@@ -229,7 +229,7 @@ def _table(
     even: _Measured,
     names: Sequence[str],
     fields: ndarray,
-    n_random: int,
+    n_null_directions: int,
     seed: int,
 ) -> pd.DataFrame:
     source = fields == names[0]
@@ -242,7 +242,7 @@ def _table(
     rows: list[dict[str, object]] = []
     for layer in layers:
         x = own.steps[layer]
-        readers = _readers(model, x[source], own.ends[layer], int(layer), n_random, seed)
+        readers = _readers(model, x[source], own.ends[layer], int(layer), n_null_directions, seed)
         for name in names:
             chosen = fields == name
             along, excess = own.along[layer, chosen], (own.along - even.along)[layer, chosen]
@@ -250,7 +250,9 @@ def _table(
             found = mean_of(np.stack([along, excess]), clusters.where(chosen))
             mean = x[chosen].mean(axis=0)
             reach = float(mean @ x[source].mean(axis=0) / own.length[layer])
-            p_random = float((1 + (np.abs(readers @ mean) >= reach).sum()) / (1 + n_random))
+            p_random = float(
+                (1 + (np.abs(readers @ mean) >= reach).sum()) / (1 + n_null_directions)
+            )
             rows.append(
                 {
                     "layer": int(layer),

@@ -70,7 +70,7 @@ def read_all(model: Model, prompts: Prompts, places: Sequence[Place]) -> dict[Pl
     for rows in track(iter(batches), len(lengths), "reading", len):
         given = Given.of(model, prompts, rows)
         with hooks.capture(
-            model, sorted({key for key, _ in sites}), sorted({layer for _, layer in sites})
+            model, sorted({key for key, _ in sites}), layers=sorted({layer for _, layer in sites})
         ) as seen:
             model.forward(given.tokens, given.mask, given.targets, given.target_mask)
         for place in places:

@@ -186,7 +186,7 @@ class Sweep:
             # Of an encoder that is not run again all is as it was.
             same = [site for site in sites if source is not None and site[0].startswith("encoder.")]
             looks = {
-                (key, layer): stack.enter_context(hooks.capture(self.model, [key], [layer]))
+                (key, layer): stack.enter_context(hooks.capture(self.model, [key], layers=[layer]))
                 for key, layer in sites
                 if (key, layer) not in same
             }
@@ -219,7 +219,7 @@ class Sweep:
         for (site, side, layer), changes in by_place.items():
             key = f"{side}.{site}" if side else site
             change = _altered(self, rows, len(variants), changes)
-            found.append(hooks.edit(self.model, key, change, [layer]))
+            found.append(hooks.edit(self.model, key, change, layers=[layer]))
         return found
 
     @contextmanager

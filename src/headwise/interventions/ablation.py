@@ -124,30 +124,31 @@ class AblationResult(Result):
 def ablate(
     model: Model,
     suite: Suite | Sequence[str],
-    metrics: OneOrMore[AnyMetric] | None = None,
     heads: AnyHeads | Mapping[str, Sequence[AnyHead]] | None = None,
+    *,
     method: OneOrMore[str] = METHODS,
     positions: str = "",
+    metrics: OneOrMore[AnyMetric] | None = None,
+    n_null: int = N_CONTROLS,
     seed: int = 0,
     batch_tokens: int | None = None,
     budget: int | str = "4GiB",
-    controls: int = N_CONTROLS,
 ) -> AblationResult:
     """Ablates every head, one at a time, or sets of heads together, and measures the degradation.
 
     Args:
         model: Any model; one without an output head is measured by where words end.
         suite: Minimal pairs, of which the clean sentences are run, or any sentences, also as a list of texts.
-        metrics: The metrics, see `headwise.interventions.metrics.METRICS`; by default two that model and suite can give.
         heads: Which heads, as (layer, head) or 'L2H8'; sets of them by name, each of which is ablated as a whole; all heads, one
             at a time, by default.
         method: Methods of ablation, see the module.
         positions: Where they are ablated: `end`, a mark's label, `changed`, ... (see `places`); everywhere if empty.
+        metrics: The metrics, see `headwise.interventions.metrics.METRICS`; by default two that model and suite can give.
+        n_null: Models with random weights in which the same heads are ablated, beside the model with uniform attention (see `n_null`);
+            with 0 there is no control, and no head can be a yes.
         seed: Fixes whose `z` is resampled, and intervals.
         batch_tokens: Most tokens in a batch, copies for every ablation included.
         budget: Most memory for the replacements.
-        controls: Models with random weights in which the same heads are ablated, beside the model with uniform attention (see `controls`);
-            with 0 there is no control, and no head can be a yes.
 
     Raises:
         HeadwiseError: An unknown metric, way, position or head, a metric that the model cannot give, no answers in the
@@ -156,7 +157,7 @@ def ablate(
     ablation = Ablation.of(
         model, as_suite(suite), metrics, method, positions, seed, batch_tokens, budget
     )
-    return ablation.cut(_cuts(model, heads), controls)
+    return ablation.cut(_cuts(model, heads), n_null)
 
 
 def _cuts(

@@ -72,13 +72,14 @@ def attribution_patch(
     model: Model,
     suite: Suite,
     site: str = "z",
+    *,
     mode: str = "noising",
-    metric: AnyMetric | None = None,
+    align: str = "words",
     layers: OneOrMore[int] | None = None,
     by_position: bool | None = None,
+    metrics: AnyMetric | None = None,
     top: int = 10,
     sample: int = 20,
-    align: str = "words",
     seed: int = 0,
     batch_tokens: int | None = None,
     budget: int | str = "4GiB",
@@ -90,12 +91,12 @@ def attribution_patch(
         suite: Minimal pairs.
         site: As in `headwise.patch`.
         mode: `noising` or `denoising`.
-        metric: As in `headwise.patch`; the first of the usual ones by default.
+        align: As in `headwise.patch`.
         layers: As in `headwise.patch`.
         by_position: As in `headwise.patch`.
+        metrics: As in `headwise.patch`; the first of the usual ones by default.
         top: How many of the largest (of either sign) are measured.
         sample: How many of all, drawn at random, are measured.
-        align: As in `headwise.patch`.
         seed: Fixes the sample and intervals.
         batch_tokens: Most tokens in a batch.
         budget: Most memory for activations that are kept.
@@ -109,7 +110,7 @@ def attribution_patch(
         raise HeadwiseError(
             f"An approximation is only as good as its check: top and sample must be at least 1; got {top} and {sample}."
         )
-    both = Pairs.of(model, suite, None if metric is None else [metric], align)
+    both = Pairs.of(model, suite, None if metrics is None else [metrics], align)
     both = replace(both, metrics=both.metrics[:1])
     base, _ = both.sides_of(mode)
     patches = changes(
@@ -253,11 +254,11 @@ def _gradients(
     with ExitStack() as stack:
         # Weights need no gradients: the stream is where they begin.
         for side in ("",) if len(model.stacks) == 1 else ("encoder", "decoder"):
-            stack.enter_context(hooks.edit(model, _key("residual", side), begin, [0]))
+            stack.enter_context(hooks.edit(model, _key("residual", side), begin, layers=[0]))
         for site, side, layer in places:
-            stack.enter_context(hooks.edit(model, _key(site, side), keep, [layer]))
+            stack.enter_context(hooks.edit(model, _key(site, side), keep, layers=[layer]))
         for key, layer in reading.sites:
-            stack.enter_context(hooks.edit(model, key, show, [layer]))
+            stack.enter_context(hooks.edit(model, key, show, layers=[layer]))
         inputs = (given.tokens, given.mask, given.targets, given.target_mask)
         log_p = None
         if firsts:

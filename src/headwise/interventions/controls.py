@@ -91,18 +91,18 @@ def uniform_attention(model: Model) -> Generator[None]:
 
 
 def control(
-    ablation: "Ablation", cuts: Mapping[str, tuple[Head, ...]], n_random: int
+    ablation: "Ablation", cuts: Mapping[str, tuple[Head, ...]], n_null: int
 ) -> AblationControls:
     """Ablates the same heads in random models and in the model with uniform attention.
 
     Args:
         ablation: The ablation of the model itself.
         cuts: The heads that are ablated together, by name.
-        n_random: Models with random weights.
+        n_null: Models with random weights.
     """
     model = ablation.model
     try:
-        twins = [loading.random_like(model, ablation.seed + 1 + i) for i in range(n_random)]
+        twins = [loading.random_like(model, ablation.seed + 1 + i) for i in range(n_null)]
     except HeadwiseError as error:
         return AblationControls((), 0, 1.0, (), {}, {}, why_not=str(error))
     found = [_costs(ablation, twin, cuts) for twin in twins]
@@ -111,7 +111,7 @@ def control(
     cases = found[0].cases
     scale = float(np.sqrt(len(ablation.prompts.sentences) / cases))
     return AblationControls(
-        names=(*(f"random weights {i + 1}" for i in range(n_random)), "uniform attention"),
+        names=(*(f"random weights {i + 1}" for i in range(n_null)), "uniform attention"),
         cases=cases,
         scale=scale,
         methods=_ways(ablation),

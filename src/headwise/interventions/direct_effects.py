@@ -67,9 +67,10 @@ class DirectEffectResult(Result):
 def direct_effects(
     model: Model,
     suite: Suite | Sequence[str],
-    metrics: OneOrMore[AnyMetric] | None = None,
     heads: AnyHeads | None = None,
+    *,
     method: str = "mean",
+    metrics: OneOrMore[AnyMetric] | None = None,
     seed: int = 0,
     batch_tokens: int | None = None,
     budget: int | str = "4GiB",
@@ -79,9 +80,9 @@ def direct_effects(
     Args:
         model: Any model.
         suite: As in `headwise.ablate`.
-        metrics: As in `headwise.ablate`.
         heads: Heads; all by default.
         method: One method of ablation.
+        metrics: As in `headwise.ablate`.
         seed: Fixes intervals and whose `z` is resampled.
         batch_tokens: Most tokens in a batch.
         budget: Most memory for activations that are kept.

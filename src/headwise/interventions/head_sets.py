@@ -90,12 +90,13 @@ def ablate_set(
     model: Model,
     suite: Suite | Sequence[str],
     heads: AnyHeads,
-    metrics: OneOrMore[AnyMetric] | None = None,
+    *,
     method: OneOrMore[str] = METHODS,
-    n_random: int = N_RANDOM,
-    n_random_kept: int = N_RANDOM_KEPT,
-    random_cases: int = RANDOM_CASES,
     unrelated: Suite | None = None,
+    metrics: OneOrMore[AnyMetric] | None = None,
+    n_null: int = N_RANDOM,
+    n_null_kept: int = N_RANDOM_KEPT,
+    null_cases: int = RANDOM_CASES,
     seed: int = 0,
     batch_tokens: int | None = None,
 ) -> HeadSetResult:
@@ -105,12 +106,12 @@ def ablate_set(
         model: Any model.
         suite: As in `headwise.ablate`; not the sentences on which the set was selected.
         heads: The set.
-        metrics: As in `headwise.ablate`.
         method: Methods of ablation, all by default.
-        n_random: Random sets; the smallest `p_random` is 1 / (n_random + 1). All there are, if there are fewer.
-        n_random_kept: For how many of them everything else is ablated.
-        random_cases: Most sentences on which random sets are ablated, spread over groups.
         unrelated: Sentences of another question.
+        metrics: As in `headwise.ablate`.
+        n_null: Random sets; the smallest `p_random` is 1 / (n_null + 1). All there are, if there are fewer.
+        n_null_kept: For how many of them everything else is ablated.
+        null_cases: Most sentences on which random sets are ablated, spread over groups.
         seed: Fixes random sets, whose `z` is resampled, and flips.
         batch_tokens: Most tokens in a batch.
 
@@ -119,23 +120,23 @@ def ablate_set(
     """
     chosen = tuple(heads_.chosen(model, heads))
     every = heads_.every_head(model)
-    random, random_from = _like(every, chosen, n_random, seed)
+    random, random_from = _like(every, chosen, n_null, seed)
     cuts: Sets = {"set": chosen, "kept": _others(every, chosen), "all": tuple(every)}
     cuts |= {head.name: (head,) for head in chosen}
     cuts = {name: own for name, own in cuts.items() if own}
     suite = as_suite(suite)
-    ablation = ablate(model, suite, metrics, cuts, method, seed=seed, batch_tokens=batch_tokens, controls=0)  # fmt: skip
+    ablation = ablate(model, suite, metrics=metrics, heads=cuts, method=method, seed=seed, batch_tokens=batch_tokens, n_null=0)  # fmt: skip
     whole = Ablation.of(model, suite, metrics, method, "", seed, batch_tokens, "4GiB")
     beside: Sets = {"set": chosen, "all": tuple(every)}
     beside |= {f"random {i}": own for i, own in enumerate(random)}
-    kept = [_others(every, own) for own in random[:n_random_kept]]
+    kept = [_others(every, own) for own in random[:n_null_kept]]
     beside |= {f"kept {i}": own for i, own in enumerate(kept) if own}
-    costs = _costs(whole, spread(suite, whole.prompts, random_cases), beside)
+    costs = _costs(whole, spread(suite, whole.prompts, null_cases), beside)
     elsewhere = None
     if unrelated is not None:
         elsewhere = ablate(
-            model, unrelated, None, {"set": chosen}, method, seed=seed, batch_tokens=batch_tokens,
-            controls=0,
+            model, unrelated, metrics=None, heads={"set": chosen}, method=method, seed=seed, batch_tokens=batch_tokens,
+            n_null=0,
         )  # fmt: skip
     rows = [
         _row(ablation, elsewhere, name, k, chosen, costs[name])

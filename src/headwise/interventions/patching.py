@@ -78,11 +78,12 @@ def patch(
     model: Model,
     suite: Suite,
     site: str = "z",
+    *,
     mode: OneOrMore[str] = MODES,
-    metrics: OneOrMore[AnyMetric] | None = None,
+    align: str = "words",
     layers: OneOrMore[int] | None = None,
     by_position: bool | None = None,
-    align: str = "words",
+    metrics: OneOrMore[AnyMetric] | None = None,
     seed: int = 0,
     batch_tokens: int | None = None,
     budget: int | str = "4GiB",
@@ -95,12 +96,12 @@ def patch(
         site: `residual` (layer by position), or `z`, `q`, `k`, `v` (layer by head). Under grouped queries `k` and `v` have
             fewer heads, each of which serves several query heads.
         mode: `noising`, `denoising` or both.
-        metrics: The metrics; by default those that the model supports: logit difference, or margin and contrast. A distance from the clean
-            model, such as `kl`, has no direction.
-        layers: Which layers; all by default.
-        by_position: Whether positions are patched separately, by their role (`headwise.interventions.token_roles`); by default only of `residual`.
         align: `words`: pairs of equal tokens, others are left out and counted. `marks`: words that bear the same label and the
             end, whatever the lengths.
+        layers: Which layers; all by default.
+        by_position: Whether positions are patched separately, by their role (`headwise.interventions.token_roles`); by default only of `residual`.
+        metrics: The metrics; by default those that the model supports: logit difference, or margin and contrast. A distance from the clean
+            model, such as `kl`, has no direction.
         seed: Fixes intervals.
         batch_tokens: Most tokens in a batch.
         budget: Most memory for the activations of the other sentences.

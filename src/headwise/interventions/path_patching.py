@@ -67,11 +67,12 @@ def path_patch(
     model: Model,
     suite: Suite,
     receiver: AnyHead = OUTPUT,
+    *,
     through: str = "",
     senders: AnyHeads | None = None,
     mode: OneOrMore[str] = ("noising",),
-    metrics: OneOrMore[AnyMetric] | None = None,
     align: str = "words",
+    metrics: OneOrMore[AnyMetric] | None = None,
     seed: int = 0,
     batch_tokens: int | None = None,
     budget: int | str = "4GiB",
@@ -86,8 +87,8 @@ def path_patch(
             path leads to all heads of the receiver's group.
         senders: Heads; by default all before the receiver.
         mode: `noising`, `denoising` or both.
-        metrics: As in `headwise.patch`.
         align: As in `headwise.patch`.
+        metrics: As in `headwise.patch`.
         seed: Fixes intervals.
         batch_tokens: Most tokens in a batch.
         budget: Most memory for activations that are kept.

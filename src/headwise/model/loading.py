@@ -39,6 +39,7 @@ DTYPES: dict[str, torch.dtype] = {
 
 def load(
     name_or_model: str | Path | PreTrainedModel | TransformerBridge,
+    *,
     device: str = "auto",
     dtype: str = "float32",
     revision: str | None = None,

@@ -116,7 +116,7 @@ def _run_on(
     speaks: bool,
 ) -> _Ran:
     """One pass."""
-    with hooks.capture(model, ["residual"], [model.n_layers]) as seen:
+    with hooks.capture(model, ["residual"], layers=[model.n_layers]) as seen:
         run = model.logits if speaks else model.forward
         out = run(batch.tokens, batch.mask)
     residual = seen["residual", model.n_layers][in_batch]
@@ -144,7 +144,7 @@ def _moved_at(
     going_on = (
         _skip_blocks.resumed(model, below) if _skip_blocks.can_resume(model) else nullcontext()
     )
-    with going_on, hooks.edit(model, "residual", move, [below.layer]):
+    with going_on, hooks.edit(model, "residual", move, layers=[below.layer]):
         yield
 
 

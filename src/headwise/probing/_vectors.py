@@ -57,7 +57,7 @@ def read_vectors(
     found: dict[Key, Float[ndarray, "_ _"]] = {}
     captured_sites = list(dict.fromkeys("z" if site == "update" else site for site in sites))
     batches = alignment.batches(model, examples.alignments)
-    seen = stream(model, batches, captured_sites, layers)
+    seen = stream(model, batches, captured_sites, layers=layers)
     for batch, captured in track(seen, len(suite), "reading words", batch_size):
         picked = [(k, row) for k, i in enumerate(batch.indices) for row in rows_of.get(i, [])]
         if not picked:

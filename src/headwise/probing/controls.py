@@ -72,7 +72,7 @@ def probe_controls(
     logistic: Logistic,
     scored: Scored,
     *,
-    n_random: int,
+    n_null: int,
     seed: int,
     n_jobs: int | None = None,
     checkpoint_dir: Path | None = None,
@@ -89,7 +89,7 @@ def probe_controls(
     why = ""
     try:
         for name, vectors in _vectors(
-            model, suite, examples, requested, layers, heads, n_random, seed
+            model, suite, examples, requested, layers, heads, n_null, seed
         ):
             rows = _scores(vectors, classifiers, bare, logistic, scored, n_jobs, checkpoint_dir)
             found.append(rows.assign(control=name))
@@ -117,10 +117,10 @@ def _vectors(
     sites: Sequence[ProbeSite],
     layers: Sequence[int] | None,
     heads: Sequence[int] | None,
-    n_random: int,
+    n_null: int,
     seed: int,
 ) -> Iterator[tuple[str, dict[Key, Float[ndarray, "_ _"]]]]:
-    if not sites or not n_random:
+    if not sites or not n_null:
         return
     last = model.n_layers if layers is None else max(layers) + ("z" in sites)
     met = list(
@@ -129,7 +129,7 @@ def _vectors(
     with hooks.edit(model, "pattern", uniform, layers=met) if met else nullcontext():
         vectors = read_vectors(model, suite, examples, sites, layers, heads)
     yield UNIFORM, vectors
-    for i in range(n_random):
+    for i in range(n_null):
         try:
             twin = random_like(model, seed + i)
         except HeadwiseError as error:

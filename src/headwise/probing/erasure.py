@@ -58,7 +58,7 @@ class ErasureResult(Result):
         suite: Name of the suite.
         labels: The classes.
         rank: Directions erased: one less than there are labels, unless some coincide.
-        n_random: Random subspaces that the label's was compared with.
+        n_null: Random subspaces that the label's was compared with.
         folds: Number of folds, or 0 where the data's own split was used.
         table: One row per `layer` and `measure` (see `MEASURES`; those that this model or layer has), with
             `examples` scored, the mean when `intact`, with the label `erased`, with a `random` subspace erased,
@@ -72,7 +72,7 @@ class ErasureResult(Result):
     suite: str
     labels: tuple[str, ...]
     rank: int
-    n_random: int
+    n_null: int
     folds: int
     table: pd.DataFrame
 
@@ -86,13 +86,14 @@ def erase(
     model: Model,
     suite: Suite,
     label: str = "mark",
-    layers: OneOrMore[int] | None = None,
-    position: int | str = 0,
-    folds: int = 5,
-    seed: int = 0,
+    *,
     labels: Sequence[str] | None = None,
-    n_random: int = 5,
+    layers: OneOrMore[int] | None = None,
+    positions: int | str = 0,
     rare_labels: RareLabels = "refuse",
+    folds: int = 5,
+    n_null: int = 5,
+    seed: int = 0,
 ) -> ErasureResult:
     """Erases a label from the residual stream at some layers, each by itself, and lets the model go on.
 
@@ -100,23 +101,23 @@ def erase(
         model: A model of one stack.
         suite: Sentences with marks.
         label: As in `probe`.
-        layers: Layers of the residual stream, `n_layers` being its end; all by default.
-        position: Which word is changed, as in `probe`.
-        folds: As in `probe`.
-        seed: Fixes folds and random subspaces.
         labels: As in `probe`.
-        n_random: Random subspaces to compare with.
+        layers: Layers of the residual stream, `n_layers` being its end; all by default.
+        positions: Which word is changed, as in `probe`.
         rare_labels: As in `probe`.
+        folds: As in `probe`.
+        n_null: Random subspaces to compare with.
+        seed: Fixes folds and random subspaces.
 
     Raises:
         HeadwiseError: As in `probe`; `concept-erasure` is not installed; no random subspace.
     """
     require_library()
-    if n_random < 1:
+    if n_null < 1:
         raise HeadwiseError(
-            f"n_random={n_random}: erasure is compared with at least one random subspace."
+            f"n_null={n_null}: erasure is compared with at least one random subspace."
         )
-    examples = Examples.of(model, suite, label, position, labels, seed=seed)
+    examples = Examples.of(model, suite, label, positions, labels, seed=seed)
     examples, divided = divide(examples, suite, folds, seed, rare_labels)
     wanted = list(range(model.n_layers + 1) if layers is None else dict.fromkeys(as_tuple(layers)))
     read = read_vectors(
@@ -127,14 +128,14 @@ def erase(
     shifts: dict[int, Float[ndarray, "erased example dim"]] = {}
     rank = 0
     for layer in track(iter(wanted), len(wanted), "erasing"):
-        at_layer = _at_layer(vectors[layer], examples.codes, divided, n_random, seed)
+        at_layer = _at_layer(vectors[layer], examples.codes, divided, n_null, seed)
         scores[layer, "accuracy"], scores[layer, "moved"] = at_layer.correct, at_layer.moved
         shifts[layer] = at_layer.shifts
         rank = max(rank, at_layer.rank)
     scores |= after_moving(model, examples, divided, vectors[model.n_layers], shifts)
     order = list(MEASURES)
     rows = [
-        _row(layer, measure, scores[layer, measure], divided.groups, n_random)
+        _row(layer, measure, scores[layer, measure], divided.groups, n_null)
         for layer, measure in sorted(scores, key=lambda key: (key[0], order.index(key[1])))
     ]
     table = pd.DataFrame(rows)
@@ -146,7 +147,7 @@ def erase(
         suite=suite.name,
         labels=examples.labels,
         rank=rank,
-        n_random=n_random,
+        n_null=n_null,
         folds=0 if divided.own else len(divided.splits),
         table=table,
     )
@@ -192,16 +193,16 @@ def _at_layer(
     x: Float[ndarray, "example dim"],
     codes: Int[ndarray, " example"],
     divided: Folds,
-    n_random: int,
+    n_null: int,
     seed: int,
 ) -> _AtLayer:
     """In each fold erasers and probes are fitted on one part, and the other is scored."""
     from sklearn.exceptions import ConvergenceWarning
 
     rng = np.random.default_rng(seed)
-    correct, moved = (np.full((2 + n_random, len(x)), np.nan) for _ in range(2))
+    correct, moved = (np.full((2 + n_null, len(x)), np.nan) for _ in range(2))
     moved[0] = 0.0
-    shifts = np.zeros((1 + 2 * n_random, *x.shape), dtype=np.float32)
+    shifts = np.zeros((1 + 2 * n_null, *x.shape), dtype=np.float32)
     rank = 0
     for train, test in divided.splits:
         # All are brought to the spread of intact vectors: where erasing leaves nothing, their own would
@@ -214,7 +215,7 @@ def _at_layer(
             tried = Logistic(standardise=False).made(inner)
             tried.fit((x[train] - centre) / scale, codes[train])
         logistic = Logistic(standardise=False, C=(chosen_C(tried),))
-        for kind, eraser in enumerate([None, *erasers(x[train], codes[train], n_random, rng)]):
+        for kind, eraser in enumerate([None, *erasers(x[train], codes[train], n_null, rng)]):
             fitted, unseen = (_apply(eraser, x[part]) for part in (train, test))
             with single_thread(), warnings.catch_warnings():
                 # Where nothing can be read the search ends where it begins, of which it would warn.
@@ -233,7 +234,7 @@ def _at_layer(
             else:
                 target = np.linalg.norm(shifts[0, test], axis=1, keepdims=True)
                 as_far = shifts[kind - 1, test] * target / np.maximum(length, TINY)
-                shifts[kind - 1 + n_random, test] = as_far
+                shifts[kind - 1 + n_null, test] = as_far
     return _AtLayer(correct, moved, shifts, rank)
 
 
@@ -243,7 +244,7 @@ RANGE = 1e-6
 def erasers(
     x: Float[ndarray, "some_examples dim"],
     codes: Int[ndarray, " some_examples"],
-    n_random: int,
+    n_null: int,
     rng: np.random.Generator,
 ) -> list[Any]:
     """LEACE of the label, and of as many random variables as distinguish the labels."""
@@ -253,7 +254,7 @@ def erasers(
 
     names = np.unique(codes)
     concept = (codes[:, None] == names).astype(np.float64)
-    concepts = [concept, *(rng.normal(size=(len(x), len(names) - 1)) for _ in range(n_random))]
+    concepts = [concept, *(rng.normal(size=(len(x), len(names) - 1)) for _ in range(n_null))]
     # No bound on the variance, which would give up a part of what is to be erased; and singular values
     # that the library would pass over can still be read from.
     return [
@@ -285,13 +286,13 @@ def _row(
     measure: str,
     values: Scores,
     groups: Int[ndarray, " example"],
-    n_random: int,
+    n_null: int,
 ) -> dict[str, Any]:
     scored = np.isfinite(values).all(axis=0)
     values, groups = values[:, scored], groups[scored]
-    random = values[2 : 2 + n_random].mean(axis=0)
-    has_far = len(values) > 2 + n_random
-    as_far = values[2 + n_random :].mean(axis=0) if has_far else np.full_like(random, np.nan)
+    random = values[2 : 2 + n_null].mean(axis=0)
+    has_far = len(values) > 2 + n_null
+    as_far = values[2 + n_null :].mean(axis=0) if has_far else np.full_like(random, np.nan)
     difference = values[1] - (as_far if has_far else random)
     found = mean_of(difference, Clusters.of(groups), "difference" if measure in SHARES else None)
     return {

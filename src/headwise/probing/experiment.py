@@ -220,21 +220,22 @@ def probe(
     model: Model,
     suite: Suite,
     label: str = "mark",
+    *,
+    labels: Sequence[str] | None = None,
     sites: OneOrMore[ProbeSite] = SITES,
     layers: OneOrMore[int] | None = None,
     heads: AnyHeads | None = None,
-    position: int | str = 0,
-    folds: int = 5,
-    seed: int = 0,
-    labels: Sequence[str] | None = None,
+    positions: int | str = 0,
     max_examples: int | None = None,
+    rare_labels: RareLabels = "refuse",
+    folds: int = 5,
     classifiers: OneOrMore[Classifier] = CLASSIFIERS,
     logistic: Logistic | None = None,
-    rare_labels: RareLabels = "refuse",
-    controls: bool = True,
+    selectivity: bool = True,
+    n_null: int = N_RANDOM_PROBED,
+    seed: int = 0,
     n_jobs: int | None = None,
     checkpoint_dir: str | Path | None = None,
-    n_random: int = N_RANDOM_PROBED,
 ) -> ProbeResult:
     """Decodes a label from the vectors of marked words, everywhere in the model.
 
@@ -243,31 +244,30 @@ def probe(
         suite: Sentences with marks. Where they bring their own train and test parts these are used.
         label: What is read: `"mark"`, the label of each mark, whatever it says; or `"part of speech"`, the tag
             of every word.
+        labels: Read only these; all by default.
         sites: `residual` (every layer, `n_layers` being the end), and `z`, `update` (what the head adds to
             the residual stream, `z W_O`), `k`, `v` (every head; keys and values that several heads share are
             probed once, under the number of the shared one). All of them by default.
         layers: Layers to probe; all by default.
         heads: Heads to probe; all by default.
-        position: Where the label is read: 0 is the marked word, -1 the one before it; or a relation, for
+        positions: Where the label is read: 0 is the marked word, -1 the one before it; or a relation, for
             the nearest word that the marked one governs by it (`"sense"`: is the sense already in the words
             that give it?). Marked words without such a word are left out.
-        folds: Number of folds where the data bring no split; a group is never in two of them.
-        seed: Fixes the folds, the controls and the tests.
-        labels: Read only these; all by default.
         max_examples: Most words to probe; more are drawn at random. By default all that are marked, and 3,000
             where every word has a label.
+        rare_labels: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
+            the label.
+        folds: Number of folds where the data bring no split; a group is never in two of them.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
             regression.
         logistic: How logistic regression is fitted; by default on standardised vectors, with the penalty
             chosen on inner folds.
-        controls: Whether the probe is also fitted to a control task, for its codelength, and in models with random weights and
-            uniform attention. Without these no place can be a yes: `control_t` is NaN.
+        selectivity: Whether the probe is also fitted to a control task, for its codelength and selectivity.
+        n_null: Models with random weights in which the same is probed, at `residual` and `z`, beside the model with uniform
+            attention; 0 for neither. Without these no place can be a yes: `control_t` is NaN.
+        seed: Fixes the folds, the controls and the tests.
         n_jobs: Processes that fit; by default what suits the machine and the work.
         checkpoint_dir: Folder in which each fit is kept, so that a run that was stopped goes on with those missing.
-        rare_labels: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
-            the label.
-        n_random: Models with random weights among the controls; 0 leaves out uniform attention, too. They are probed at `residual` and `z`,
-            the sites of evidence.
 
     Raises:
         HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
@@ -275,7 +275,7 @@ def probe(
     """
     sites, classifiers = as_tuple(sites), as_tuple(classifiers)
     numbers, layers = by_number(model, heads, layers)
-    examples = Examples.of(model, suite, label, position, labels, max_examples, seed)
+    examples = Examples.of(model, suite, label, positions, labels, max_examples, seed)
     everything = examples.labels
     examples, divided = divide(examples, suite, folds, seed, rare_labels)
     splits = divided.splits
@@ -289,7 +289,7 @@ def probe(
             places.append((key, classifier))
             jobs.append(Job(values, classifier, has_codelength=key[0] in WITH_CODELENGTH))
     control, note = None, "Selectivity was not requested."
-    if controls:
+    if selectivity:
         control, note = control_task(examples, suite, splits, seed, is_causal=model.is_causal)
     inner = tuple(inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits)
     task = Task(
@@ -297,7 +297,7 @@ def probe(
         groups=divided.groups,
         splits=splits,
         control=None if control is None else control.codes,
-        orders=orders_of(examples.codes, divided.groups, seed) if controls else (),
+        orders=orders_of(examples.codes, divided.groups, seed) if selectivity else (),
         n_labels=len(examples.labels),
         inner=inner,
     )
@@ -322,7 +322,7 @@ def probe(
     of_controls, why = probe_controls(
         model, suite, examples, sites, layers, numbers, classifiers, task, how,
         Scored(order, truth, (best.predicted == truth).astype(float), clusters),
-        n_random=n_random if controls else 0, seed=seed, n_jobs=n_jobs, checkpoint_dir=kept,
+        n_null=n_null, seed=seed, n_jobs=n_jobs, checkpoint_dir=kept,
     )  # fmt: skip
     bits = {place: fits[i].bits for i, place in enumerate(places)}
     selective: dict[tuple[Key, str], tuple[float, float]] = {}
@@ -400,11 +400,11 @@ def fit_probe(
     suite: Suite,
     label: str = "mark",
     *,
+    labels: Sequence[str] | None = None,
     site: ProbeSite = "residual",
     layer: int,
     head: int | None = None,
-    position: int | str = 0,
-    labels: Sequence[str] | None = None,
+    positions: int | str = 0,
     classifier: Classifier = "logistic",
     logistic: Logistic | None = None,
 ) -> Probe:
@@ -416,11 +416,11 @@ def fit_probe(
         model: The model.
         suite: Sentences with marks.
         label: As in `probe`.
+        labels: As in `probe`.
         site: `residual`, `z`, `update`, `k` or `v`.
         layer: Layer of the site.
         head: Which head; needed unless the site is `residual`.
-        position: As in `probe`.
-        labels: As in `probe`.
+        positions: As in `probe`.
         classifier: As in `probe`.
         logistic: As in `probe`.
 
@@ -433,7 +433,7 @@ def fit_probe(
             if head is not None
             else f"{site!r} is of a head; say which, head=0 to {model.n_heads - 1}."
         )
-    examples = Examples.of(model, suite, label, position, labels)
+    examples = Examples.of(model, suite, label, positions, labels)
     heads = None if head is None else [head]
     ((key, values),) = read_vectors(model, suite, examples, [site], [layer], heads).items()
     fitted = np.ones(len(examples.codes), dtype=bool)

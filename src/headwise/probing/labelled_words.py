@@ -51,7 +51,7 @@ class Examples:
         model: Model,
         suite: Suite,
         label: str,
-        position: int | str,
+        positions: int | str,
         labels: Sequence[str] | None = None,
         max_examples: int | None = None,
         seed: int = 0,
@@ -62,7 +62,7 @@ class Examples:
             model: The model.
             suite: The sentences.
             label: What is read, one of `LABELS`.
-            position: Which word it is read at, see `probing.probe`.
+            positions: Which word it is read at, see `probing.probe`.
             labels: Only these; all by default.
             max_examples: Most words; more are drawn at random. By default all marked words, but no more than
                 3,000 words of text.
@@ -72,7 +72,7 @@ class Examples:
             HeadwiseError: An unknown label or relation, no marks or tags, no word at the position, one
                 label only, or a word that the tokenizer drops.
         """
-        _check_position(suite, position)
+        _check_positions(suite, positions)
         places = _labelled(suite, label)
         known = tuple(dict.fromkeys(name for _, _, name in places))
         if labels is not None:
@@ -83,11 +83,11 @@ class Examples:
         if max_examples is not None and len(places) > max_examples:
             drawn = np.random.default_rng(seed).choice(len(places), max_examples, replace=False)
             places = [places[i] for i in np.sort(drawn)]
-        at = [(i, _at(suite.sentences[i], word, position), name) for i, word, name in places]
+        at = [(i, _at(suite.sentences[i], word, positions), name) for i, word, name in places]
         found = [(i, word, name) for i, word, name in at if word is not None]
         if not found:
             raise HeadwiseError(
-                f"No labelled word of {suite.name!r} has a word at position={position!r}."
+                f"No labelled word of {suite.name!r} has a word at positions={positions!r}."
             )
         alignments = alignment.align(model, suite.sentences)
         kept = [
@@ -139,12 +139,12 @@ class Examples:
         )
 
 
-def _check_position(suite: Suite, position: int | str) -> None:
-    if isinstance(position, str) and position not in suite.relations:
-        close = get_close_matches(position, suite.relations, n=3, cutoff=0)
+def _check_positions(suite: Suite, positions: int | str) -> None:
+    if isinstance(positions, str) and positions not in suite.relations:
+        close = get_close_matches(positions, suite.relations, n=3, cutoff=0)
         known = f" It has {', '.join(close)}." if close else " It links no words."
         raise HeadwiseError(
-            f"position={position!r} is no relation of the suite {suite.name!r}.{known} A number is so many words from "
+            f"positions={positions!r} is no relation of the suite {suite.name!r}.{known} A number is so many words from "
             "the marked one."
         )
 
@@ -189,15 +189,15 @@ def _labelled(suite: Suite, label: str) -> list[tuple[int, int, str]]:
     return tagged
 
 
-def _at(sentence: Sentence, marked: int, position: int | str) -> int | None:
+def _at(sentence: Sentence, marked: int, positions: int | str) -> int | None:
     """The word that is probed for a marked one: so many words away, or the nearest that it is linked to."""
-    if isinstance(position, int):
-        word = marked + position
+    if isinstance(positions, int):
+        word = marked + positions
         return word if 0 <= word < len(sentence.words) else None
     linked = [
         link.dependent
         for link in sentence.links
-        if link.relation == position and link.governor == marked
+        if link.relation == positions and link.governor == marked
     ]
     return min(linked, key=lambda word: abs(word - marked), default=None)
 

@@ -86,10 +86,10 @@ def draw_numbers(
 def compare(
     found: Mapping[str, Float[ndarray, " row"]],
     shapes: list[ProductShape],
-    n_random: int,
+    n_null: int,
     seed: int,
 ) -> dict[str, Float[ndarray, " row"]]:
-    """Sets every number of every row beside `n_random` models whose every row is a random product.
+    """Sets every number of every row beside `n_null` models whose every row is a random product.
 
     Returns:
         For each of `NUMBERS`: `_random`, the mean over random products of the row's shape; `_low` and
@@ -101,13 +101,13 @@ def compare(
     rng = np.random.default_rng(seed)
     columns = ("random", "low", "high", "p", "p_fwer")
     result = {f"{name}_{c}": np.full(len(shapes), np.nan) for name in NUMBERS for c in columns}
-    if n_random == 0:
+    if n_null == 0:
         return result
     deviation = {name: np.full(len(shapes), np.nan) for name in NUMBERS}
-    largest = np.zeros(n_random)
+    largest = np.zeros(n_null)
     for shape in dict.fromkeys(shapes):
         rows = np.array([i for i, other in enumerate(shapes) if other == shape])
-        drawn = draw_numbers(shape, n_random * len(rows), rng)
+        drawn = draw_numbers(shape, n_null * len(rows), rng)
         for name in NUMBERS if shape.has_copying else NUMBERS[:-1]:
             pool, observed = drawn[name], found[name][rows]
             mean, spread = pool.mean(), pool.std()
@@ -119,12 +119,12 @@ def compare(
                 continue
             result[f"{name}_p"][rows] = two_sided(observed, pool) * known
             deviation[name][rows] = np.abs(observed - mean) / spread
-            by_model = np.abs(pool - mean).reshape(n_random, -1) / spread
+            by_model = np.abs(pool - mean).reshape(n_null, -1) / spread
             largest = np.maximum(largest, by_model.max(axis=1))
     for name in NUMBERS:
         as_far = (largest >= deviation[name][:, None]).sum(axis=1)
         known = np.where(np.isnan(deviation[name]), np.nan, 1.0)
-        result[f"{name}_p_family"] = (as_far + 1) / (n_random + 1) * known
+        result[f"{name}_p_family"] = (as_far + 1) / (n_null + 1) * known
     return result
 
 

@@ -41,7 +41,7 @@ class CircuitResult(Result):
 
     Attributes:
         model: Name of the model.
-        n_random: Random models that the numbers stand beside.
+        n_null: Random models that the numbers stand beside.
         seed: The seed of the random models.
         spectra: Singular values of each circuit, largest first, by circuit, side and layer.
         table: One row per side, layer, head and circuit (`QK`, `OV`): `d_head`; `norm` (Frobenius); `top`, the
@@ -52,7 +52,7 @@ class CircuitResult(Result):
     """
 
     model: str
-    n_random: int
+    n_null: int
     seed: int
     spectra: Mapping[tuple[str, str, int], Float[ndarray, "head value"]]
     table: pd.DataFrame
@@ -72,7 +72,13 @@ class CircuitResult(Result):
         return rows.pivot(index="layer", columns="head", values=column).to_numpy(dtype=float)
 
 
-def factored(model: Model, circuit: str, layer: int, side: str = "") -> Factored:
+def factored(
+    model: Model,
+    circuit: str,
+    layer: int,
+    *,
+    side: str = "",
+) -> Factored:
     """A circuit of all heads of a layer, in float32 or better, heads as the leading axis.
 
     Args:
@@ -107,31 +113,36 @@ def factored(model: Model, circuit: str, layer: int, side: str = "") -> Factored
     return Factored(left.to(dtype), right.to(dtype))
 
 
-def read_circuits(model: Model, n_random: int = 40, seed: int = 0) -> CircuitResult:
+def read_circuits(
+    model: Model,
+    *,
+    n_null: int = 40,
+    seed: int = 0,
+) -> CircuitResult:
     """Computes both circuits of every head from the weights, and compares them with random ones.
 
     Args:
         model: The model.
-        n_random: Random models: products of Gaussian matrices in place of each circuit. The smallest
-            `_p_family` is 1 / (n_random + 1), so fewer than 20 cannot show anything; 0 leaves them out.
+        n_null: Random models: products of Gaussian matrices in place of each circuit. The smallest
+            `_p_family` is 1 / (n_null + 1), so fewer than 20 cannot show anything; 0 leaves them out.
         seed: Fixes them.
 
     Raises:
-        HeadwiseError: Matrices are laid out in an unknown way, or `n_random` is negative.
+        HeadwiseError: Matrices are laid out in an unknown way, or `n_null` is negative.
     """
-    if n_random < 0:
-        raise HeadwiseError(f"n_random={n_random} is not a number of models; expected 0 or more.")
+    if n_null < 0:
+        raise HeadwiseError(f"n_null={n_null} is not a number of models; expected 0 or more.")
     projections.check(model)
     with one_thread():
         table, shapes, spectra = _read(model)
         found = {name: table[name].to_numpy(dtype=float) for name in NUMBERS}
-        table = table.assign(**compare(found, shapes, n_random, seed))
+        table = table.assign(**compare(found, shapes, n_null, seed))
     for column in ("top", "top_random", "top_low", "top_high"):  # were shares of the norm
         table[column] *= table["norm"]
     first = ["side", "layer", "head", "circuit", "d_head", "norm"]
     told = [column for name in NUMBERS for column in table if column.startswith(name)]
     return CircuitResult(
-        model.name, n_random, seed, spectra, pd.DataFrame(table, columns=first + told)
+        model.name, n_null, seed, spectra, pd.DataFrame(table, columns=first + told)
     )
 
 
@@ -145,7 +156,7 @@ def _read(
     spectra: dict[tuple[str, str, int], ndarray] = {}
     for (side, layer), _ in track(layers, len(layers), "reading weights"):
         for circuit in CIRCUITS:
-            matrix = factored(model, circuit, layer, side)
+            matrix = factored(model, circuit, layer, side=side)
             n_heads, rows, d_head = matrix.left.shape
             shape = ProductShape(
                 rows, d_head, matrix.right.shape[-1], circuit == "OV" and side != "cross"
@@ -162,10 +173,11 @@ def top_tokens(
     model: Model,
     layer: int,
     head: int,
+    *,
+    side: str = "",
     circuit: str = "OV",
     k: int = 10,
     n_directions: int = 1,
-    side: str = "",
 ) -> pd.DataFrame:
     """The tokens nearest to both ends of a head's strongest directions.
 
@@ -179,10 +191,10 @@ def top_tokens(
         model: A model with a tokenizer.
         layer: 0-based block.
         head: 0-based head.
+        side: As in `factored`.
         circuit: `QK` or `OV`.
         k: Tokens per end and sign.
         n_directions: How many directions, strongest first.
-        side: As in `factored`.
 
     Returns:
         One row per direction, end, sign and rank: `singular_value`, `token`, `dot`.
@@ -195,7 +207,7 @@ def top_tokens(
         raise HeadwiseError(
             f"{model.name} has no tokenizer to name tokens with; pass headwise.load(model, tokenizer=...)."
         )
-    matrices = factored(model, circuit, layer, side)
+    matrices = factored(model, circuit, layer, side=side)
     n_heads, d_model, d_head = matrices.left.shape
     vocabulary = _embedding(model, writes=False, side=side)
     n_tokens = min(len(vocabulary), len(model.tokenizer))

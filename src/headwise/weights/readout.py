@@ -186,7 +186,7 @@ class Targets:
         readout: Readout,
         targets: Mapping[str, Sequence[str]],
         labels: Sequence[str],
-        n_shuffles: int,
+        n_null: int,
         seed: int,
     ) -> "Targets":
         """The tokens of some words.
@@ -213,8 +213,8 @@ class Targets:
             return Targets((), [], [], np.empty(0, dtype=np.int64), {})
         pool = np.union1d(word_tokens(readout), np.concatenate(found))
         at = [np.searchsorted(pool, tokens) for tokens in found]
-        sets = random_sets(at, len(pool), n_shuffles, seed)
-        topics = random_topics(at, readout.embeddings[pool], n_shuffles, seed)
+        sets = random_sets(at, len(pool), n_null, seed)
+        topics = random_topics(at, readout.embeddings[pool], n_null, seed)
         return Targets(tuple(targets), sets, topics, pool, left_out)
 
     def weights(self, n_tokens: int) -> Float[Tensor, "token set"]:
@@ -228,16 +228,16 @@ class Targets:
 
 
 def random_sets(
-    sets: Sequence[Int[ndarray, " _"]], n_words: int, n_shuffles: int, seed: int
+    sets: Sequence[Int[ndarray, " _"]], n_words: int, n_null: int, seed: int
 ) -> list[Int[ndarray, "shuffle _"]]:
-    """Sets of words, and the same after `n_shuffles` permutations of the vocabulary.
+    """Sets of words, and the same after `n_null` permutations of the vocabulary.
 
     Each shuffle is one for all sets, so that they keep their sizes and the words that they share.
 
     Args:
         sets: Words of each set, as places in a vocabulary of `n_words`.
         n_words: Size of the vocabulary.
-        n_shuffles: How often it is shuffled.
+        n_null: How often it is shuffled.
         seed: Fixes the shuffles.
 
     Returns:
@@ -245,7 +245,7 @@ def random_sets(
     """
     rng = np.random.default_rng(seed)
     members, places = np.unique(np.concatenate(sets), return_inverse=True)
-    drawn = [rng.choice(n_words, len(members), replace=False) for _ in range(n_shuffles)]
+    drawn = [rng.choice(n_words, len(members), replace=False) for _ in range(n_null)]
     everything = np.stack([members, *drawn])[:, places.ravel()]
     return np.split(everything, np.cumsum([len(s) for s in sets])[:-1], axis=1)
 
@@ -253,7 +253,7 @@ def random_sets(
 def random_topics(
     sets: Sequence[Int[ndarray, " _"]],
     embeddings: Float[Tensor, "word width"],
-    n_shuffles: int,
+    n_null: int,
     seed: int,
 ) -> list[Int[ndarray, "shuffle _"]]:
     """Sets of words, and others that have as much in common.
@@ -265,7 +265,7 @@ def random_topics(
     Args:
         sets: Words of each set, as rows of `embeddings`.
         embeddings: Of every word.
-        n_shuffles: How many topics are drawn; those of different sets have different random words.
+        n_null: How many topics are drawn; those of different sets have different random words.
         seed: Fixes them.
 
     Returns:
@@ -279,9 +279,9 @@ def random_topics(
         order = cosines[middle].argsort(descending=True, stable=True)
         ranks.append(np.sort(order.argsort().cpu().numpy()[own]))
     wanted = np.unique(np.concatenate(ranks))
-    centres = np.random.default_rng(seed).integers(len(rows), size=n_shuffles)
-    found = [np.empty((n_shuffles, len(own)), dtype=np.int64) for own in sets]
-    for start in range(0, n_shuffles, 64):
+    centres = np.random.default_rng(seed).integers(len(rows), size=n_null)
+    found = [np.empty((n_null, len(own)), dtype=np.int64) for own in sets]
+    for start in range(0, n_null, 64):
         far = -(rows[centres[start : start + 64]] @ rows.T).cpu().numpy()
         order = np.argpartition(far, wanted, axis=1)
         for topics, rank in zip(found, ranks, strict=True):

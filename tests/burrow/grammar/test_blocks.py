@@ -21,7 +21,7 @@ def deciding(pair):
 def test_a_deciding_word_is_in_one_group(phenomenon, held_out):
     """So clusters of pairs are clusters of words: none crosses groups."""
     groups = {}
-    for pair in burrow_pairs(phenomenon, 300, 3, held_out).pairs:
+    for pair in burrow_pairs(phenomenon, 300, seed=3, held_out=held_out).pairs:
         for sentence in (pair.clean, pair.corrupted):
             for position in deciding(pair):
                 word = sentence.words[position].lower()

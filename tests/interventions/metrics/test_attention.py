@@ -29,12 +29,12 @@ def test_attention_further_up(tiny_gpt2):
         places = [[k for k, w in enumerate(row.words) if w == x] for x in (1, 0)]
 
         def mass(places=places, row=row):
-            with hooks.capture(tiny_gpt2, ["pattern"], [1]) as seen:
+            with hooks.capture(tiny_gpt2, ["pattern"], layers=[1]) as seen:
                 tiny_gpt2.forward(torch.tensor([row.tokens]))
             return float(seen["pattern", 1][0, 2][places[0]][:, places[1]].sum(-1).mean())
 
         before = mass()
-        with hooks.edit(tiny_gpt2, "z", lambda z, _: 0 * z, [0], [1]):
+        with hooks.edit(tiny_gpt2, "z", lambda z, _: 0 * z, layers=[0], heads=[1]):
             after = mass()
         assert result.intact["attention"][i] == pytest.approx(before, abs=1e-5)
         assert result.costs["attention"][0, 0, i] == pytest.approx(before - after, abs=1e-5)

@@ -27,7 +27,7 @@ def test_a_reading_sees_the_pass_and_the_clean_one(tiny_gpt2):
         return Reading("longer", read, "how much longer", sites=(seen_at,))
 
     asked = suite()
-    result = ablate(tiny_gpt2, asked, metrics=[longer], heads=[(1, 2)], method=["zero"], controls=0)
+    result = ablate(tiny_gpt2, asked, metrics=[longer], heads=[(1, 2)], method=["zero"], n_null=0)
     np.testing.assert_array_equal(result.clean["longer"], 0)
     prompts = Prompts.of(tiny_gpt2, asked, answers=False)
     for i, (row, _) in enumerate(prompts.ends):
@@ -35,8 +35,8 @@ def test_a_reading_sees_the_pass_and_the_clean_one(tiny_gpt2):
         lengths = []
         for factor in (1, 0):
             with (
-                hooks.edit(tiny_gpt2, "z", lambda z, _, f=factor: f * z, [1], [2]),
-                hooks.capture(tiny_gpt2, ["residual"], [2]) as seen,
+                hooks.edit(tiny_gpt2, "z", lambda z, _, f=factor: f * z, layers=[1], heads=[2]),
+                hooks.capture(tiny_gpt2, ["residual"], layers=[2]) as seen,
             ):
                 tiny_gpt2.forward(tokens)
             lengths.append(float(seen["residual", 2][0, 0].norm()))

@@ -20,7 +20,7 @@ def test_similarity_to_right_and_wrong_words(minilm):
     for i, pair in enumerate(asked.pairs):
         right, wrong = (sentence_vector(minilm, Sentence.of(w)) for w in (pair.right, pair.wrong))
         before = sentence_vector(minilm, pair.clean)
-        without = hooks.edit(minilm, "z", lambda z, _: 0 * z, [3], [2])
+        without = hooks.edit(minilm, "z", lambda z, _: 0 * z, layers=[3], heads=[2])
         after = sentence_vector(minilm, pair.clean, without)
         clean = float(before @ right - before @ wrong)
         assert result.intact["similarity"][i] == pytest.approx(clean, abs=1e-5)
@@ -65,7 +65,7 @@ def test_minilm_can_do_what_is_asked_of_it(minilm, name, metric):
     """There is something to lose: its behaviour is above zero, that of a random model is not."""
     asked = headwise.read_suite(PROBES / f"{name}.toml")
     clean, untrained = (
-        ablate(m, asked, metrics=[metric], heads=[(0, 0)], method=["zero"], controls=0)
+        ablate(m, asked, metrics=[metric], heads=[(0, 0)], method=["zero"], n_null=0)
         for m in (minilm, headwise.model.loading.random_like(minilm, 0))
     )
     assert clean.can() and not untrained.can()

@@ -26,7 +26,7 @@ def test_a_saved_probe_is_a_metric(tiny_bert, classifier):
     prompts = Prompts.of(tiny_bert, asked, answers=False)
     vectors = []
     for row in prompts.rows:
-        with hooks.capture(tiny_bert, ["residual"], [1]) as seen:
+        with hooks.capture(tiny_bert, ["residual"], layers=[1]) as seen:
             tiny_bert.forward(torch.tensor([row.tokens]))
         own = [k for k, word in enumerate(row.words) if word == 2]
         vectors.append(seen["residual", 1][0, own].mean(0).double().numpy())

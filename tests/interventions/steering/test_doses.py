@@ -14,10 +14,10 @@ from helpers.steered import asked_of, direction_of
 def test_pooled_steering_is_the_mean_over_sentences(burrow):
     fitted, asked = (
         headwise.burrow_sentences("mole", 160),
-        headwise.burrow_pairs("mole", 40, 1, held_out=True),
+        headwise.burrow_pairs("mole", 40, seed=1, held_out=True),
     )
     elsewhere = headwise.burrow_pairs("adjectives", 4, held_out=True)
-    results = one_vs_rest.steer_between(burrow, fitted, asked, elsewhere, n_random=2)
+    results = one_vs_rest.steer_between(burrow, fitted, asked, elsewhere=elsewhere, n_null=2)
     right = [r.intact["logit difference"] > 0 for r in results]
     at = results[0].doses.index(1.0)
     flipped = [
@@ -30,7 +30,7 @@ def test_pooled_steering_is_the_mean_over_sentences(burrow):
 
 def test_the_dose_is_chosen_on_other_groups(tiny_gpt2):
     """Flips drawn at random: the best of many doses is no better than any on the half that it was not chosen on."""
-    found = steer(tiny_gpt2, asked_of(), direction_of(tiny_gpt2, 1), doses=[1.0], n_random=0)
+    found = steer(tiny_gpt2, asked_of(), direction_of(tiny_gpt2, 1), doses=[1.0], n_null=0)
     rng, best, told = np.random.default_rng(0), [], []
     for seed in range(60):
         n, values = 40, rng.choice([-1.0, 1.0], size=(1, 20, 40))

@@ -28,7 +28,9 @@ def by_hand_at(by_hand, layer, vector, dose, signed=True):
         sign = -1 if signed and prompts.sentences[owner].marks[0].label == "known" else 1
         at = torch.tensor([word == 1 for word in prompts.rows[row].words])[:, None]
         shift = at * torch.from_numpy(sign * dose * vector).float()
-        with hooks.edit(by_hand.model, by_hand.stream, lambda x, _, own=shift: x + own, [layer]):
+        with hooks.edit(
+            by_hand.model, by_hand.stream, lambda x, _, own=shift: x + own, layers=[layer]
+        ):
             ran[row] = by_hand.run(row)
     return ran
 
@@ -41,7 +43,7 @@ def test_steering_is_many_plain_runs(name, layer, byte_level, wordpiece):
     metrics = [
         m for m in metrics_of(model) if m != "margin"
     ]  # by hand it is of classes told one way
-    found = steer(model, asked, direction, doses=DOSES, metrics=metrics, n_random=1, seed=3)
+    found = steer(model, asked, direction, doses=DOSES, metrics=metrics, n_null=1, seed=3)
     (random,) = steering._random(model, asked, direction, 1, "known", 3)
     assert {s.marks[0].label for s in by_hand.prompts.sentences} == {"known", "unknown"}
     assert max(sum(w == 1 for w in row.words) for row in by_hand.prompts.rows) > 1
@@ -75,7 +77,7 @@ def test_which_sentences_are_steered(tiny_gpt2):
     third = Pair(told("a zebra", "k", "odd"), told("the zebra", "k", "known"), "forest", "blue")
     asked = asked_of()
     more = replace(asked, pairs=(*asked.pairs, third), sentences=(*asked.sentences, third.clean, third.corrupted))  # fmt: skip
-    direction, options = direction_of(tiny_gpt2, 1), {"doses": [1.0], "n_random": 0}
+    direction, options = direction_of(tiny_gpt2, 1), {"doses": [1.0], "n_null": 0}
     found, expected = (steer(tiny_gpt2, s, direction, **options) for s in (more, asked))
     assert len(found.groups) == 5 and found.metrics == ("logit difference",)
     np.testing.assert_allclose(found.values["logit difference"], expected.values["logit difference"], atol=1e-5)  # fmt: skip
@@ -83,14 +85,14 @@ def test_which_sentences_are_steered(tiny_gpt2):
     assert len(others.groups) == 6
     flat = steer(tiny_gpt2, replace(more, pairs=()), direction, **options)
     assert len(flat.groups) == 11 and flat.metrics == ("kl",)
-    back = steer(tiny_gpt2, asked, direction, between=("unknown", "known"), doses=[-1.0], n_random=0)  # fmt: skip
+    back = steer(tiny_gpt2, asked, direction, between=("unknown", "known"), doses=[-1.0], n_null=0)  # fmt: skip
     np.testing.assert_allclose(back.values["logit difference"], expected.values["logit difference"], atol=1e-5)  # fmt: skip
 
 
 def test_the_table_and_what_changes_elsewhere(tiny_gpt2):
     asked, direction = asked_of(), direction_of(tiny_gpt2, 1)
     unrelated = Suite("u", "?", tuple(told(text, "x", "known") for text in ("the blue forest", "one zebra roamed")))  # fmt: skip
-    found = steer(tiny_gpt2, asked, direction, doses=DOSES, unrelated=unrelated, n_random=2)
+    found = steer(tiny_gpt2, asked, direction, doses=DOSES, unrelated=unrelated, n_null=2)
     row, values = found.row(0.5), found.values["logit difference"][:, 2]
     right = found.intact["logit difference"] > 0
     assert row["value"] == pytest.approx(values[0].mean())
@@ -116,7 +118,7 @@ def test_damage_in_the_sentence_by_hand(name, byte_level, wordpiece):
     """What a decoder says after the word but before it is read; where the other words of an encoder end."""
     model, asked = load(name, byte_level, wordpiece), asked_of()
     direction, by_hand = direction_of(model, 1), ByHand(model, asked)
-    found = steer(model, asked, direction, doses=[0.5], n_random=0)
+    found = steer(model, asked, direction, doses=[0.5], n_null=0)
     ran = by_hand_at(by_hand, 1, direction.vector, 0.5)
     each = []
     for row, end in by_hand.prompts.ends:
@@ -140,18 +142,18 @@ def test_burrow_is_steered_where_something_is_computed_after():
     model = headwise.load("burrow", device="cpu", verify=False)
     fitted, asked = (
         headwise.burrow_sentences("mole", 200),
-        headwise.burrow_pairs("mole", 40, 1, held_out=True),
+        headwise.burrow_pairs("mole", 40, seed=1, held_out=True),
     )
     elsewhere = headwise.burrow_pairs("adjectives", 4, held_out=True)
-    results = one_vs_rest.steer_between(model, fitted, asked, elsewhere, n_random=2)
+    results = one_vs_rest.steer_between(model, fitted, asked, elsewhere=elsewhere, n_null=2)
     assert {r.direction.layer for r in results} <= {1, 2, 3}
     assert not any(r.is_read_out for r in results)
     found = doses.reported(results)
     assert found.flipped > found.flipped_random + 0.2 and found.elsewhere > 0
     left, _ = unseen_words.without_shared_words(fitted, asked)
     ways = steering.read_label(asked.pairs[0].clean), steering.read_label(asked.pairs[0].corrupted)
-    end = from_classes(model, left, *ways, layer=4)
-    assert steer(model, asked, end, doses=[1.0], n_random=0).is_read_out
+    end = from_classes(model, left, ways, layer=4)
+    assert steer(model, asked, end, doses=[1.0], n_null=0).is_read_out
 
 
 def test_bad_questions(tiny_gpt2, minilm):

@@ -28,9 +28,9 @@ def results(tiny_gpt2):
         contributions.direction_test(
             tiny_gpt2,
             asked(),
-            from_classes(tiny_gpt2, SUITE, *ends, layer=2),
-            n_shuffles=20,
-            n_random=20,
+            from_classes(tiny_gpt2, SUITE, ends, layer=2),
+            n_permutations=20,
+            n_null_directions=20,
         )
         for ends in (("animal", "unit"), ("animal", "spy"))
     ]
@@ -38,7 +38,7 @@ def results(tiny_gpt2):
 
 @pytest.fixture(scope="module")
 def steered(tiny_gpt2):
-    return steer(tiny_gpt2, asked_of(), direction_of(tiny_gpt2, 1), doses=[0.5, 1.0], n_random=1)
+    return steer(tiny_gpt2, asked_of(), direction_of(tiny_gpt2, 1), doses=[0.5, 1.0], n_null=1)
 
 
 def test_the_map_has_the_largest_share_of_each_head(results):
@@ -97,8 +97,8 @@ def test_findings_divide_the_distance(results):
 
 def test_cards_hold_shares_of_every_layer(tiny_gpt2):
     below = contributions.direction_test(
-        tiny_gpt2, asked(), from_classes(tiny_gpt2, SUITE, "animal", "unit", layer=1),
-        n_controls=0, n_shuffles=20, n_random=20,
+        tiny_gpt2, asked(), from_classes(tiny_gpt2, SUITE, ("animal", "unit"), layer=1),
+        n_null=0, n_permutations=20, n_null_directions=20,
     )  # fmt: skip
     (found,) = sections.direction([below], "moles").details
     assert found.effect.shape == [tiny_gpt2.n_layers, tiny_gpt2.n_heads, 1]

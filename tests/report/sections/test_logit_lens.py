@@ -9,7 +9,7 @@ from helpers.word_tokens import suite, tiny
 def test_the_first_tokens_in_one_cell(tokenizer):
     given = {"animal": ["dig", "fur"], "unit": ["gram"]}
     result = headwise.logit_lens(
-        tiny(tokenizer), suite(), k=7, heads=["L1H2"], targets=given, n_shuffles=20
+        tiny(tokenizer), suite(), k=7, heads=["L1H2"], targets=given, n_null=20
     )
     stream, heads, named = (table.to_frame() for table in sections.logit_lens(result).tables)
     for row in stream.itertuples():

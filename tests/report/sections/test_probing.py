@@ -15,7 +15,7 @@ from helpers.senses import LABELS, suite
 
 @pytest.fixture(scope="module")
 def result(tiny_bert):
-    return headwise.probe(tiny_bert, suite(), sites=["residual", "z"], folds=4, controls=False)
+    return headwise.probe(tiny_bert, suite(), sites=["residual", "z"], folds=4, selectivity=False)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ DIRECTIONS = ("governor->dependent", "dependent->governor")
 @pytest.fixture(scope="module")
 def result(tiny_bert):
     suite = headwise.read_suite(PROBES / "adjective_noun.toml").sample_groups(40)
-    return headwise.relation_test(tiny_bert, suite, "amod", controls=1)
+    return headwise.relation_test(tiny_bert, suite, "amod", n_null=1)
 
 
 def test_the_best_head_of_each_direction_with_its_own_numbers(result):
@@ -33,7 +33,7 @@ def test_the_best_head_of_each_direction_with_its_own_numbers(result):
 def test_a_direction_in_which_nothing_was_counted_has_no_row(tiny_gpt2):
     """In *the blue creature* a decoder cannot look from the adjective at what it describes."""
     suite = headwise.read_suite(PROBES / "creature.toml").sample_groups(4)
-    result = headwise.relation_test(tiny_gpt2, suite, "amod", controls=0)
+    result = headwise.relation_test(tiny_gpt2, suite, "amod", n_null=0)
     blind = [d for d in DIRECTIONS if result.best(d) is None]
     assert blind == ["dependent->governor"]
     assert set(relations.best_heads(result, DIRECTIONS).to_frame()["direction"]) == {

@@ -30,7 +30,7 @@ def test_every_result_can_be_seen(visitor, tiny_gpt2, suite):
     mole = headwise.read_suite("probes/mole.toml")
     results = [
         headwise.ablate(tiny_gpt2, pairs),
-        headwise.read_circuits(tiny_gpt2, n_random=2),
+        headwise.read_circuits(tiny_gpt2, n_null=2),
         atlas(tiny_gpt2, suite),
         headwise.probe(tiny_gpt2, mole, folds=3, sites=["residual", "z"]),
         headwise.logit_lens(tiny_gpt2, mole),

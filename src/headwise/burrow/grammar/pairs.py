@@ -61,7 +61,13 @@ class Swap:
     group: str
 
 
-def burrow_pairs(phenomenon: str, n: int, seed: int = 0, held_out: bool = False) -> Suite:
+def burrow_pairs(
+    phenomenon: str,
+    n: int,
+    *,
+    held_out: bool = False,
+    seed: int = 0,
+) -> Suite:
     """Minimal pairs of the English that burrow was trained on.
 
     - `adjectives`: a `noun` whose effect comes next, and the `adjective` that brings it about; a link
@@ -79,11 +85,11 @@ def burrow_pairs(phenomenon: str, n: int, seed: int = 0, held_out: bool = False)
     Args:
         phenomenon: `adjectives`, `gender`, or an ambiguous word.
         n: Number of pairs.
-        seed: Fixes them.
         held_out: Whether clean passages combine words as training never showed them, or clean and corrupted
             ones only as it may have done. Adjectives that are swapped in are held out as well, persons by chance, words that
             set a sense are not: few are held out of it, ten of mole's, so as many groups there are. Where a pronoun comes before what its person did (*the king
             stayed because he*), what is held out is truncated.
+        seed: Fixes them.
 
     Raises:
         HeadwiseError: An unknown phenomenon, `n` below 1, or more pairs than there are.

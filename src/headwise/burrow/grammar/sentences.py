@@ -47,9 +47,10 @@ VARIED: dict[str, Phenomenon] = {"senses": senses_passage, "adjectives": varied_
 def burrow_sentences(
     phenomenon: str,
     n: int,
-    seed: int = 0,
+    *,
     held_out: bool = False,
     without: Iterable[str] = (),
+    seed: int = 0,
 ) -> Suite:
     """Fresh passages of the English that burrow was trained on, with all that is known about them.
 
@@ -70,11 +71,11 @@ def burrow_sentences(
             one noun before it sets its sense, at varied places; senses are equally frequent, and a group is a sense
             with about two of the nouns that set it, so that what is scored is never set by words that were fitted.
         n: Number of passages.
-        seed: Fixes them.
         held_out: Whether adjectives and nouns, context words and senses, names and traits are combined
             as training never showed them, or only as it may have done.
         without: Nouns that may set no sense, of an ambiguous word: those that decide in sentences on which a
             direction will be tested (`cues.deciding_words`).
+        seed: Fixes them.
 
     Raises:
         HeadwiseError: An unknown phenomenon, `n` below 1, a word of which no combination is held out, or

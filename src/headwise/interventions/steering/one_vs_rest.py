@@ -91,7 +91,7 @@ def _part(suite: Suite, fold: Sequence[int], k: int) -> Suite:
 
 
 def towards_each(
-    model: Model, fitted: Suite, tested: Suite, seed: int = 0, *, n_controls: int = N_RANDOM
+    model: Model, fitted: Suite, tested: Suite, seed: int = 0, *, n_null: int = N_RANDOM
 ) -> list[DirectionTestResult]:
     """Direct contributions that move words from all other classes towards each.
 
@@ -102,7 +102,7 @@ def towards_each(
         tested: Others, which are measured. Classes that it has fewer than two words of, or no word outside of, are passed over, and those that
             the fitted sentences do not have.
         seed: Fixes shuffles, random directions and random weights.
-        n_controls: Models with random weights that are tested in the same way, each along directions of its own.
+        n_null: Models with random weights that are tested in the same way, each along directions of its own.
 
     Raises:
         SeenWords: Too little is left to fit on.
@@ -132,12 +132,18 @@ def towards_each(
 
     questions = [(own, (name, "others")) for own, name in zip(fit(model), names, strict=True)]
     return direction_tests(
-        model, tested, questions, refit=fit, n_controls=n_controls, left_out=divided.left_out, seed=seed
+        model, tested, questions, refit=fit, n_null=n_null, left_out=divided.left_out, seed=seed
     )  # fmt: skip
 
 
 def steer_between(
-    model: Model, fitted: Suite, pairs: Suite, elsewhere: Suite, n_random: int = 10, seed: int = 0
+    model: Model,
+    fitted: Suite,
+    pairs: Suite,
+    *,
+    elsewhere: Suite,
+    n_null: int = 10,
+    seed: int = 0,
 ) -> list[SteerResult]:
     """Steers the words of minimal pairs, each from the class that it is of to that of the other sentence.
 
@@ -149,7 +155,7 @@ def steer_between(
         fitted: Sentences on which the directions are fitted, without those that share deciding words with the pairs.
         pairs: Minimal pairs; two classes of which there are fewer than two pairs are passed over.
         elsewhere: Sentences of another question, to measure off-target effects.
-        n_random: Random directions.
+        n_null: Random directions.
         seed: Fixes them and the intervals.
 
     Returns:
@@ -173,7 +179,7 @@ def steer_between(
             if there.count({ahead, behind}) >= 2:
                 direction = part_at.between(ahead, behind)
                 found.append(
-                    steer(model, part, direction, unrelated=elsewhere, n_random=n_random, seed=seed)
+                    steer(model, part, direction, unrelated=elsewhere, n_null=n_null, seed=seed)
                 )
     return found
 

@@ -56,7 +56,7 @@ class SteerResult(Result):
         metrics: The metrics.
         says: What each metric is.
         doses: In steps of the direction, towards the other class of each word.
-        n_random: Random directions.
+        n_null: Random directions.
         intact: The metric of every sentence of the clean model, by metric.
         values: The same when steered, `[direction, dose, sentence]`, by metric; the direction itself first, then random ones.
         groups: Group of each sentence, as an index.
@@ -78,7 +78,7 @@ class SteerResult(Result):
     metrics: tuple[str, ...]
     says: dict[str, str]
     doses: tuple[float, ...]
-    n_random: int
+    n_null: int
     intact: dict[str, Float[ndarray, " sentence"]]
     values: dict[str, Float[ndarray, "direction dose sentence"]]
     groups: Int[ndarray, " sentence"]
@@ -98,13 +98,13 @@ def steer(
     model: Model,
     suite: Suite,
     direction: Direction,
-    layer: int | None = None,
     *,
-    doses: Sequence[float] = DOSES,
-    metrics: OneOrMore[AnyMetric] | None = None,
     between: tuple[str, str] | None = None,
+    layer: int | None = None,
+    doses: Sequence[float] = DOSES,
     unrelated: Suite | None = None,
-    n_random: int = 10,
+    metrics: OneOrMore[AnyMetric] | None = None,
+    n_null: int = 10,
     seed: int = 0,
 ) -> SteerResult:
     """Adds a direction, in several doses, to the marked word of every sentence.
@@ -116,12 +116,12 @@ def steer(
         suite: Minimal pairs, of which the clean sentences are steered, or sentences with marks; others than the direction was
             fitted on.
         direction: The direction.
+        between: Labels of the classes, the one ahead first; those of the direction by default.
         layer: If given, must be the direction's own.
         doses: How many steps are added towards the other class.
-        metrics: The metrics, see `headwise.interventions.metrics.METRICS`; by default the first that model and suite can give.
-        between: Labels of the classes, the one ahead first; those of the direction by default.
         unrelated: Sentences of another question, steered at their marked word, to measure off-target effects.
-        n_random: Random directions of the same length.
+        metrics: The metrics, see `headwise.interventions.metrics.METRICS`; by default the first that model and suite can give.
+        n_null: Random directions of the same length.
         seed: Fixes them.
 
     Raises:
@@ -143,7 +143,7 @@ def steer(
     wanted = metrics_.usual(model, suite)[:1] if metrics is None else metrics_.several(metrics)
     steered = _Steered.of(model, suite, direction, [*wanted, in_sentence], ahead)
     added = np.concatenate(
-        [direction.vector[None], _random(model, suite, direction, n_random, ahead, seed)]
+        [direction.vector[None], _random(model, suite, direction, n_null, ahead, seed)]
     )
     values = steered.run(added, doses, "steering")
     beside = _mean_known(values.pop()[1:]).reshape(len(added), len(doses))
@@ -179,7 +179,7 @@ def steer(
         metrics=tuple(r.name for r in readings),
         says={r.name: r.says for r in readings},
         doses=tuple(doses),
-        n_random=n_random,
+        n_null=n_null,
         intact=intact,
         values=by_metric,
         groups=groups,

@@ -53,7 +53,14 @@ def scores_of(
             told = mass.cpu().masked_fill(~asks[..., None], torch.nan).numpy()
             scores[layer][:, list(batch.indices)] = told[asked_of[layer], :, np.arange(n_heads)]
 
-    reduce(model, [c.sentence for c in found], [site], step, None, batch_tokens=BATCH_TOKENS)
+    reduce(
+        model,
+        [c.sentence for c in found],
+        [site],
+        step=step,
+        initial=None,
+        batch_tokens=BATCH_TOKENS,
+    )
     return scores
 
 

@@ -304,7 +304,7 @@ def steering_method(results: Sequence[SteerResult]) -> list[str]:
     )
     return [
         f"Steering: at layer {first.direction.layer}, {place}, the direction between two classes is added to the vector of the marked word, in steps of the distance of their means, towards the class "
-        f"that the sentence does not have; directions are fitted without the words that decide in the steered sentences. Measured: {first.says[first.metrics[0]]}. Random directions ({first.n_random}) vary as the words do within their classes at that layer and are as long. "
+        f"that the sentence does not have; directions are fitted without the words that decide in the steered sentences. Measured: {first.says[first.metrics[0]]}. Random directions ({first.n_null}) vary as the words do within their classes at that layer and are as long. "
         "The dose is chosen on one half of the groups and reported on the other, both ways. Off-target: "
         + SAYS["next" if first.speaks else "vectors"]
         + "."

@@ -53,7 +53,7 @@ def logit_lens(result: LogitLensResult) -> Section:
         title="Logit lens",
         tables=tables(result),
         method=[
-            f"The stream at the word is read {END[result.how]}. Only the last layer was trained to be read; earlier ones may hold what this does not show. Words named beforehand are compared with {result.n_shuffles:,} sets of as "
+            f"The stream at the word is read {END[result.how]}. Only the last layer was trained to be read; earlier ones may hold what this does not show. Words named beforehand are compared with {result.n_null:,} sets of as "
             "many random words (a permuted vocabulary), and with words of random topics, which have as much in common."
         ],
         references=[

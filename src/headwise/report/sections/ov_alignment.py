@@ -80,7 +80,7 @@ def ov_alignment(
             f"{len(result.groups)} sentences in {len(np.unique(result.groups))} groups were tested; the sentences of a group have the same noun and different adjectives. The OV image of an adjective is what a head writes when "
             "the bare word's embedding is all it attends to, less what it writes from nothing. A head's update is an attention-weighted sum of such images, so the difference between own and other adjectives is compared with "
             "three controls: uniform attention with the head's own values, the attention of the other heads of its layer with its own values, and its own attention with the values and images of the other heads.",
-            f"p is from a sign-flip test over groups, over the largest of all heads and the three comparisons; intervals are t intervals over groups. Further controls are {result.n_controls} models of the same shape with random "
+            f"p is from a sign-flip test over groups, over the largest of all heads and the three comparisons; intervals are t intervals over groups. Further controls are {result.n_null} models of the same shape with random "
             "weights, and every pair of one head's attention with another's values, some of which align by chance.",
             COLLECTS.text,
         ],
@@ -94,11 +94,11 @@ def ov_alignment(
 
 def ov_alignment_controls(result: OVAlignmentTestResult) -> str:
     """What the controls reach, in a line."""
-    if not result.n_controls:
+    if not result.n_null:
         return f"Controls: no model with random weights could be tested ({result.why_not}), so no head is supported."
     above = int((collects(result)["moves"] == YES).sum())
     return (
-        f"Controls: the largest t is {result.table['t'].max():.1f} among the heads of the model, {result.random_t:.1f} in {result.n_controls} models with random weights and "
+        f"Controls: the largest t is {result.table['t'].max():.1f} among the heads of the model, {result.random_t:.1f} in {result.n_null} models with random weights and "
         f"{result.mismatched_t:.1f} among pairs of one head's attention with another's values. {above} heads exceed all controls; uniform attention has no excess by definition."
     ).replace("-", MINUS)
 

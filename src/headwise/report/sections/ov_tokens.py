@@ -58,7 +58,7 @@ def writes_of(
 def _of_layer(
     model: Model, layer: int, side: Side, rows: Float[Tensor, "token d_model"] | None
 ) -> list[list[Written]]:
-    reads, values, directions = factored(model, "OV", layer, side).svd()
+    reads, values, directions = factored(model, "OV", layer, side=side).svd()
     shares = values.square() / values.square().sum(-1, keepdim=True).clamp(min=1e-30)
     # Singular vectors come in pairs that may be turned round: the largest number of what is read is made positive.
     turns = reads.mT.gather(2, reads.mT.abs().argmax(2, keepdim=True)).sign()

@@ -30,7 +30,7 @@ def test_burrow_knows_what_is_bound():
     import torch
 
     burrow = headwise.load("burrow", device="cpu", verify=False)
-    found = headwise.burrow_sentences("binding", 40, 1)
+    found = headwise.burrow_sentences("binding", 40, seed=1)
     was = burrow.tokenizer("was", add_special_tokens=False)["input_ids"][0]
     said = {"undergoes": [], "acts": []}
     for sentence in found.sentences:

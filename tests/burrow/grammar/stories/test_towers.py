@@ -8,7 +8,7 @@ from headwise.directions import contributions
 
 class TestTowers:
     def test_the_frame_is_the_same(self):
-        suite = headwise.burrow_sentences("towers", 60, 1)
+        suite = headwise.burrow_sentences("towers", 60, seed=1)
         assert len(suite) == 60 and set(suite.labels) == {"bare", "eiffel", "miniature"}
         for group in suite.groups:
             told = {s.marks[0].label: s for s in suite.sentences if s.group == group}
@@ -29,7 +29,12 @@ class TestTowers:
             burrow, "Paris", ["Lisbon", "Moscow"], first_token=True
         )
         found = contributions.direction_test(
-            burrow, places, way, ("eiffel", "bare"), n_shuffles=200, n_random=50
+            burrow,
+            places,
+            way,
+            between=("eiffel", "bare"),
+            n_permutations=200,
+            n_null_directions=50,
         )
         assert found.whole["low"] > 0 and found.whole["separated"] > 0.95
         best = found.sources[found.sources["source"] == "key words"].iloc[0]
