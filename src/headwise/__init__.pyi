@@ -52,7 +52,7 @@ from .interventions.path_patching import PathPatchResult as PathPatchResult
 from .interventions.path_patching import path_patch as path_patch
 from .interventions.steering.steering import SteerResult as SteerResult
 from .interventions.steering.steering import steer as steer
-from .model.heads import Head as Head
+from .model.head import Head as Head
 from .model.loading import load as load
 from .model.model import Model as Model
 from .probing.classifiers import Logistic as Logistic

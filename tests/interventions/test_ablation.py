@@ -10,7 +10,7 @@ import headwise
 from headwise import HeadwiseError, ablate, evidence
 from headwise.data.suite import Suite
 from headwise.interventions.prompts import how_it_speaks
-from headwise.model.heads import Head, every_head, sides
+from headwise.model.heads import Head, sides
 from helpers.architectures import CONFIGS, load, make
 from helpers.paths import PROBES
 from helpers.sweeps import TEXTS, ByHand, instead, metrics_of, suite
@@ -40,9 +40,7 @@ def check_sweep(model, asked):
     by_hand = ByHand(model, asked)
     if how_it_speaks(model):
         assert by_hand.prompts.n_split > 0  # some continuations are of several tokens
-    every = every_head(
-        model
-    )  # some of them in each layer and side: a plain run for each takes its time
+    every = model.heads  # some of them in each layer and side: a plain run for each takes its time
     check_heads(model, asked, metrics_of(model), by_hand, every[:: 1 if len(every) == 8 else 3])
 
 
@@ -69,7 +67,7 @@ def test_sets_of_heads(name, byte_level, wordpiece):
     """A set is cut as a whole: every head of it in one run."""
     model = load(name, byte_level, wordpiece)
     by_hand = ByHand(model, suite(), answers=False)
-    every = every_head(model)
+    every = model.heads
     sets = {"some": every[1::3], "others": every[::3]}
     metrics = ["kl", "contrast"]
     result = ablate(
@@ -96,7 +94,7 @@ def test_all_heads_of_a_layer_are_its_attention(name, byte_level, wordpiece):
     model = load(name, byte_level, wordpiece)
     by_hand = ByHand(model, suite(), answers=False)
     side = sides(model)[-1]
-    every = [head for head in every_head(model) if head.layer == 1 and head.side == side]
+    every = [head for head in model.heads if head.layer == 1 and head.side == side]
     result = ablate(model, suite(), metrics=["kl"], heads={"all": every}, method=["zero"])
     output = model.attention(side, 1).output
 

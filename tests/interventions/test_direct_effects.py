@@ -9,7 +9,6 @@ from headwise import direct_effects
 from headwise.activations import hooks
 from headwise.activations.norms import final_norm
 from headwise.interventions.prompts import Prompts
-from headwise.model.heads import every_head
 from helpers.architectures import load, make
 from helpers.patches import LD
 
@@ -21,7 +20,7 @@ def test_direct_effect_is_direct_logit_attribution(name, byte_level, wordpiece, 
     result = direct_effects(model, asked, metrics=[LD], method="zero")
     prompts = Prompts.of(model, asked, answers=True)
     norm, unembedding = final_norm(model), model.hf.get_output_embeddings().weight.detach()
-    for at, head in enumerate(every_head(model)):
+    for at, head in enumerate(model.heads):
         expected = []
         for right, wrong in zip(prompts.right, prompts.wrong, strict=True):
             expected.append(0.0)

@@ -5,7 +5,7 @@ import pytest
 
 from headwise import path_patch
 from headwise.activations import hooks
-from headwise.model.heads import Head, every_head, order_met
+from headwise.model.heads import Head, order_met
 from helpers.architectures import load
 from helpers.patches import LD, PatchByHand, key_of
 
@@ -25,7 +25,7 @@ def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, word
     model = load(name, byte_level, wordpiece)
     result = path_patch(model, asked, receiver, through=through)
     by_hand = PatchByHand(model, asked, "noising")
-    goal = next(head for head in every_head(model) if head.name == receiver)
+    goal = next(head for head in model.heads if head.name == receiver)
     place = key_of(through, goal.side)
     shared = result.shared_by
     assert shared == (2 if name == "Llama" else 1)
@@ -49,7 +49,7 @@ def isolated(by_hand, i, sender, goal):
     own = by_hand.activations(by_hand.base, i, key, sender.layer).clone()
     own[:, sender.head] = by_hand.activations(by_hand.other, i, key, sender.layer)[:, sender.head]
     yield key, sender.layer, None, own
-    met = {order_met(h)[:3]: h for h in every_head(by_hand.model)}
+    met = {order_met(h)[:3]: h for h in by_hand.model.heads}
     for at, head in met.items():
         if order_met(sender)[:3] < at and (goal is None or at < order_met(goal)[:3]):
             between = key_of("z", head.side)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from headwise.errors import HeadwiseError
-from headwise.model.identities import TOLERANCES
+from headwise.model.architecture import TOLERANCES
 from headwise.model.model import Model
 
 from . import hooks

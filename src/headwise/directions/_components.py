@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from headwise.activations import hooks
 from headwise.activations.alignment import Batch
 from headwise.errors import HeadwiseError
-from headwise.model.architecture import Side
-from headwise.model.identities import TOLERANCES
+from headwise.model.architecture import TOLERANCES, Side
 from headwise.model.model import Model
 
 from ._wiring import Branch, Frozen, Wiring

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 
 from headwise.activations.norms import is_centred, norms_of, scale_of
 from headwise.errors import HeadwiseError
-from headwise.model.architecture import Attention, Side, Stack, plain
-from headwise.model.identities import TOLERANCES
+from headwise.model.architecture import TOLERANCES, Attention, Side, Stack, plain
 from headwise.model.model import Model
 
 Kind = Literal["attention", "cross", "mlp"]

@@ -193,7 +193,7 @@ def _layers(model: Model, given: OneOrMore[int] | None) -> list[int]:
 def _heads(model: Model, given: AnyHeads | None, layers: Sequence[int]) -> list[Head]:
     """Heads whose updates are read."""
     if given is None:
-        return [head for head in heads_.every_head(model) if head.layer in layers]
+        return [head for head in model.heads if head.layer in layers]
     return heads_.chosen(model, given) if given else []
 
 

@@ -33,7 +33,7 @@ from headwise._result import Result
 from headwise.activations import hooks
 from headwise.data.suite import Mark, Suite
 from headwise.errors import HeadwiseError
-from headwise.model.heads import Head, every_head
+from headwise.model.heads import Head
 from headwise.model.loading import random_like
 from headwise.model.model import Model
 from headwise.probing._vectors import update_basis
@@ -155,7 +155,7 @@ def ov_alignment_test(
     asked = _Asked.of(model, suite, relation)
     found = asked.cosines(model)
     diagonal = np.arange(model.n_heads)
-    heads = tuple(every_head(model))
+    heads = model.heads
     clusters = Clusters.of(asked.examples.groups)
     difference = found[0] - found[1]
     own, mismatched = _own(difference, clusters), _mismatched(difference, clusters)

@@ -145,7 +145,7 @@ def _mlps(model: Model) -> list[nn.Module]:
 
 def _layers(model: Model) -> list[Head]:
     """One head of every attention layer, in the order in which they are met."""
-    return [head for head in heads.every_head(model) if head.head == 0]
+    return [head for head in model.heads if head.head == 0]
 
 
 def _held(head: Head, layers: Sequence[Head]) -> list[Change]:

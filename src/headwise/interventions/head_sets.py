@@ -119,7 +119,7 @@ def ablate_set(
         HeadwiseError: As `headwise.ablate`; or the set has every head of the model, so that no other could be drawn.
     """
     chosen = tuple(heads_.chosen(model, heads))
-    every = heads_.every_head(model)
+    every = model.heads
     random, random_from = _like(every, chosen, n_null, seed)
     cuts: Sets = {"set": chosen, "kept": _others(every, chosen), "all": tuple(every)}
     cuts |= {head.name: (head,) for head in chosen}

@@ -112,7 +112,7 @@ def path_patch(
             "later layer."
         )
     layers: list[tuple[Side, int]] = []
-    for head in heads.every_head(model):
+    for head in model.heads:
         if (head.side, head.layer) not in layers:
             layers.append((head.side, head.layer))
     wanted: list[Place] = [("z", side, layer) for side, layer in layers]

@@ -10,14 +10,17 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from headwise.errors import HeadwiseError
+from headwise.errors import UnsupportedModel
 
 Side = Literal["", "encoder", "decoder", "cross"]
 
 OUTPUT_NAMES = ("c_proj", "o_proj", "out_proj", "dense", "o", "out_lin", "Wo")
+# Largest differences, relative to the largest number, that rounding in each type can bring about.
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 CROSS_NAMES = ("encoder_attn", "EncDecAttention", "crossattention", "cross_attn")
 
 
@@ -52,6 +55,10 @@ class Attention:
         bias = plain(self.output).bias
         return None if bias is None else bias.detach()
 
+    def kv(self, head: int) -> int:
+        """The key and value head that a query head reads: neighbours share one under grouped queries."""
+        return head // (self.n_heads // self.n_key_value_heads)
+
     @property
     def has_interface(self) -> bool:
         """Whether the heads are computed by a function that can be exchanged, or in a method."""
@@ -85,11 +92,11 @@ def plain(module: Any) -> Any:
     return getattr(module, "original_component", None) or module
 
 
-def stacks_of(name: str, model: Any) -> tuple[Stack, ...]:
+def stacks_of(model: Any, name: str) -> tuple[Stack, ...]:
     """Finds the stacks of a model.
 
     Raises:
-        HeadwiseError: The model has no attention of a kind that can be hooked.
+        UnsupportedModel: The model has no attention of a kind that can be hooked.
     """
     if getattr(model.config, "is_encoder_decoder", False):
         return (
@@ -121,7 +128,7 @@ def _stack(name: str, side: Side, body: nn.Module, config: Any) -> Stack:
                         if m
                     ),
                 )
-    raise HeadwiseError(
+    raise UnsupportedModel(
         f"{name}: found no blocks with attention that can be hooked in a {type(body).__name__}. Headwise "
         "hooks models whose attention goes through transformers' attention interface; docs/hooks.md lists them."
     )
@@ -157,7 +164,7 @@ def _holds(outer: nn.Module, inner: nn.Module) -> bool:
 def _attention(name: str, block: nn.Module, module: nn.Module, config: Any) -> Attention:
     output = _output(block, module)
     if output is None:
-        raise HeadwiseError(
+        raise UnsupportedModel(
             f"{name}: found no output matrix after the heads of a {type(module).__name__}."
         )
     n_heads = _first(
@@ -192,6 +199,6 @@ def _first(module: nn.Module, config: Any, *names: str) -> int:
             value = getattr(place, name, None)
             if isinstance(value, int):
                 return value
-    raise HeadwiseError(
+    raise UnsupportedModel(
         f"{type(module).__name__} does not say how many heads it has (looked for {', '.join(names)})."
     )

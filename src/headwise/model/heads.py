@@ -1,46 +1,14 @@
 """Heads: how they are named and chosen."""
 
-import re
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import cast
 
 from headwise._validate import OneOrMore, as_tuple, in_range
 from headwise.errors import HeadwiseError, UnknownName
 
 from .architecture import Side
+from .head import AnyHead, Head, order_met
 from .model import Model
-
-WRITTEN = re.compile(r"(?:(encoder|decoder|cross)\.)?L(\d+)H(\d+)")
-
-
-class Head(NamedTuple):
-    """One head of a model.
-
-    Attributes:
-        layer: 0-based block.
-        head: 0-based head in it.
-        side: Empty for a model of one stack; `encoder`, `decoder` or `cross` in an encoder-decoder.
-    """
-
-    layer: int
-    head: int
-    side: Side = ""
-
-    @property
-    def name(self) -> str:
-        """How it is written, e.g. `L2H8` or `cross.L2H8`."""
-        return f"{self.side}.{self.short}" if self.side else self.short
-
-    @property
-    def short(self) -> str:
-        """The name without its side."""
-        return f"L{self.layer}H{self.head}"
-
-
-AnyHead = (
-    tuple[int, int] | tuple[int, int, str] | str
-)  # (2, 8), (2, 8, "cross"), "cross.L2H8" or a Head
-
 
 SIDES = ("encoder", "decoder", "cross")
 AnyHeads = int | AnyHead | Sequence[int | AnyHead]  # a number is that head of each layer
@@ -62,22 +30,6 @@ def shape_of(model: Model, side: Side) -> tuple[int, int]:
     return n_layers(model, side), model.attention(side, 0).n_heads
 
 
-def every_head(model: Model) -> list[Head]:
-    """All heads, in the order in which a forward pass meets them."""
-    found = [
-        Head(layer, head, side)
-        for side in sides(model)
-        for layer in range(n_layers(model, side))
-        for head in range(model.attention(side, layer).n_heads)
-    ]
-    return sorted(found, key=order_met)
-
-
-def order_met(head: Head) -> tuple[bool, int, bool, int]:
-    """Sorts heads as a forward pass meets them."""
-    return (head.side in ("decoder", "cross"), head.layer, head.side == "cross", head.head)
-
-
 def chosen(model: Model, given: AnyHeads | None) -> list[Head]:
     """The requested heads, one or several, each once, in the order of a forward pass; all by default.
 
@@ -85,7 +37,7 @@ def chosen(model: Model, given: AnyHeads | None) -> list[Head]:
         HeadwiseError: None named, a name that cannot be read, or a layer, head or side that the model has not.
     """
     if given is None:
-        return every_head(model)
+        return list(model.heads)
     return sorted({head for one in _several(given) for head in _heads(model, one)}, key=order_met)
 
 
@@ -107,31 +59,9 @@ def _several(given: AnyHeads) -> list[int | AnyHead]:
 def _heads(model: Model, given: int | AnyHead) -> list[Head]:
     """One head, or that of each layer which a number stands for."""
     if not isinstance(given, int):
-        return [_head(model, given)]
+        return [model.head(given)]
     check_heads(model, [given])
-    return [head for head in every_head(model) if head.head == given]
-
-
-def _head(model: Model, given: AnyHead) -> Head:
-    if isinstance(given, str):
-        match = WRITTEN.fullmatch(given)
-        if match is None:
-            raise UnknownName(f"Cannot read the head {given!r}; expected a name such as 'L2H8'.")
-        given = (int(match[2]), int(match[3]), match[1] or "")
-    layer, head, side = (*given, "")[:3]
-    if side not in sides(model):
-        known = ", ".join(sides(model)) or "none: it has one stack"
-        raise UnknownName(
-            f"{model.name} has no attention of the side {side!r}; known are: {known}. Write heads as "
-            f"{Head(0, 0, sides(model)[0]).name!r}."
-        )
-    found = Head(int(layer), int(head), side)
-    if not 0 <= found.layer < n_layers(model, found.side):
-        raise UnknownName(
-            f"{model.name} has no layer {found.layer}; expected 0 to {n_layers(model, found.side) - 1}."
-        )
-    check_heads(model, [found.head])
-    return found
+    return [head for head in model.heads if head.head == given]
 
 
 def check_heads(model: Model, heads: Sequence[int] | None) -> None:
@@ -170,7 +100,7 @@ def by_number(
             f"Heads are given by number (of each layer) or by name, not both; got {given!r}."
         )
     places: dict[int, list[int]] = {}
-    for head in dict.fromkeys(_head(model, cast(AnyHead, one)) for one in given):
+    for head in dict.fromkeys(model.head(cast(AnyHead, one)) for one in given):
         if head.side:
             raise HeadwiseError(
                 f"{head.name} names a side, as the site does. Use the site '{head.side}.z' or its like, with layers={head.layer} and heads={head.head}."

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from headwise.errors import HeadwiseError
+from headwise.errors import UnsupportedModel
 
-from .architecture import Side
+from .architecture import TOLERANCES, Side
 from .attention_backend import Place, Tap
 from .model import Model
-
-TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +43,11 @@ def verify(model: Model) -> None:
     """Refuses a model in which a cheap identity fails.
 
     Raises:
-        HeadwiseError: The first identity that fails, with its error.
+        UnsupportedModel: The first identity that fails, with its error.
     """
     for identity in cheap(model):
         if not identity.holds:
-            raise HeadwiseError(
+            raise UnsupportedModel(
                 f"{model.name} cannot be hooked as a {type(model.hf).__name__}: the identity '{identity.name}' has an "
                 f"error of {identity.error:.1e}, more than {identity.tolerance:.0e}. Its heads are put together in a way "
                 "that Headwise does not know; `headwise check` shows every identity."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -21,7 +21,7 @@ import torch
 from headwise._files import hash_files
 from headwise.errors import HeadwiseError
 
-from . import identities, registry
+from . import _hub, identities, registry
 from .architecture import stacks_of
 from .attention_backend import EAGER, FUSED, Engine
 from .model import Model
@@ -89,9 +89,12 @@ def _load(
             f"revision={revision!r} only applies to a hub id; {source.name!r} is read from files here."
         )
     weights_sha256 = _check_weights(source)
+    where: dict[str, Any] = {"revision": revision}
+    if source.folder is None:
+        where["local_files_only"] = _hub.must_stay_local(source.name, revision)
     with _quiet():
-        hf_model, has_output_head = _load_weights(source, torch_dtype, revision)
-        own_tokenizer = tokenizer or _load_tokenizer(source, revision)
+        hf_model, has_output_head = _load_weights(source, torch_dtype, where)
+        own_tokenizer = tokenizer or _load_tokenizer(source, where)
         _move(hf_model, place)
     return _describe(
         source.name,
@@ -152,7 +155,7 @@ def _check_weights(source: registry.Source) -> str:
 
 
 def _load_weights(
-    source: registry.Source, dtype: torch.dtype, revision: str | None
+    source: registry.Source, dtype: torch.dtype, where: Mapping[str, Any]
 ) -> tuple[PreTrainedModel, bool]:
     """The Hugging Face model, and whether the weights bring its output head."""
     from safetensors import SafetensorError
@@ -160,15 +163,15 @@ def _load_weights(
 
     place = str(source.folder or source.name)
     try:
-        config: Any = AutoConfig.from_pretrained(place, revision=revision)
+        config: Any = AutoConfig.from_pretrained(place, **where)
         auto_class = _auto_class(config)
         model, info = auto_class.from_pretrained(
             place,
             config=config,
-            revision=revision,
             dtype=dtype,
             use_safetensors=True,
             output_loading_info=True,
+            **where,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise HeadwiseError(_cannot_load(source, error)) from error
@@ -205,18 +208,15 @@ def _cannot_load(source: registry.Source, error: Exception) -> str:
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if source.folder is not None:
         return f"{source.folder}: cannot be loaded as a model: {first_line}"
-    return (
-        f"No model called {source.name!r}: it is not installed, not a folder, and the hub gave: {first_line} "
-        f"Known here: {', '.join(registry.known_names())}. `headwise models` lists what is available."
-    )
+    return f"{source.name}: the hub has it, and it cannot be loaded as a model: {first_line}"
 
 
-def _load_tokenizer(source: registry.Source, revision: str | None) -> PreTrainedTokenizerBase:
+def _load_tokenizer(source: registry.Source, where: Mapping[str, Any]) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     place = str(source.folder or source.name)
     try:
-        return AutoTokenizer.from_pretrained(place, revision=revision)
+        return AutoTokenizer.from_pretrained(place, **where)
     except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
         raise HeadwiseError(
             f"{place}: the tokenizer cannot be loaded: {str(error).splitlines()[0]}"
@@ -329,7 +329,7 @@ def _describe(
         raise HeadwiseError(
             f"{name}: words are aligned by a fast tokenizer's offsets, and this one is slow."
         )
-    stacks = stacks_of(name, hf_model)
+    stacks = stacks_of(hf_model, name)
     config = hf_model.config
     lengths = [
         value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,10 +13,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headwise.errors import HeadwiseError
+from headwise.errors import HeadwiseError, UnknownName, UnsupportedModel
 
 from .architecture import Attention, Side, Stack
 from .attention_backend import Engine, Stop
+from .head import AnyHead, Head, order_met, parse
+from .projections import ByHead, check, projections
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,9 +82,93 @@ class Model:
                 return stack.cross[layer]
             if stack.side == side:
                 return stack.attention[layer]
-        raise HeadwiseError(
+        raise UnsupportedModel(
             f"{self.name} is a model without {side or 'self'}-attention of that kind."
         )
+
+    @cached_property
+    def heads(self) -> tuple[Head, ...]:
+        """Every query head, in the order in which a forward pass meets them."""
+        found = [
+            Head(layer, head, side)
+            for (side, layer), attention in self.engine.attention_layers()
+            for head in range(attention.n_heads)
+        ]
+        return tuple(sorted(found, key=order_met))
+
+    def head(self, given: AnyHead) -> Head:
+        """A head by name or place: `"L2H8"`, `(2, 8)`, `"cross.L2H8"`.
+
+        Raises:
+            UnknownName: A name that cannot be read, or a layer, head or side that the model has not.
+        """
+        layer, head, side = parse(given)
+        sides = list(dict.fromkeys(own for (own, _), _ in self.engine.attention_layers()))
+        if side not in sides:
+            known = ", ".join(sides) or "none: it has one stack"
+            raise UnknownName(
+                f"{self.name} has no attention of the side {side!r}; known are: {known}. Write heads as "
+                f"{Head(0, 0, sides[0]).name!r}."
+            )
+        layers = [
+            attention for (own, _), attention in self.engine.attention_layers() if own == side
+        ]
+        for what, number, n in (("layer", layer, len(layers)), ("head", head, layers[0].n_heads)):
+            if not 0 <= number < n:
+                raise UnknownName(f"{self.name} has no {what} {number}; expected 0 to {n - 1}.")
+        return Head(layer, head, cast(Side, side))
+
+    @property
+    def W_Q(self) -> ByHead:
+        """The query matrix of each head, `[d_model, d_head]`: `model.W_Q[2, 8]` or `model.W_Q["cross.L2H8"]`.
+
+        Queries are `x W_Q + b_Q` of what goes into the attention layer (after its norm, where one stands before it), before anything
+        turns, norms or scales them. A view of the weights: what is written to it is written to the model.
+
+        Raises:
+            UnsupportedModel: Matrices are laid out in a way that is not known.
+        """
+        return self._by_head(lambda attention, head: projections(attention).W_Q[head])
+
+    @property
+    def W_K(self) -> ByHead:
+        """As `W_Q`, of keys: under grouped queries the matrix of the key head that this query head reads, `[d_source, d_head]`.
+
+        `d_source` is `d_model`, but the width of the encoder in cross-attention.
+        """
+        return self._by_head(lambda attention, head: projections(attention).W_K[attention.kv(head)])
+
+    @property
+    def W_V(self) -> ByHead:
+        """As `W_K`, of values."""
+        return self._by_head(lambda attention, head: projections(attention).W_V[attention.kv(head)])
+
+    @property
+    def W_O(self) -> ByHead:
+        """Each head's part of the output matrix, `[d_head, d_model]`: what it adds to the stream is `z W_O`."""
+        return ByHead(lambda given: self._at(given, lambda a, head: a.W_O[head]))
+
+    def _by_head(self, read: Callable[[Attention, int], Tensor]) -> ByHead:
+        assert self._layout_holds
+        return ByHead(lambda given: self._at(given, read))
+
+    def _at(self, given: AnyHead, read: Callable[[Attention, int], Tensor]) -> Tensor:
+        head = self.head(given)
+        return read(self.attention(head.side, head.layer), head.head)
+
+    @cached_property
+    def _layout_holds(self) -> bool:
+        """Asked once for a model, as it takes a forward pass."""
+        self.check_projections()
+        return True
+
+    def check_projections(self) -> None:
+        """Compares the matrices that `W_Q`, `W_K` and `W_V` read with a forward pass.
+
+        Raises:
+            UnsupportedModel: A layout that only looks like a known one, or values that something else goes into.
+        """
+        check(self.name, self.engine, lambda: self.forward(torch.arange(4)[None]))
 
     @property
     def n_layers(self) -> int:

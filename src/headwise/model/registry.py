@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from headwise.errors import HeadwiseError
+from headwise.errors import HeadwiseError, UnknownName
 
 BURROW = Path(__file__).resolve().parent.parent / "burrow" / "weights"
 BURROW_SHA256 = "940bda1c1b7f7a633aaca96eef7e8e64afe04d052937a83ce0742208288a722b"
@@ -58,10 +58,10 @@ def find(name: str) -> Source:
             )
         return Source(folder.resolve().name, folder)
     if folder.is_absolute() or name.startswith(".") or name.count("/") > 1 or folder.exists():
-        raise HeadwiseError(f"There is no model folder {name!r}.")
+        raise UnknownName(f"There is no model folder {name!r}.")
     close = get_close_matches(name, known_names(), n=1)
     if close and "/" not in name:
-        raise HeadwiseError(f"No model called {name!r}. Did you mean {close[0]!r}?")
+        raise UnknownName(f"No model called {name!r}. Did you mean {close[0]!r}?")
     return Source(name, None)
 
 
@@ -74,6 +74,13 @@ def available() -> list[Source]:
 def known_names() -> list[str]:
     """Names that `find` knows by itself, whether or not they are installed."""
     return ["burrow", "minilm"]
+
+
+def nearest(name: str) -> list[str]:
+    """The models on this machine whose names are most like a name; all that `find` knows by itself if none is."""
+    by_last_part = {source.name.rsplit("/", 1)[-1]: source.name for source in available()}
+    close = get_close_matches(name.rsplit("/", 1)[-1], by_last_part, n=3)
+    return [by_last_part[one] for one in close] or known_names()
 
 
 def default_names() -> list[str]:

@@ -12,7 +12,6 @@ from .low_rank import Factored as Factored
 from .low_rank import one_thread as one_thread
 from .parameters import ParameterCount as ParameterCount
 from .parameters import count_parameters as count_parameters
-from .projections import check as check
 from .readout import How as How
 from .readout import Readout as Readout
 from .readout import Targets as Targets

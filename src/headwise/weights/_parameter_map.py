@@ -1,6 +1,6 @@
 """What each parameter of a model is: found by walking its modules, each parameter once.
 
-Attention's own are known by structure (`headwise.weights.projections`). Inside a block a matrix from the residual
+Attention's own are known by structure (`headwise.model.projections`). Inside a block a matrix from the residual
 stream is the MLP's way up and one back to it the way down, whatever they are called; only a gate is distinguished from the way up by its name. What
 fits nowhere is `other`: token types, poolers, transforms before an output head.
 """
@@ -13,8 +13,7 @@ from typing import Any
 from torch import nn
 
 from headwise.model.architecture import Attention, Stack, plain
-
-from .projections import inputs_first, maps_of
+from headwise.model.projections import inputs_first, maps_of
 
 QUERY, KEY, VALUE_DOWN, VALUE_UP = "query", "key", "value-down", "value-up"
 ATTENTION = (QUERY, KEY, VALUE_DOWN, VALUE_UP)

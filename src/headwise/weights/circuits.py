@@ -26,8 +26,8 @@ from headwise._progress import track
 from headwise._result import Result
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
+from headwise.model.projections import projections
 
-from . import projections
 from ._gaussian_null import NUMBERS, ProductShape, compare, numbers_of
 from .low_rank import Factored, one_thread
 
@@ -103,7 +103,7 @@ def factored(
         raise HeadwiseError(
             f"{model.name} has no attention at side {side!r}, layer {layer}; it has {told}."
         )
-    found = projections.projections(attention)
+    found = projections(attention)
     group = attention.n_heads // attention.n_key_value_heads
     if circuit == "QK":
         left, right = found.W_Q, found.W_K.repeat_interleave(group, 0).mT
@@ -132,7 +132,7 @@ def read_circuits(
     """
     if n_null < 0:
         raise HeadwiseError(f"n_null={n_null} is not a number of models; expected 0 or more.")
-    projections.check(model)
+    model.check_projections()
     with one_thread():
         table, shapes, spectra = _read(model)
         found = {name: table[name].to_numpy(dtype=float) for name in NUMBERS}
@@ -218,7 +218,7 @@ def top_tokens(
     ):
         if not low <= value <= high:
             raise HeadwiseError(f"{name}={value} is out of range; expected {low} to {high}.")
-    projections.check(model)
+    model.check_projections()
     u, values, vh = matrices[head].svd()
     ends = {ENDS[circuit][0]: u.T[:n_directions], ENDS[circuit][1]: vh[:n_directions]}
     # A pair of singular vectors may be turned round; the first one's largest number is to be positive.

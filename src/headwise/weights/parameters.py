@@ -139,7 +139,7 @@ def count_parameters(what: Model | ModelShape | str | nn.Module) -> ParameterCou
         n_context = what.n_context if what.n_context < UNLIMITED else 0
         return _of_model(what.name, what.hf, what.stacks, n_context)
     name = type(what).__name__
-    return _of_model(name, what, stacks_of(name, what), 0)
+    return _of_model(name, what, stacks_of(what, name), 0)
 
 
 def _of_shape(shape: ModelShape) -> ParameterCount:

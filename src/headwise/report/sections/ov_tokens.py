@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headwise.errors import HeadwiseError
-from headwise.model import heads as naming
 from headwise.model.architecture import Side
 from headwise.model.model import Model
 from headwise.report.schema import Writes, Written
@@ -37,7 +36,7 @@ def writes_of(
     Returns:
         Nothing, and an empty caption, where the matrices are laid out in an unknown way.
     """
-    every = [(h.layer, h.head) for h in naming.every_head(model) if h.side == side]
+    every = [(h.layer, h.head) for h in model.heads if h.side == side]
     chosen = set(every)
     if len(every) > MOST_HEADS:
         chosen = set(list(dict.fromkeys([*heads_first, *every]))[:OF_MANY])

@@ -1,9 +1,9 @@
 """The query, key and value matrices of each head, whichever way a model stores them.
 
 Three matrices side by side (most models), one matrix of queries, then keys, then values (GPT-2, Phi-3),
-or one that holds for each head its query, key and value (GPT-NeoX). The names of the maps determine which; `check` then compares the matrices with a
-forward pass, so that a model that
-uses a known name for another layout is refused.
+or one that holds for each head its query, key and value (GPT-NeoX). The names of the maps determine
+which; `check` then compares the matrices with a forward pass, so that a model that uses a known name for another
+layout is refused.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,11 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from headwise.activations import hooks
-from headwise.errors import HeadwiseError
-from headwise.model.architecture import Attention, plain
-from headwise.model.identities import TOLERANCES
-from headwise.model.model import Model
+from headwise.errors import UnsupportedModel
+
+from .architecture import TOLERANCES, Attention, plain
+from .attention_backend import Engine, Place, Tap
+from .head import AnyHead
 
 SEPARATE = (
     ("q_proj", "k_proj", "v_proj"),
@@ -58,7 +58,7 @@ def maps_of(attention: Attention) -> dict[str, nn.Module]:
     """The linear maps to queries, keys and values, by what they give: `q`, `k`, `v`, or `qkv` from one.
 
     Raises:
-        HeadwiseError: The attention has none of the known names.
+        UnsupportedModel: The attention has none of the known names.
     """
     module = attention.module
     for names in SEPARATE:
@@ -70,7 +70,7 @@ def maps_of(attention: Attention) -> dict[str, nn.Module]:
             return {"qkv": found}
     children = ", ".join(name for name, _ in module.named_children()) or "nothing"
     known = ", ".join(["/".join(names) for names in SEPARATE] + [*SIDE_BY_SIDE, *BY_HEAD])
-    raise HeadwiseError(
+    raise UnsupportedModel(
         f"Found no query, key and value matrices in a {type(module).__name__}: expected linear maps called one of {known}; "
         f"it holds {children}. What needs a forward pass only (headwise.capture, probe, ablate) still works on it."
     )
@@ -80,7 +80,7 @@ def projections(attention: Attention) -> Projections:
     """The matrices of one attention layer, as views of the model's own where that can be.
 
     Raises:
-        HeadwiseError: The attention's maps have no known name or another width than its heads have.
+        UnsupportedModel: The attention's maps have no known name or another width than its heads have.
     """
     maps = maps_of(attention)
     n_heads, n_kv, d_head = attention.n_heads, attention.n_key_value_heads, attention.d_head
@@ -94,51 +94,83 @@ def projections(attention: Attention) -> Projections:
         biases = [None] * 3 if bias is None else [b[0] for b in parts(attention, bias[None])]
     counts = (n_heads, n_kv, n_kv)
     for site, weight, count in zip("qkv", weights, counts, strict=True):
-        if weight.shape[1] != count * d_head:
-            raise HeadwiseError(_other_width(attention, site, weight.shape[1], count))
-    heads = [_split(w, n, d_head) for w, n in zip(weights, counts, strict=True)]
+        if weight.dim() == 2 and weight.shape[1] != count * d_head:
+            raise UnsupportedModel(_other_width(attention, site, weight.shape[1], count))
+    # Splitting the last axis needs no copy, so these stay views of what the model holds.
+    heads = [
+        w.reshape(len(w), n, d_head).transpose(0, 1) for w, n in zip(weights, counts, strict=True)
+    ]
     of_bias = [
         None if b is None else b.reshape(n, d_head) for b, n in zip(biases, counts, strict=True)
     ]
     return Projections(heads[0], heads[1], heads[2], of_bias[0], of_bias[1], of_bias[2])
 
 
-def check(model: Model) -> None:
+@dataclass(frozen=True, eq=False, repr=False)
+class ByHead:
+    """A matrix of each query head, by any name that a head has: `[2, 8]`, `["L2H8"]`, `["cross.L2H8"]`.
+
+    Attributes:
+        of: Gives the matrix of one head.
+    """
+
+    of: Callable[[AnyHead], Tensor]
+
+    def __getitem__(self, head: AnyHead) -> Float[Tensor, "rows columns"]:
+        return self.of(head)
+
+
+def check(name: str, engine: Engine, run: Callable[[], object]) -> None:
     """Compares the matrices of every layer with a forward pass on a few tokens.
 
     The input of each map times the matrices plus biases must be the queries, keys and values that are
     captured. Queries and keys are compared at the first position, where no rotary embedding turns them,
     and up to a factor (some models scale queries); not where a norm stands between.
 
+    Args:
+        name: Name of the model.
+        engine: Its taps.
+        run: Runs it on a row of a few tokens.
+
     Raises:
-        HeadwiseError: A layout that only looks like a known one, or values that something else goes into.
+        UnsupportedModel: A layout that only looks like a known one, or values that something else goes into.
     """
-    layers = dict(model.engine.attention_layers())
+    layers = dict(engine.attention_layers())
     inputs: dict[int, Tensor] = {}
+    seen: dict[tuple[str, Place], Tensor] = {}
     handles = [
         module.register_forward_pre_hook(_keep_input(inputs))
         for attention in layers.values()
         for module in maps_of(attention).values()
     ]
-    sides = dict.fromkeys(side for side, _ in layers)
-    sites = [f"{side}.{site}" if side else site for side in sides for site in "qkv"]
     try:
-        with hooks.capture(model, sites) as seen:
-            model.forward(torch.arange(4)[None])
+        with engine.tapped(
+            [Tap(s, place, _keep(seen, s, place)) for place in layers for s in "qkv"]
+        ):
+            run()
     finally:
         for handle in handles:
             handle.remove()
-    for (side, layer), attention in layers.items():
+    for place, attention in layers.items():
         for site, by_hand in _by_hand(attention, inputs):
-            captured = seen[f"{side}.{site}" if side else site, layer]
+            captured = seen[site, place]
             n = captured.shape[1] if site == "v" else 1
             error = _misfit(captured[:, :n], by_hand[:, :n], may_scale=site != "v")
-            if not error <= 10 * TOLERANCES[model.dtype]:
-                raise HeadwiseError(
-                    f"{model.name}, layer {layer}: the {site} of a {type(attention.module).__name__} is not its input times the "
+            if not error <= 10 * TOLERANCES[captured.dtype]:
+                raise UnsupportedModel(
+                    f"{name}, layer {place[1]}: the {site} of a {type(attention.module).__name__} is not its input times the "
                     f"matrix found for it (error {error:.1e}), so what its weights say cannot be read here. headwise.capture "
                     "gives what its heads compute."
                 )
+
+
+def _keep(
+    seen: dict[tuple[str, Place], Tensor], site: str, place: Place
+) -> Callable[[Tensor], None]:
+    def keep(tensor: Tensor) -> None:
+        seen[site, place] = tensor.detach()
+
+    return keep
 
 
 def _by_hand(
@@ -199,7 +231,7 @@ def _side_by_side(attention: Attention, fused: Float[Tensor, "inputs outputs"]) 
     """All queries, then all keys, then all values."""
     n_heads, n_kv, d_head = attention.n_heads, attention.n_key_value_heads, attention.d_head
     if fused.shape[1] != (n_heads + 2 * n_kv) * d_head:
-        raise HeadwiseError(_other_width(attention, "qkv", fused.shape[1], n_heads + 2 * n_kv))
+        raise UnsupportedModel(_other_width(attention, "qkv", fused.shape[1], n_heads + 2 * n_kv))
     return list(fused.split([n_heads * d_head, n_kv * d_head, n_kv * d_head], dim=1))
 
 
@@ -207,13 +239,9 @@ def _by_head(attention: Attention, fused: Float[Tensor, "inputs outputs"]) -> li
     """The query, key and value of the first head, then those of the next."""
     n_heads, d_head = attention.n_heads, attention.d_head
     if fused.shape[1] != 3 * n_heads * d_head:
-        raise HeadwiseError(_other_width(attention, "qkv", fused.shape[1], 3 * n_heads))
+        raise UnsupportedModel(_other_width(attention, "qkv", fused.shape[1], 3 * n_heads))
     apart = fused.reshape(len(fused), n_heads, 3, d_head)
-    return [apart[:, :, i].reshape(len(fused), -1) for i in range(3)]
-
-
-def _split(weight: Float[Tensor, "inputs outputs"], n: int, d_head: int) -> Tensor:
-    return weight.reshape(len(weight), n, d_head).transpose(0, 1)
+    return [apart[:, :, i] for i in range(3)]
 
 
 def _other_width(attention: Attention, site: str, width: int, n: int) -> str:

@@ -9,7 +9,7 @@ import headwise
 from headwise import HeadwiseError
 from headwise.activations import hooks
 from headwise.model.loading import hold
-from headwise.weights.projections import check, projections
+from headwise.model.projections import projections
 from helpers.architectures import (
     CONFIGS,
     MASK,
@@ -87,7 +87,7 @@ def test_input_times_matrix_is_what_is_captured(name):
 @pytest.mark.parametrize("name", [*CONFIGS, *MORE])
 def test_the_check_passes(name):
     hf = make(name) if name in CONFIGS else small(name, MORE[name], 61)
-    check(hold(with_biases(hf)))
+    hold(with_biases(hf)).check_projections()
 
 
 @pytest.mark.parametrize("name", ["GPT2", "GPTNeoX", "Llama", "Bart"])
@@ -99,7 +99,7 @@ def test_a_bridges_matrices_are_the_same(name, wordpiece):
         name, hf_model=copy.deepcopy(hf), tokenizer=wordpiece, device="cpu"
     )
     model, bridged = hold(hf), headwise.load(bridge)
-    check(bridged)
+    bridged.check_projections()
     for (_, own), (_, other) in zip(
         model.engine.attention_layers(), bridged.engine.attention_layers(), strict=True
     ):
@@ -113,7 +113,7 @@ def test_a_known_name_for_another_layout_is_refused():
     options = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 40, "multi_query": False}
     model = hold(with_biases(small("GPTBigCodeForCausalLM", options, 61)))
     with pytest.raises(HeadwiseError, match="is not its input times the matrix found for it"):
-        check(model)
+        model.check_projections()
     with pytest.raises(HeadwiseError, match=r"headwise\.capture gives what its heads compute"):
         headwise.read_circuits(model)
 
@@ -137,3 +137,81 @@ def test_cross_attention_is_not_self_attention():
         model = hold(make(name))
         own, cross = (projections(model.attention(side, 0)).W_Q for side in ("decoder", "cross"))
         assert not torch.equal(own, cross)
+
+
+@pytest.mark.parametrize("name", [*CONFIGS, *MORE])
+def test_the_matrices_of_a_head_are_views_and_give_what_is_captured(name):
+    """By hand from the model's own modules, head by head; under grouped queries of the key-value head that a query head reads."""
+    hf = make(name) if name in CONFIGS else small(name, MORE[name], 61)
+    model = hold(with_biases(hf))
+    inputs, handles = watch_inputs(model)
+    wanted = [full(side, site) for side in sides(model) for site in ("v", "z")]
+    with hooks.capture(model, wanted) as seen:
+        model.forward(torch.arange(5)[None])
+    for handle in handles:
+        handle.remove()
+    own = {p.untyped_storage().data_ptr() for p in hf.parameters()}
+    for head in model.heads:
+        attention = model.attention(head.side, head.layer)
+        shape = (model.d_model, attention.d_head)
+        for matrices in (model.W_Q, model.W_K, model.W_V):
+            assert matrices[head].shape == shape
+            assert matrices[head].untyped_storage().data_ptr() in own
+        assert model.W_O[head].shape == shape[::-1]
+        assert model.W_O[head].untyped_storage().data_ptr() in own
+        shared = head.head // (attention.n_heads // attention.n_key_value_heads)
+        bias = projections(attention).b_V
+        v = inputs[head.side, head.layer][1] @ model.W_V[head] + (
+            0 if bias is None else bias[shared]
+        )
+        captured = seen[full(head.side, "v"), head.layer]
+        torch.testing.assert_close(v, captured[:, :, shared], atol=1e-5, rtol=1e-5)
+    z = {place: seen[full(place[0], "z"), place[1]] for place, _ in model.engine.attention_layers()}
+    for (side, layer), attention in model.engine.attention_layers():
+        heads = [h for h in model.heads if (h.side, h.layer) == (side, layer)]
+        summed = sum(z[side, layer][:, :, h.head] @ model.W_O[h] for h in heads)
+        bias = 0 if attention.b_O is None else attention.b_O
+        with torch.inference_mode():
+            by_module = attention.output(z[side, layer].flatten(2))
+        torch.testing.assert_close(summed + bias, by_module, atol=1e-5, rtol=1e-5)
+
+
+def test_a_head_is_named_as_elsewhere():
+    model = hold(make("Bart"))
+    first = model.W_K["cross.L1H2"]
+    for name in ((1, 2, "cross"), headwise.Head(1, 2, "cross")):
+        assert torch.equal(model.W_K[name], first)
+    assert next(h.name for h in model.heads if h.side == "cross") == "cross.L0H0"
+    with pytest.raises(headwise.UnknownName, match="no attention of the side ''"):
+        model.W_Q[1, 2]
+    with pytest.raises(headwise.UnknownName, match="no layer 9"):
+        hold(make("GPT2")).W_O["L9H0"]
+
+
+def test_what_is_written_to_a_view_is_written_to_the_model():
+    model = hold(make("GPTNeoX"))
+    model.W_V[1, 2].zero_()
+    with hooks.capture(model, ["v"]) as seen:
+        forward(model)
+    assert torch.equal(seen["v", 1][:, :, 2], projections(model.attention("", 1)).b_V[2].expand_as(seen["v", 1][:, :, 2]))  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Llama"])
+def test_transformer_lens_has_the_same_matrices(name, wordpiece):
+    from transformer_lens.model_bridge import TransformerBridge
+
+    hf = make(name, vocabulary=len(wordpiece))
+    bridge = TransformerBridge.boot_transformers(
+        name, hf_model=copy.deepcopy(hf), tokenizer=wordpiece, device="cpu"
+    )
+    model = hold(hf)
+    for head in model.heads:
+        for matrix in ("W_Q", "W_O"):
+            theirs = getattr(bridge, matrix)[head.layer, head.head]
+            torch.testing.assert_close(getattr(model, matrix)[head], theirs)
+    attention = model.attention()
+    for matrix in ("W_K", "W_V"):
+        theirs = getattr(bridge, matrix)  # by key-value head, or repeated for each query head
+        for head in model.heads:
+            at = head.head if theirs.shape[1] == model.n_heads else attention.kv(head.head)
+            torch.testing.assert_close(getattr(model, matrix)[head], theirs[head.layer, at])
