@@ -132,7 +132,13 @@ def test_an_update_is_what_the_head_adds(which, request):
 def test_labels_in_too_few_groups(tiny_bert):
     rare = parse("a rare [mole|spy] here", LABELS | {"spy": ""}, "spy0")
     data = Suite("s", "?", (*suite().sentences, rare), LABELS | {"spy": ""})
-    asked = {"sites": ("residual",), "layers": [0], "controls": False, "classifiers": ("centroid",)}
+    asked = {
+        "sites": ("residual",),
+        "layers": [0],
+        "selectivity": False,
+        "n_null": 0,
+        "classifiers": ("centroid",),
+    }
     with pytest.raises(HeadwiseError, match=r"'spy' occurs in 1 group.* rare_labels=\"drop\""):
         headwise.probe(tiny_bert, data, **asked)
     with pytest.raises(HeadwiseError, match="'spy' occurs in 1 group"):

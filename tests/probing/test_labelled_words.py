@@ -14,7 +14,7 @@ from helpers.senses import ABOUT, LABELS, suite
 def test_parts_of_speech(tiny_bert):
     data = headwise.burrow_sentences("adjectives", 60)
     asked = {"label": "part of speech", "sites": ("residual",), "layers": [0], "folds": 4}
-    asked |= {"classifiers": ("centroid",), "controls": False}
+    asked |= {"classifiers": ("centroid",), "selectivity": False, "n_null": 0}
     result = headwise.probe(tiny_bert, data, **asked, rare_labels="drop", max_examples=400)
     n_words = sum(len(s.words) for s in data.sentences)
     assert n_words > 400 >= len(result.truth)

@@ -87,7 +87,7 @@ def test_a_leak_on_purpose(minilm, monkeypatch):
     )
     asked = {
         "sites": ("residual",), "layers": [3], "classifiers": ("logistic",), "folds": 4,
-        "controls": False, "logistic": headwise.Logistic(C=(1.0,)),
+        "selectivity": False, "n_null": 0, "logistic": headwise.Logistic(C=(1.0,)),
     }  # fmt: skip
 
     def accuracy(suite):

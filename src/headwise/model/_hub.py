@@ -1,10 +1,10 @@
-"""The hub, asked once and shortly: is there such a model, and can it be reached from here?"""
+"""The hub, queried once with a short timeout: is there such a model, and can it be reached from here?"""
 
 from headwise.errors import UnknownName
 
 from . import registry
 
-SECONDS = 5.0  # to wait for an answer: the loaders ask again and again, for half a minute
+SECONDS = 5.0  # to wait for an answer: the loaders by themselves retry for half a minute
 
 
 def must_stay_local(name: str, revision: str | None) -> bool:

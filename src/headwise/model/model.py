@@ -103,7 +103,9 @@ class Model:
             UnknownName: A name that cannot be read, or a layer, head or side that the model has not.
         """
         layer, head, side = parse(given)
-        sides = list(dict.fromkeys(own for (own, _), _ in self.engine.attention_layers()))
+        sides: list[Side] = list(
+            dict.fromkeys(own for (own, _), _ in self.engine.attention_layers())
+        )
         if side not in sides:
             known = ", ".join(sides) or "none: it has one stack"
             raise UnknownName(
@@ -116,7 +118,7 @@ class Model:
         for what, number, n in (("layer", layer, len(layers)), ("head", head, layers[0].n_heads)):
             if not 0 <= number < n:
                 raise UnknownName(f"{self.name} has no {what} {number}; expected 0 to {n - 1}.")
-        return Head(layer, head, cast(Side, side))
+        return Head(layer, head, side)
 
     @property
     def W_Q(self) -> ByHead:
