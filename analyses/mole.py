@@ -60,7 +60,7 @@ def analyse(
 ) -> headwise.Report:
     """Decodes a word's sense, or any label, at every layer and head, and tests whether heads implement it."""
     n_null, n_probed, n_erased = (1, 1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED, 3)  # fmt: skip
-    probed = {"label": label, "position": position, "folds": 3 if smoke else 5, "seed": seed}
+    probed = {"label": label, "positions": position, "folds": 3 if smoke else 5, "seed": seed}
     rare = "refuse" if label == "mark" else "drop"  # a treebank's rarest parts of speech
     read = headwise.probe(model, suite, **probed, rare_labels=rare, n_null=n_probed)
     layer = read.chosen("residual").key[1]
@@ -92,7 +92,9 @@ def analyse(
             pushed = towards_each(model, fitted, tested, seed, n_null=n_null)
             if pairs:
                 elsewhere = discovery.other_pairs(model, pairs.name, smoke=True)
-                steered = steer_between(model, suite, pairs, elsewhere=elsewhere, n_null=3 if smoke else 5, seed=seed)
+                steered = steer_between(
+                    model, suite, pairs, elsewhere=elsewhere, n_null=3 if smoke else 5, seed=seed
+                )
             known += [evidence.moves(pushed)] if pushed else []
         except SeenWords as error:
             pushed = []

@@ -13,7 +13,7 @@ from helpers.senses import suite
 
 @pytest.fixture(scope="module")
 def erased(tiny_bert):
-    return headwise.erase(tiny_bert, suite(), layers=[1], n_random=1, folds=4)
+    return headwise.erase(tiny_bert, suite(), layers=[1], n_null=1, folds=4)
 
 
 def test_numbers_by_measure(erased):

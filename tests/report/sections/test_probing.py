@@ -15,7 +15,9 @@ from helpers.senses import LABELS, suite
 
 @pytest.fixture(scope="module")
 def result(tiny_bert):
-    return headwise.probe(tiny_bert, suite(), sites=["residual", "z"], folds=4, selectivity=False)
+    return headwise.probe(
+        tiny_bert, suite(), sites=["residual", "z"], folds=4, selectivity=False, n_null=0
+    )
 
 
 @pytest.fixture(scope="module")

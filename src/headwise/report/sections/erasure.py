@@ -38,7 +38,7 @@ def erasure(result: ErasureResult, kind: str = "label") -> Section:
         kind: What the labels are, as a sentence names it.
     """
     rows = result.table.assign(what=result.table["measure"].map(SHORT))
-    subspaces = f"{result.n_random} random subspace{'s' if result.n_random > 1 else ''}"
+    subspaces = f"{result.n_null} random subspace{'s' if result.n_null > 1 else ''}"
     return Section(
         title=f"Erasing the {kind}",
         tables=[
