@@ -111,7 +111,7 @@ def _answer(found: OVAlignmentTestResult, heads: pd.DataFrame, verdict: Verdict)
     opening = OPENINGS[verdict].format(model=found.model, yes=yes)
     return (
         f"{opening}. The update of {row['name']} has a cosine of {row['own']:.2f} with the OV images of a noun's own adjectives and of {row['others']:.2f} with those of other adjectives; of the "
-        f"difference of {row['difference']:.2f}, {row['effect']:.2f} [{row['low']:.2f}, {row['high']:.2f}] remain beyond uniform attention and beyond the attention and the values of the other heads of its "
+        f"difference of {row['difference']:.2f}, {row['effect']:.2f} [{row['effect_low']:.2f}, {row['effect_high']:.2f}] remain beyond uniform attention and beyond the attention and the values of the other heads of its "
         f"layer (t {row['t']:.1f}; the best mismatched pair of attention and values reaches {found.mismatched_t:.1f})."
     ).replace("-", MINUS)  # fmt: skip
 

@@ -118,7 +118,7 @@ def _held_out(
 def _step(result: DirectionTestResult) -> str:
     whole = result.whole
     return (
-        f"{percent(whole['separated'])} of comparisons (step {whole['effect']:.2g} [{whole['low']:.2g}, {whole['high']:.2g}], cosine to the direction "
+        f"{percent(whole['separated'])} of comparisons (step {whole['effect']:.2g} [{whole['effect_low']:.2g}, {whole['effect_high']:.2g}], cosine to the direction "
         f"{whole['cosine']:.2f}, p {whole['p']:.1g}; p {whole['p_random']:.2g} against random directions)"
     ).replace("-", MINUS)
 

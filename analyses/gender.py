@@ -53,8 +53,8 @@ COLUMNS = [
     Column(name="right_low", title="from", kind="rate"),
     Column(name="right_high", title="to", kind="rate"),
     Column(name="step", title="Step", kind="number", note="In royal steps"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over word pairs"),
-    Column(name="high", title="to", kind="number"),
+    Column(name="step_low", title="from", kind="number", note="Lower end of the 95% interval over word pairs"),
+    Column(name="step_high", title="to", kind="number"),
     Column(name="cosine", title="Cosine", kind="number", note="Mean, to the royal step"),
     Column(name="p_fwer", title="p", kind="number", note="Sign-flip test over word pairs; over all layers and fields"),
     Column(name="t", title="t", kind="number"),
@@ -205,7 +205,7 @@ def _controls(found: TransferTestResult) -> str:
     """What never-trained models and uniform attention come to."""
     if not found.n_null:
         return f"Steps: no model with random weights could be measured ({found.why_not})."
-    rows = [found.row(field) for field in found.fields[1:]]
+    rows = [found.row(field=field, layer=found.layer) for field in found.fields[1:]]
     said = ", ".join(f"{r['field']} {r['uniform']:.2f} ({r['step']:.2f} as it is)" for r in rows)
     ts = ", ".join(f"{r['t']:.1f} in {r['field']}" for r in rows if np.isfinite(r["t"]))
     few = " and ".join(r["field"] for r in rows if not np.isfinite(r["t"]))
@@ -223,11 +223,11 @@ def _answer(found: TransferTestResult, verdict: str) -> str:
         "inconclusive": "Whether other pairs take the step between man and woman of royal ones cannot be told",
     }[verdict]
     said = [
-        f"{percent(row['right'])} of {field} [{percent(row['right_low'])}, {percent(row['right_high'])}] ({row['step']:.2f} royal steps [{row['low']:.2f}, {row['high']:.2f}], "
+        f"{percent(row['right'])} of {field} [{percent(row['right_low'])}, {percent(row['right_high'])}] ({row['step']:.2f} royal steps [{row['step_low']:.2f}, {row['step_high']:.2f}], "
         f"cosine {row['cosine']:.2f})"
         for field in found.fields
         if field == found.source or found.n_pairs[field] >= MIN_CLUSTERS
-        for row in [found.row(field)]
+        for row in [found.row(field=field, layer=found.layer)]
     ]
     return (
         f"{opening}: at layer {found.layer} of {found.model} it goes the right way in {'; '.join(said)}, where chance is 50% and {SOURCE} pairs are "
@@ -244,8 +244,8 @@ def _lines(found: TransferTestResult) -> Lines:
             Series(
                 name=f"{field}, left out" if field == found.source else field,
                 values=np.array(rows["step"]),
-                low=np.array(rows["low"]),
-                high=np.array(rows["high"]),
+                low=np.array(rows["step_low"]),
+                high=np.array(rows["step_high"]),
             )
         )
     return Lines(
@@ -270,14 +270,14 @@ def _not_found(
             f"Of {', '.join(few)} there are fewer than {MIN_CLUSTERS} word pairs, so nothing is said of them."
         )
     for field in found.fields[1:]:
-        row = found.row(field)
+        row = found.row(field=field, layer=found.layer)
         if row["p_random"] >= LEVEL:
             lines.append(
                 f"In {field} the step is no longer along the royal one than along many random directions in which such words vary (p {row['p_random']:.2g})."
             )
     lines.append(
-        f"One step for all it is not: cosines to the royal step lie between {min(found.row(f)['cosine'] for f in found.fields):.2f} and "
-        f"{max(found.row(f)['cosine'] for f in found.fields):.2f}, so most of the length of a pair's own step points elsewhere.".replace(
+        f"One step for all it is not: cosines to the royal step lie between {min(found.row(field=f, layer=found.layer)['cosine'] for f in found.fields):.2f} and "
+        f"{max(found.row(field=f, layer=found.layer)['cosine'] for f in found.fields):.2f}, so most of the length of a pair's own step points elsewhere.".replace(
             "-", MINUS
         )
     )
@@ -285,7 +285,7 @@ def _not_found(
         start = pushed.table[~pushed.table["kind"].isin(["head", "mlp"])]["share"].sum()
         lines.append(
             f"Of the step in other fields {percent(start)} is there before any block, in the words' embeddings; heads that add to it by every test and beyond every control: "
-            f"{', '.join(pushed.pushing[:12]) or 'none'}."
+            f"{', '.join(pushed.significant()['name'][:12]) or 'none'}."
         )
     if steered is not None:
         lines.append(directions.steering_sentence([steered], seed))

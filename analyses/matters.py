@@ -48,12 +48,12 @@ PATCHED = {
 }
 
 CUTS = [
-    Column(name="cut", title="Head"),
+    Column(name="name", title="Head"),
     Column(name="method", title="Ablated by"),
     Column(name="metric", title="Metric"),
     Column(name="cost", title="Degradation", kind="number"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over clusters"),
-    Column(name="high", title="to", kind="number", note="Upper end of the 95% interval over clusters"),
+    Column(name="cost_low", title="from", kind="number", note="Lower end of the 95% interval over clusters"),
+    Column(name="cost_high", title="to", kind="number", note="Upper end of the 95% interval over clusters"),
     Column(name="share", title="Share", kind="rate", note="Of the clean metric"),
     Column(name="p_fwer", title="p", kind="number", note="Family-wise over all heads and ways of the metric"),
     Column(name="p_helps", title="p (helps)", kind="number", note="The same for the opposite: that the model does better without it"),
@@ -64,8 +64,8 @@ SETS = [
     Column(name="method", title="Ablated by"),
     Column(name="heads", title="Heads", kind="integer"),
     Column(name="cost", title="Degradation", kind="number"),
-    Column(name="low", title="from", kind="number"),
-    Column(name="high", title="to", kind="number"),
+    Column(name="cost_low", title="from", kind="number"),
+    Column(name="cost_high", title="to", kind="number"),
     Column(name="share", title="Share", kind="rate", note="Of the clean metric"),
     Column(name="sum_of_parts", title="Sum of parts", kind="number", note="Of its heads ablated one by one"),
     Column(name="random", title="Random sets", kind="number", note="Mean degradation of as many heads, on fewer sentences"),
@@ -80,8 +80,8 @@ PATCHES = [
     Column(name="place", title="Head"),
     Column(name="mode", title="Direction"),
     Column(name="effect", title="Effect", kind="number"),
-    Column(name="low", title="from", kind="number"),
-    Column(name="high", title="to", kind="number"),
+    Column(name="effect_low", title="from", kind="number"),
+    Column(name="effect_high", title="to", kind="number"),
     Column(name="p_fwer", title="p", kind="number"),
     Column(name="share", title="Share", kind="rate", note="Of the difference between clean and corrupted sentences"),
 ]  # fmt: skip
@@ -103,7 +103,7 @@ def analyse(
     n_all, suite = len(suite.pairs), that_fit(model, suite)
     finding, testing = _halves(suite, seed)
     cut = headwise.ablate(model, finding, seed=seed)
-    chosen = cut.needed[:MOST]
+    chosen = list(cut.significant()["name"].unique())[:MOST]
     found = None
     if chosen:
         found = headwise.ablate_set(
@@ -191,7 +191,7 @@ def _details(
     shape = head_cards.shape_shown(model)
     gap = patched.gap[patched.metrics[0]]
     rows = [
-        head_details.Row(name, own.assign(effect=own["share"], low=own["low"] / gap, high=own["high"] / gap, p=own["p_fwer"]))
+        head_details.Row(name, own.assign(effect=own["share"], low=own["effect_low"] / gap, high=own["effect_high"] / gap, p=own["p_fwer"]))
         for direction, name in PATCHED.items()
         for own in [patched.table[(patched.table["mode"] == direction) & (patched.table["side"] == side)]]
     ]  # fmt: skip
@@ -321,8 +321,8 @@ def _stream_lines(result: PatchResult) -> Lines:
             Series(
                 name=str(name),
                 values=rows["share"],
-                low=rows["low"] / gap,
-                high=rows["high"] / gap,
+                low=rows["effect_low"] / gap,
+                high=rows["effect_high"] / gap,
                 is_baseline=bool(rows["share"].abs().max() < 0.05),
             )
             for name, rows in table.groupby(names, sort=False)
@@ -404,7 +404,7 @@ def _not_found(
     estimated: headwise.AttributionResult,
 ) -> list[str]:
     own = cut.table[cut.table["metric"] == cut.metrics[0]]
-    torn = own.loc[own["disagree"], "cut"].nunique()
+    torn = own.loc[own["disagree"], "name"].nunique()
     negative = evidence.judged(cut)
     negative = negative[negative["matters_negative"] == "yes"].index.tolist()
     lines = [

@@ -55,13 +55,13 @@ CIRCUIT = [
     Column(name="top_random", title="Random", kind="number", note="Mean over Gaussian products of the same shape and norm"),
     Column(name="effective_rank", title="Effective rank", kind="number"),
     Column(name="effective_rank_random", title="Random", kind="number"),
-    Column(name="effective_rank_low", title="from", kind="number", note="95% of random products lie between"),
-    Column(name="effective_rank_high", title="to", kind="number"),
-    Column(name="effective_rank_p_family", title="p", kind="number", note="Two-sided, over every number of every head"),
+    Column(name="effective_rank_random_low", title="from", kind="number", note="95% of random products lie between"),
+    Column(name="effective_rank_random_high", title="to", kind="number"),
+    Column(name="effective_rank_p_fwer", title="p", kind="number", note="Two-sided, over every number of every head"),
     Column(name="copying", title="Copying", kind="number", note="1 same sign, -1 opposite sign; OV only"),
-    Column(name="copying_low", title="Random from", kind="number", note="95% of random products lie between"),
-    Column(name="copying_high", title="to", kind="number"),
-    Column(name="copying_p_family", title="p", kind="number", note="Two-sided, over every number of every head"),
+    Column(name="copying_random_low", title="Random from", kind="number", note="95% of random products lie between"),
+    Column(name="copying_random_high", title="to", kind="number"),
+    Column(name="copying_p_fwer", title="p", kind="number", note="Two-sided, over every number of every head"),
 ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def _heads(model: headwise.Model, read: CircuitResult) -> Heads:
         t = read.table[(read.table["circuit"] == circuit) & (read.table["side"] == side)]
         places = t[["layer", "head"]]
         rows.append(
-            head_details.Row(name, places.assign(effect=t[column], p=t[f"{column}_p_family"]))
+            head_details.Row(name, places.assign(effect=t[column], p=t[f"{column}_p_fwer"]))
         )
         rows.append(head_details.Row(f"{name}, random weights", places.assign(effect=t[f"{column}_random"])))  # fmt: skip
     caption = (
@@ -198,9 +198,9 @@ def _figures(read: CircuitResult) -> list[Heatmap | Lines]:
     figures: list[Heatmap | Lines] = []
     for side in read.table["side"].unique():
         of = f", {side}" if side else ""
-        d_head = read.grid("d_head", "OV", side)
-        if np.isfinite(copying := read.grid("copying", "OV", side)).any():
-            far = read.grid("copying_p_family", "OV", side) < ALPHA
+        d_head = read.grid("d_head", circuit="OV", side=side)
+        if np.isfinite(copying := read.grid("copying", circuit="OV", side=side)).any():
+            far = read.grid("copying_p_fwer", circuit="OV", side=side) < ALPHA
             marked = [(int(layer), int(head)) for layer, head in np.argwhere(far)]
             figures.append(
                 Heatmap(
@@ -219,7 +219,7 @@ def _figures(read: CircuitResult) -> list[Heatmap | Lines]:
                 Heatmap(
                     title=f"Effective rank of {circuit}{of}",
                     caption="How many directions matter, as a share of the head's width.",
-                    values=read.grid("effective_rank", circuit, side) / d_head,
+                    values=read.grid("effective_rank", circuit=circuit, side=side) / d_head,
                     baseline=("random", _mean(read, "effective_rank_random", circuit, side)),
                 )
             )
@@ -228,23 +228,24 @@ def _figures(read: CircuitResult) -> list[Heatmap | Lines]:
 
 def _mean(read: CircuitResult, column: str, circuit: str, side: str) -> float | None:
     """Mean over heads, of ranks as a share of the head's width; None where random models were left out."""
-    values = read.grid(column, circuit, side)
+    values = read.grid(column, circuit=circuit, side=side)
     if column.startswith("effective_rank"):
-        values = values / read.grid("d_head", circuit, side)
+        values = values / read.grid("d_head", circuit=circuit, side=side)
     return float(np.nanmean(values)) if np.isfinite(values).any() else None
 
 
 def _by_layer(read: CircuitResult) -> list[Lines]:
     charts = []
     for side in read.table["side"].unique():
-        d_head = read.grid("d_head", "OV", side)
+        d_head = read.grid("d_head", circuit="OV", side=side)
         series = [
             Series(
-                name=circuit, values=(read.grid("effective_rank", circuit, side) / d_head).mean(1)
+                name=circuit,
+                values=(read.grid("effective_rank", circuit=circuit, side=side) / d_head).mean(1),
             )
             for circuit in CIRCUITS
         ]
-        random = (read.grid("effective_rank_random", "OV", side) / d_head).mean(1)
+        random = (read.grid("effective_rank_random", circuit="OV", side=side) / d_head).mean(1)
         charts.append(
             Lines(
                 title="Effective rank by layer" + (f", {side}" if side else ""),
@@ -275,7 +276,7 @@ def _answer(tally: headwise.ParameterCount, read: CircuitResult | None) -> str:
 
 def _copying(read: CircuitResult) -> str:
     rows = read.table[read.table["copying"].notna()]
-    far = rows["copying_p_family"] < ALPHA
+    far = rows["copying_p_fwer"] < ALPHA
     same, opposite = (
         int((far & sign).sum()) for sign in (rows["copying"] > 0, rows["copying"] < 0)
     )

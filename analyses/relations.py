@@ -29,6 +29,7 @@ from headwise.attention.relations import RelationTestResult
 from headwise.report.schema import Column, Matrix, Report, Section, Table
 from headwise.report.sections import head_cards, head_details
 from headwise.report.sections.examples import examples_shown
+from headwise.report.sections.relations import wide_table
 from headwise.stats.deciding import MIN_CASES, MIN_CLUSTERS, N_RANDOM, N_SPLITS
 
 SUITE = "adjective_noun"
@@ -105,7 +106,7 @@ def analyse(
                     Table.of(
                         "heads",
                         "Every head and relation",
-                        result.table,
+                        wide_table(result.table),
                         [
                             Column(name="layer", title="Layer", kind="integer"),
                             Column(name="head", title="Head", kind="integer"),
@@ -144,7 +145,12 @@ def _judged_by(
     """For each head, along which of the relations it does best: where its effect, on all or on non-adjacent pairs, is largest."""
     worst = np.stack(
         [
-            np.fmin(*(result.effects(direction, relation, scope) for scope in SCOPES[:2]))
+            np.fmin(
+                *(
+                    result.grid("effect", relation=relation, direction=direction, scope=scope)
+                    for scope in SCOPES[:2]
+                )
+            )
             for relation, direction in shown
         ]
     )
@@ -155,13 +161,14 @@ def _judged_by(
 
 
 def _best(result: RelationTestResult) -> pd.DataFrame:
+    wide = wide_table(result.table)
     rows = [
-        row
+        wide.loc[row.name]
         for relation in result.relations
         for direction in relation.directions
         if (row := result.best(direction, relation.text)) is not None
     ]
-    frame = pd.DataFrame(rows, columns=list(result.table.columns))
+    frame = pd.DataFrame(rows, columns=list(wide.columns))
     names = [head_name(*lh) for lh in zip(frame["layer"], frame["head"], strict=True)]
     return frame.assign(name=names)
 
@@ -171,11 +178,9 @@ def _matrix(result: RelationTestResult, best: pd.DataFrame) -> Matrix:
     n_layers, n_heads, _ = result.evidence[0].count.found.shape
     chosen = _chosen(best)
     values, names, marked = [], [], []
+    wide = wide_table(result.table)
     for row, asked in enumerate(chosen.itertuples()):
-        own = result.table[
-            (result.table["relation"] == asked.relation)
-            & (result.table["direction"] == asked.direction)
-        ]
+        own = wide[(wide["relation"] == asked.relation) & (wide["direction"] == asked.direction)]
         values.append(own[["effect", "effect_non_adjacent"]].min(axis=1).to_numpy())
         names.append(
             asked.relation if ":" in asked.relation else f"{asked.relation}: {asked.direction}"
@@ -196,7 +201,7 @@ def _matrix(result: RelationTestResult, best: pd.DataFrame) -> Matrix:
 
 def _chosen(best: pd.DataFrame) -> pd.DataFrame:
     """Each relation in the direction in which its best head is best."""
-    worst = _significance.worst(best)
+    worst = best[["effect", "effect_non_adjacent"]].min(axis=1).fillna(-np.inf)
     return best.loc[worst.sort_values(ascending=False).index].drop_duplicates("relation")
 
 
@@ -208,9 +213,9 @@ def _verdict(result: RelationTestResult) -> Verdict:
 
 
 def _answer(result: RelationTestResult) -> str:
-    found = result.supported
+    found = result.significant()
     n = len(result.relations)
-    tested = f"{n} relation{'' if n == 1 else 's'} in {len(result.table)} combinations of relation, direction and head"
+    tested = f"{n} relation{'' if n == 1 else 's'} in {(result.table['scope'] == 'all').sum()} combinations of relation, direction and head"
     if found.empty:
         return (
             f"No head of {result.model} was found to attend along a relation more often than chance, never-trained models and the "
@@ -245,7 +250,7 @@ def _controls(result: RelationTestResult) -> str:
     n = result.controls.n
     if not n:
         return "Controls: none could be run, so nothing is called supported."
-    largest = result.table["control"].max()
+    largest = result.table.loc[result.table["scope"] == "all", "control"].max()
     if np.isnan(largest):
         return "Controls were not compared, as there is too little to test."
     number = f"{n} model{'' if n == 1 else 's'} with random weights"
@@ -254,7 +259,8 @@ def _controls(result: RelationTestResult) -> str:
 
 def _found_with_power(rows: pd.DataFrame) -> str:
     """The smallest effects that could have been found, over some rows of the table."""
-    enough = (rows["pairs"] >= MIN_CASES) & (rows["clusters"] >= MIN_CLUSTERS)
+    whole = rows[rows["scope"] == "all"]
+    enough = (whole["pairs"] >= MIN_CASES) & (whole["clusters"] >= MIN_CLUSTERS)
     if not enough.any():
         return f"There are fewer than {MIN_CASES} cases or {MIN_CLUSTERS} groups or deciding words of each, so nothing could be found."
     found = _significance.smallest_supported(rows)
@@ -278,12 +284,12 @@ def _not_found(result: RelationTestResult) -> list[str]:
     without = [
         relation.text
         for relation in result.relations
-        if relation.text not in set(result.supported["relation"])
+        if relation.text not in set(result.significant()["relation"])
     ]
     lines: list[str] = []
     if without:
         rows = result.table[result.table["relation"].isin(without)]
-        power = "" if result.supported.empty else f" {_found_with_power(rows)}"
+        power = "" if result.significant().empty else f" {_found_with_power(rows)}"
         lines.append(f"No head was found to attend along: {', '.join(without)}.{power}")
     impossible = sum(result.impossible.values())
     if impossible:

@@ -103,10 +103,10 @@ def pushing(n: int) -> None:
     fitting, testing = headwise.burrow_sentences("mole", 2 * n), headwise.burrow_pairs("mole", n, seed=1, held_out=True)  # fmt: skip
     for found in towards_each(model, fitting, testing):
         keys = found.sources[found.sources["source"] == "key words"].set_index("name")["share"]
-        for name in found.pushing[:3]:
-            row = found.row(name)
+        for name in found.significant()["name"][:3]:
+            row = found.row(name=name)
             console.print(
-                f"{found.between[0]}: {name} adds {row['share']:.1%} of the distance ({row['effect']:.1f} [{row['low']:.1f}, {row['high']:.1f}]), p over all {row['p_fwer']:.4f}, "
+                f"{found.between[0]}: {name} adds {row['share']:.1%} of the distance ({row['effect']:.1f} [{row['effect_low']:.1f}, {row['effect_high']:.1f}]), p over all {row['p_fwer']:.4f}, "
                 f"{keys[name]:.0%} of it read from key words"
             )
 

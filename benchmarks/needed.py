@@ -40,13 +40,13 @@ def main(
     for phenomenon in PHENOMENA:
         finding = headwise.burrow_pairs(phenomenon, n, seed=1, held_out=False)
         testing = headwise.burrow_pairs(phenomenon, n, seed=2, held_out=True)
-        chosen = headwise.ablate(model, finding).needed[:most]
+        chosen = headwise.ablate(model, finding).significant()["name"].unique().tolist()[:most]
         row = headwise.ablate_set(model, testing, chosen, method=method).table.iloc[0]
         times = f"{row['cost'] / row['random']:.1f}" if row["random"] > 0 else "-"
         table.add_row(
             phenomenon,
             ", ".join(chosen),
-            f"{row['cost']:.2f} [{row['low']:.2f}, {row['high']:.2f}]",
+            f"{row['cost']:.2f} [{row['cost_low']:.2f}, {row['cost_high']:.2f}]",
             f"{row['sum_of_parts']:.2f}",
             f"{row['random']:.2f}",
             f"{row['random_max']:.2f}",

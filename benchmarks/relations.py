@@ -40,7 +40,9 @@ def ours(model, suite):
     result = judge(plan, counts, Controls((), ()), n_splits=1)
     seconds = time.perf_counter() - start
     rates = {
-        (relation.text, direction): result.hit_rates(direction, relation.text)
+        (relation.text, direction): result.grid(
+            "hit_rate", relation=relation.text, direction=direction, scope="all"
+        )
         for relation in result.relations
         for direction in DIRECTIONS
     }

@@ -103,13 +103,14 @@ def never_trained(name, model, suite, relation, n):
         rng = np.random.default_rng(i)
         others = rng.choice(np.delete(np.arange(n), i), min(10, n - 1), replace=False)
         table = judge(plan, counts[i], controls_of(plan, counts, others, i), seed=i).table
+        table = table[table["scope"] == "all"]
         found.append(int((table["verdict"] == "supported").sum()))
         tables.append(table)
-    of_uniform = judge(plan, uniform, controls_of(plan, counts, range(min(10, n)), 0), seed=0).table
+    of_uniform = judge(plan, uniform, controls_of(plan, counts, range(min(10, n)), 0), seed=0)
     seconds = time.process_time() - start
     print(
         f"{name}: supported in never-trained models {share(sum(x > 0 for x in found), n)}, rows {found}; with uniform "
-        f"attention {(of_uniform['verdict'] == 'supported').sum()}; {seconds / n:.1f} s each",
+        f"attention {len(of_uniform.significant())}; {seconds / n:.1f} s each",
         flush=True,
     )
     return tables
@@ -125,9 +126,9 @@ def planted(name, model, suite, relation, rate, n, n_groups=None):
         result = judge(part, counts_of(part, rate, rng), chance_controls(part, rng), seed=seed)
         rows = result.table[(result.table["layer"] == 1) & (result.table["head"] == 2)]
         verdicts.append(set(rows["verdict"]))
-        best = rows.sort_values("effect_non_adjacent").iloc[-1]
-        detectable.append(best["detectable_non_adjacent"])
-        effects.append(best["effect_non_adjacent"])
+        best = rows[rows["scope"] == "non_adjacent"].sort_values("effect").iloc[-1]
+        detectable.append(best["detectable"])
+        effects.append(best["effect"])
     groups = "" if n_groups is None else f", {n_groups} groups"
     print(
         f"{name}, right in {100 * rate:.0f}%{groups}: supported {share(sum('supported' in v for v in verdicts), n)}, 'not supported' "
@@ -143,8 +144,8 @@ def seeds(n):
     found = Counter()
     sizes = []
     for seed in range(n):
-        table = headwise.relation_test(minilm, suite, f"cue: {LOOKS}", seed=seed, norms=False).table
-        heads = table[table["verdict"] == "supported"]
+        result = headwise.relation_test(minilm, suite, f"cue: {LOOKS}", seed=seed, norms=False)
+        heads = result.significant()
         sizes.append(len(heads))
         found.update(f"L{la}H{h}" for la, h in zip(heads["layer"], heads["head"], strict=True))
     print(f"mole cues, minilm, {n} seeds: {sizes} heads supported; {dict(found)}", flush=True)

@@ -110,7 +110,7 @@ def under_uniform_attention(model: headwise.Model, quick: bool) -> Table:
             stack.enter_context(uniform_attention(model))
             cut = headwise.ablate(model, pairs)
         clean = cut.clean.iloc[0]
-        table.add_row(what, *(f"{clean[c]:.3g}" for c in ("value", "low", "high")), ", ".join(cut.needed) or "none")  # fmt: skip
+        table.add_row(what, *(f"{clean[c]:.3g}" for c in ("value", "value_low", "value_high")), ", ".join(cut.significant()["name"].unique()) or "none")  # fmt: skip
     return table
 
 
@@ -120,7 +120,7 @@ def power(quick: bool) -> Table:
     pairs = headwise.burrow_pairs("adjectives", 60 if quick else 200, seed=0, held_out=False)
     cut = headwise.ablate(model, pairs, metrics=["logit difference"], n_null=0 if quick else 2)
     metric = cut.metrics[0]
-    quiet = min(cut.cuts, key=lambda name: abs(cut.table.loc[cut.table["cut"] == name, "share"]).max())  # fmt: skip
+    quiet = min(cut.cuts, key=lambda name: abs(cut.table.loc[cut.table["name"] == name, "share"]).max())  # fmt: skip
     n_draws = 60 if quick else 400
     names = [f"{share:.1%}" for share in PLANTED]
     table = Table("groups", *names, "found in 80%", "detectable", title=f"Planted degradations: yes in so many of {n_draws} draws (base: {quiet}; varies among groups by half of its mean)")  # fmt: skip

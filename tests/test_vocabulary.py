@@ -23,6 +23,7 @@ PENDING = (
     "docs/burrow.md",
     "docs/circuits.md",
     "docs/directions.md",
+    "docs/results.md",
     "src/headwise/activations/alignment.py",
     "src/headwise/attention/_candidates.py",
     "src/headwise/attention/controls.py",

@@ -10,6 +10,9 @@ from . import probing as probing
 from . import report as report
 from . import stats as stats
 from . import weights as weights
+from ._columns import Column as Column
+from ._columns import Columns as Columns
+from ._result import Result as Result
 from .activations import hooks as hooks
 from .activations.cache import HeadCache as HeadCache
 from .activations.cache import capture as capture

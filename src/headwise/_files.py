@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import shutil
+import tempfile
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,6 +70,31 @@ def read(
             return found, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError, ValidationError) as error:
         raise HeadwiseError(f"{path}: a damaged {kind}: {error}.") from error
+
+
+@contextmanager
+def replacing(folder: Path) -> Generator[Path]:
+    """A fresh folder to fill, which takes a folder's place once it is whole; until then, and if anything fails, the old one is untouched.
+
+    Raises:
+        HeadwiseError: It cannot be written.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        workspace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:100]}-"))
+    except OSError as error:
+        raise HeadwiseError(f"Cannot write {str(folder)!r}: {error.strerror}. Choose another folder.") from error  # fmt: skip
+    try:
+        fresh = workspace / "fresh"
+        fresh.mkdir()
+        yield fresh
+        if folder.exists():
+            folder.rename(workspace / "replaced")
+        fresh.rename(folder)
+    except OSError as error:
+        raise HeadwiseError(f"Cannot write {str(folder)!r}: {error.strerror}. Choose another folder.") from error  # fmt: skip
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def read_text(path: Path) -> str:

@@ -15,7 +15,7 @@ def test_the_planted_head_is_found_alone_in_every_draw(word_level):
         result = headwise.relation_test(
             model, draw(seed, 200), "amod", seed=seed, n_null=2, norms=False, n_flips=1000
         )
-        found = result.supported
+        found = result.significant()
         heads = set(zip(found["layer"], found["head"], strict=True))
         assert heads == {(1, 2)}, f"draw {seed}"
         assert "governor->dependent" in set(found["direction"])

@@ -89,7 +89,9 @@ def test_pushes_sum_to_where_words_lie(name, layer, get):
         rows = result.trajectory.set_index(["layer", "label"])["mean"]
         assert abs(rows[0, "difference"]) < 1e-6 < abs(rows[1, "difference"])
     grid, i = result.grid("effect"), layer - 1
-    assert grid.shape == (layer, model.n_heads) and grid[i, 2] == result.row(f"L{i}H2")["effect"]
+    assert (
+        grid.shape == (layer, model.n_heads) and grid[i, 2] == result.row(name=f"L{i}H2")["effect"]
+    )
 
 
 def test_pushes_after_the_final_norm(get):
@@ -131,7 +133,7 @@ def test_uniform_heads_have_no_excess(name, get):
     own = result.table[result.table["kind"] == "head"]
     assert own["excess"].abs().max() < 1e-5 * np.abs(result.pushes).max()
     assert (own["excess_t"].fillna(0) == 0).all() and (own["excess_p_fwer"] == 1).all()
-    assert result.pushing == [] and "yes" not in set(evidence.moves([result])["moves"])
+    assert result.significant().empty and "yes" not in set(evidence.moves([result])["moves"])
     assert abs(result.whole["excess"]) < 1e-5 * np.abs(result.pushes).max()
 
 
@@ -173,10 +175,13 @@ def test_the_planted_head_pushes_alone(word_level):
         options = {"keys": "clue", "n_permutations": 400, "refit": fit, "n_null": 2}
         result = contributions.direction_test(model, asked, *fit(model), **options)
         # Words that were not fitted get a few percent, either way, from the random weights around the planted head.
-        assert result.pushing[0] == "L1H2" and 0.9 < result.row("L1H2")["share"] < 1.1
+        assert (
+            result.significant()["name"].iloc[0] == "L1H2"
+            and 0.9 < result.row(name="L1H2")["share"] < 1.1
+        )
         said = evidence.moves([result]).set_index(["layer", "head"])["moves"]
         assert said[1, 2] == "yes" and list(said).count("yes") == 1
-        others += len(result.pushing) > 1
+        others += len(result.significant()) > 1
         assert result.sources.set_index(["name", "source"])["share"]["L1H2", "key words"] > 0.95
         of_head = result.words[result.words["name"] == "L1H2"]["word"]
         told = {
@@ -234,7 +239,10 @@ def test_bad_questions(get):
     result = contributions.direction_test(
         get("Llama"), ASKED, at_start
     )  # where all words are the same
-    assert result.pushing == [] and result.total == len(result.sources) == result.grid().size == 0
+    assert (
+        result.significant().empty
+        and result.total == len(result.sources) == result.grid("share").size == 0
+    )
 
     for options, message in (
         ({"between": ("animal", "mark")}, "no label 'mark'; it has animal, spy, unit"),

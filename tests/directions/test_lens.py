@@ -109,14 +109,16 @@ def test_a_head_that_writes_a_word_is_found(tokenizer):
     assert rows["after"].item() == pytest.approx(rows["before"].item() + rows["rise"].item())
     best = one(result.contrasts, kind="update", label="animal", layer=1, head=2, rank=0)
     assert best["token"].item() == "dig"
-    row = one(result.targets, kind="update", label="animal", layer=1, head=2).iloc[0]
-    assert row["p_fwer"] < 0.05 and row["low"] > 0 and row["low"] < row["effect"] < row["high"]
+    row = one(result.table, kind="update", label="animal", layer=1, head=2).iloc[0]
+    assert (
+        row["p_fwer"] < 0.05
+        and row["effect_low"] > 0
+        and row["effect_low"] < row["effect"] < row["effect_high"]
+    )
     assert (row["n_words"], row["n_targets"]) == (6, 1)
-    others = result.targets[
-        (result.targets["kind"] == "update") & (result.targets["label"] == "unit")
-    ]
+    others = result.table[(result.table["kind"] == "update") & (result.table["label"] == "unit")]
     assert (others["p_fwer"] > 0.05).all()
-    moved = one(result.targets, kind="stream", label="animal", layer=2).iloc[0]
+    moved = one(result.table, kind="stream", label="animal", layer=2).iloc[0]
     assert moved["effect"] > 0.5 and moved["p"] < 0.05
 
 
@@ -130,10 +132,10 @@ def test_effects_are_contrasts_of_labels_above_the_mean_word(tokenizer):
     targets = scores[:, tokenizer.convert_tokens_to_ids(["gram", "atom"])].mean(1)
     above = targets - scores[:, word_tokens(readout)].mean(1)
     expected = above[examples.codes == 1].mean() - above[examples.codes == 0].mean()
-    row = one(result.targets, layer=1).iloc[0]
+    row = one(result.table, layer=1).iloc[0]
     assert row["effect"] == pytest.approx(expected, abs=1e-5) and row["n_targets"] == 2
-    assert result.targets["kind"].unique().tolist() == ["stream"]
-    assert result.targets["head"].isna().all() and result.updates.empty
+    assert result.table["kind"].unique().tolist() == ["stream"]
+    assert result.table["head"].isna().all() and result.updates.empty
 
 
 # The null.
@@ -223,20 +225,20 @@ def test_tables_are_tidy_and_seeded(tokenizer):
     assert len(result.contrasts) == 2 * 3 * 8 + 2 * 2 * 4 * 8
     assert list(result.stream) == ["label", "layer", "rank", "token", "score"]
     assert not result.updates.duplicated(["label", "layer", "head", "rank"]).any()
-    assert len(result.targets) == 3 + 8 and result.targets[["p", "p_fwer", "q"]].notna().all(
+    assert len(result.table) == 3 + 8 and result.table[["p", "p_fwer", "q_fdr"]].notna().all(
         axis=None
     )
-    assert (result.targets["p_fwer"] >= result.targets["p"] - 1e-9).all()
-    assert result.targets["p"].min() >= 1 / 41
+    assert (result.table["p_fwer"] >= result.table["p"] - 1e-9).all()
+    assert result.table["p"].min() >= 1 / 41
     again = headwise.logit_lens(model, suite(), targets=given, n_null=40, seed=3)
-    pd.testing.assert_frame_equal(again.targets, result.targets)
+    pd.testing.assert_frame_equal(again.table, result.table)
     part = headwise.logit_lens(model, suite(), layers=[1])
     assert set(part.stream["layer"]) == set(part.updates["layer"]) == {1}
-    assert part.targets.empty and list(part.targets) == list(result.targets)
+    assert part.table.empty and list(part.table) == list(result.table)
     without = headwise.logit_lens(model, suite(), heads=[], layers=[2, 2, 0])
     assert set(without.stream["layer"]) == {0, 2} and list(without.updates) == list(result.updates)
-    few = headwise.logit_lens(model, suite(3), heads=[], targets=given, n_null=10).targets
-    assert few[["low", "high"]].isna().all(axis=None) and few["p"].notna().all()
+    few = headwise.logit_lens(model, suite(3), heads=[], targets=given, n_null=10).table
+    assert few[["effect_low", "effect_high"]].isna().all(axis=None) and few["p"].notna().all()
 
 
 def test_one_vector_for_all_words_says_nothing(tokenizer):
@@ -244,7 +246,7 @@ def test_one_vector_for_all_words_says_nothing(tokenizer):
     result = headwise.logit_lens(
         tiny(tokenizer, "Llama"), suite(), targets={"animal": ["dig"]}, n_null=99
     )
-    first = one(result.targets, kind="stream", layer=0).iloc[0]
+    first = one(result.table, kind="stream", layer=0).iloc[0]
     assert first["effect"] == pytest.approx(0, abs=1e-5) and first["p"] == first["p_fwer"] == 1
 
 

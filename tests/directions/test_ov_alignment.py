@@ -68,7 +68,7 @@ class TestCollecting:
             said = evidence.collects(found).set_index(["layer", "head"])
         best = found.table.loc[found.table["effect"].idxmax()]
         assert best["name"] == "L0H1" and best["own"] == pytest.approx(1.0, abs=1e-3)
-        assert "L0H1" in found.collecting and said.loc[(0, 1), "moves"] == "yes"
+        assert "L0H1" in set(found.significant()["name"]) and said.loc[(0, 1), "moves"] == "yes"
         assert best["t"] > best["control_t"] >= max(found.random_t, found.mismatched_t)
         with hooks.edit(model, "pattern", attend, layers=[0]):  # without a control nothing is a yes
             alone = ov_alignment.ov_alignment_test(model, described(MANY), n_null=0)
@@ -80,7 +80,7 @@ class TestCollecting:
         for change in (contributions.alike, lambda p, site: attend(p, site).roll(1, dims=1)):
             with hooks.edit(model, "pattern", change, layers=[0]):
                 found = ov_alignment.ov_alignment_test(model, described(MANY), n_null=1)
-            assert found.collecting == []
+            assert found.significant().empty
             assert "yes" not in set(evidence.collects(found)["moves"])
 
     def test_excesses_by_hand(self, tiny_llama):
@@ -125,7 +125,7 @@ class TestCollecting:
         for seed in (0, 1):
             found = ov_alignment.ov_alignment_test(random_like(minilm, seed), suite, n_null=2)
             assert (found.table["difference"] > 0).mean() > 0.9
-            assert found.collecting == []
+            assert found.significant().empty
             assert "yes" not in set(evidence.collects(found)["moves"])
 
     def test_sentences_with_the_same_adjectives_cannot_be_compared(self, tiny_llama):
@@ -139,7 +139,7 @@ class TestCollecting:
         found = ov_alignment.ov_alignment_test(
             minilm, headwise.read_suite(PROBES / "creature.toml"), n_null=1
         )
-        assert found.collecting == [] and "yes" not in set(evidence.collects(found)["moves"])
+        assert found.significant().empty and "yes" not in set(evidence.collects(found)["moves"])
         assert (found.table["wins"] > 0.5).mean() > 0.9
 
     def test_a_word_is_not_compared_with_what_it_has_itself(self, minilm):

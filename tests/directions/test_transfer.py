@@ -46,12 +46,14 @@ class TestTransfer:
         step = np.array(x)[::2] - np.array(x)[1::2]
         royal = step[:5].mean(axis=0)
         family = step[5:] @ royal / (royal @ royal)
-        row = found.row("family", 0)
+        row = found.row(field="family", layer=0)
         assert row["step"] == pytest.approx(family.mean(), rel=1e-4)
         assert row["right"] == (family > 0).mean()
         others = [np.delete(step[:5], i, axis=0).mean(axis=0) for i in range(5)]
         left_out = [s @ o / (o @ o) for s, o in zip(step, others, strict=False)]
-        assert found.row("royalty", 0)["step"] == pytest.approx(np.mean(left_out), rel=1e-4)
+        assert found.row(field="royalty", layer=0)["step"] == pytest.approx(
+            np.mean(left_out), rel=1e-4
+        )
 
     def test_order_of_a_pair_does_not_matter(self, minilm):
         one = transfer.transfer_test(minilm, steps(), "royalty")
@@ -72,7 +74,7 @@ class TestTransfer:
         suite = headwise.read_suite(PROBES / "gender_steps.toml")
         found = transfer.transfer_test(minilm, suite, "royalty", n_null_directions=200, n_null=2)
         for field in found.fields[1:]:
-            row = found.row(field)
+            row = found.row(field=field, layer=found.layer)
             assert 0.5 < row["right_low"] < row["right_high"] <= 1 and row["p_random"] < 0.05
             assert row["right_low"] < 1 and row["t"] > row["control_t"]
             assert found.said(field) == "yes"

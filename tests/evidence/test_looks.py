@@ -10,10 +10,15 @@ from helpers.bare import made
 
 def looked(rows):
     """Rows of a relation test: p of the two comparisons, on all and on non-adjacent pairs."""
-    p = ["p_fwer_chance", "p_fwer_chance_non_adjacent", "p_fwer", "p_fwer_non_adjacent"]
-    columns = ["relation", "direction", "layer", "head", "verdict", "pairs", "effect", "effect_non_adjacent", *p]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
-    rest = ["control", "control_t", "detectable", "detectable_non_adjacent", "share", "effect_chance", "effect_tags", "mass"]  # fmt: skip
+    columns = ["relation", "direction", "layer", "head", "verdict", "pairs"]
+    scopes = []
+    for k, scope in enumerate(("all", "non_adjacent")):
+        own = [(*row[:6], row[6 + k], row[8 + k], row[10 + k]) for row in rows]
+        table = pd.DataFrame(own, columns=[*columns, "effect", "p_fwer_chance", "p_fwer"])
+        scopes.append(table.assign(scope=scope))
+    # As in a result, where the scopes of a head stand together.
+    table = pd.concat(scopes).sort_index(kind="stable").reset_index(drop=True)
+    rest = ["control", "control_t", "detectable", "share", "effect_chance", "effect_tags", "mass"]
     table = table.assign(**dict.fromkeys(rest, 0.5))
     return made(
         RelationTestResult,

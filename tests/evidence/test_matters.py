@@ -20,8 +20,8 @@ from helpers.planted_head import pairs, plant
 def test_only_the_planted_head_matters(word_level):
     model = plant(word_level)
     result = ablate(model, pairs(60), method=["zero", "mean", "resample"])
-    assert result.needed == ["L1H2"]
-    others = result.table["cut"] != "L1H2"
+    assert list(result.significant()["name"].unique()) == ["L1H2"]
+    others = result.table["name"] != "L1H2"
     assert (result.table.loc[others, "cost"].abs() < 1e-5).all()
     heads = evidence.matters(result)
     assert evidence.where(evidence.side_by_side([heads]), matters="yes") == ["L1H2"]
@@ -32,7 +32,7 @@ def test_only_the_planted_head_matters(word_level):
 def test_degradation_over_ways_of_ablation(word_level):
     result = ablate(plant(word_level), pairs(30))
     row = evidence.matters(result).set_index(["layer", "head"]).loc[1, 2]
-    own = result.table[(result.table["cut"] == "L1H2") & (result.table["metric"] == result.metrics[0])]  # fmt: skip
+    own = result.table[(result.table["name"] == "L1H2") & (result.table["metric"] == result.metrics[0])]  # fmt: skip
     intact = result.intact[result.metrics[0]].mean()
     assert len(own) == 3
     assert row["matters_effect"] == pytest.approx(own["cost"].mean() / intact)

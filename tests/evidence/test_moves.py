@@ -22,7 +22,7 @@ def pushed(rows, total, towards, control_t=3.0):
     excess = effect - uniform
     table = pd.DataFrame(
         {
-            "kind": "head", "effect": effect, "se": se, "df": 30.0, "low": effect - 2 * se, "high": effect + 2 * se, "t": effect / se, "uniform": uniform,
+            "kind": "head", "effect": effect, "se": se, "df": 30.0, "effect_low": effect - 2 * se, "effect_high": effect + 2 * se, "t": effect / se, "uniform": uniform,
             "excess": excess, "excess_low": excess - 2 * se, "excess_high": excess + 2 * se, "excess_se": se, "excess_t": excess / se, "bar": 3.0, "random_bar": 0.05, "p_fwer": p, "p_random_fwer": p / 2,
             "excess_p_fwer": p, "p_fwer_negative": np.where(effect < -5 * se, 0.001, 1.0), "control": 0.02, "control_t": control_t,
         }
@@ -65,7 +65,7 @@ def test_what_is_collected():
     effect, se = np.array([0.3, 0.001, 0.05, 0.3]), np.array([0.02, 0.01, 0.03, 0.02])
     table = pd.DataFrame(
         {
-            "layer": 0, "head": range(4), "own": 0.5, "others": 0.2, "effect": effect, "se": se, "df": 30.0, "low": effect - 2 * se, "high": effect + 2 * se,
+            "layer": 0, "head": range(4), "own": 0.5, "others": 0.2, "effect": effect, "se": se, "df": 30.0, "effect_low": effect - 2 * se, "effect_high": effect + 2 * se,
             "t": effect / se, "p_fwer": [0.01, 1.0, 0.2, 0.06], "control_t": 6.0, "control": 0.02,
         }
     )  # fmt: skip

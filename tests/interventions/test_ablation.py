@@ -180,7 +180,9 @@ def test_only_the_head_that_is_needed(byte_level):
     assert table.loc[~by_difference, "p"].isna().all()
     assert set(evidence.matters(result)["matters"]) == {"inconclusive"}
     assert (table.loc[needed & (table["metric"] == "kl"), "cost"] > 1e-3).all()
-    assert result.row((1, 1), "zero")["cost"] == pytest.approx(result.costs["kl"][0, 5].mean())
+    assert result.row(name="L1H1", method="zero")["cost"] == pytest.approx(
+        result.costs["kl"][0, 5].mean()
+    )
     assert not table.loc[~needed, "disagree"].any()
 
 

@@ -21,7 +21,7 @@ def test_a_set_with_the_planted_head(word_level):
     )
     row = found.table.iloc[0]
     assert row["cost"] == pytest.approx(row["sum_of_parts"], abs=1e-4)  # the other does nothing
-    assert row["low"] > 0 and row["p_cost"] < 0.05
+    assert row["cost_low"] > 0 and row["p_cost"] < 0.05
     # Sixteen sets in these layers: too few for a rank to show anything. Of 28 in all, seven have the planted head, and none costs more.
     assert found.random_from == "all layers" and row["random_sets"] == 27
     assert (found.random["logit difference"][0] > 1).sum() == 6 and row["p_random"] >= 1 / 28
@@ -59,7 +59,12 @@ def test_sets_that_burrow_needs(phenomenon):
     model = headwise.load("burrow", device="cpu", verify=False)
     finding = headwise.burrow_pairs(phenomenon, 80, seed=1, held_out=False)
     testing = headwise.burrow_pairs(phenomenon, 40, seed=2, held_out=True)
-    chosen = ablate(model, finding, method=["mean", "resample"]).needed[:4]
+    chosen = (
+        ablate(model, finding, method=["mean", "resample"])
+        .significant()["name"]
+        .unique()[:4]
+        .tolist()
+    )
     assert chosen
     found = ablate_set(
         model, testing, chosen, method=["mean", "resample"], n_null=40, n_null_kept=4

@@ -30,12 +30,12 @@ def test_what_is_erased_cannot_be_read(minilm, shared):
     data = headwise.read_suite(shared / "data/coarsewsd20/mole")
     result = headwise.erase(minilm, data, layers=[4], n_null=3)
     assert result.folds == 0 and result.rank == len(result.labels) - 1
-    row = result.row(4, "accuracy")
+    row = result.row(layer=4, measure="accuracy")
     assert abs(row["erased"] - row["chance"]) <= 0.02
     assert row["intact"] > 0.9 and row["random"] > 0.85
-    assert row["high"] < -0.3
+    assert row["difference_high"] < -0.3
     # Nearest to the wrong mean where the model ends: later layers do not make up for it.
-    margin = result.row(4, "margin")
+    margin = result.row(layer=4, measure="margin")
     assert margin["erased"] < margin["as_far"] < margin["intact"] + 1e-9
 
 
@@ -43,7 +43,7 @@ def test_what_is_erased_cannot_be_read(minilm, shared):
 def test_nothing_is_left_at_any_layer(minilm, layer):
     labels = ("unit", "animal", "spy")
     result = headwise.erase(minilm, suite(labels=labels), layers=[layer], n_null=1, folds=4)
-    row = result.row(layer, "accuracy")
+    row = result.row(layer=layer, measure="accuracy")
     assert row["erased"] == pytest.approx(row["chance"], abs=0.02)
 
 
@@ -52,13 +52,16 @@ def test_a_decoder_says_something_else():
     model = headwise.load("burrow")
     data = headwise.burrow_sentences("mole", 160)
     result = headwise.erase(model, data, layers=[0, model.n_layers], n_null=2)
-    start, end = (result.row(layer, "continuation") for layer in (0, model.n_layers))
+    start, end = (result.row(layer=layer, measure="continuation") for layer in (0, model.n_layers))
     assert start["intact"] == end["intact"] > 0.95
     assert start["erased"] > 0.95  # the context is still there, and attention reads it
     assert end["erased"] < 0.6 < end["as_far"]
-    assert end["high"] < 0
-    assert result.row(0, "kl")["intact"] == 0
-    assert result.row(model.n_layers, "kl")["erased"] > result.row(model.n_layers, "kl")["random"]
+    assert end["difference_high"] < 0
+    assert result.row(layer=0, measure="kl")["intact"] == 0
+    assert (
+        result.row(layer=model.n_layers, measure="kl")["erased"]
+        > result.row(layer=model.n_layers, measure="kl")["random"]
+    )
     assert "margin" not in set(result.table.loc[result.table["layer"] == model.n_layers, "measure"])
 
 
@@ -106,9 +109,9 @@ def test_a_vector_that_never_varies(tiny_bert):
         for i in range(8)
     )
     result = headwise.erase(tiny_bert, Suite("s", "?", same, LABELS), layers=[0], n_null=1)
-    row = result.row(0, "accuracy")
+    row = result.row(layer=0, measure="accuracy")
     assert row["intact"] == row["erased"] == row["chance"]
-    assert result.rank == 0 and result.row(0, "moved")["erased"] == 0
+    assert result.rank == 0 and result.row(layer=0, measure="moved")["erased"] == 0
 
 
 def test_bad_questions(tiny_bert, monkeypatch):

@@ -32,7 +32,9 @@ def test_a_label_that_the_word_before_gives_away(tiny_bert):
     score = rows.loc[("previous word", "rule"), "balanced_accuracy"]
     assert f"predicts it in {100 * score:.0f}%" in said
     assert (
-        result.rate(*BEST).value >= 0.95 > rows.loc[("bag of words", "logistic"), "balanced_high"]
+        result.rate(*BEST).value
+        >= 0.95
+        > rows.loc[("bag of words", "logistic"), "balanced_accuracy_high"]
     )
     assert {key for key, _ in result.best_baselines} <= {PREVIOUS_WORD, STATIC_MEAN}
     assert "The baseline to beat" in result.baseline_sentence()

@@ -79,13 +79,13 @@ def planted(byte_level):
 
 def test_heads_that_copy_are_found(byte_level):
     result = headwise.read_circuits(planted(byte_level), n_null=40)
-    copying = result.grid("copying", "OV")
+    copying = result.grid("copying", circuit="OV")
     assert copying[0, 1] == pytest.approx(1, abs=1e-4)
     assert copying[1, 2] == pytest.approx(-1, abs=1e-4)
-    p = result.grid("copying_p_family", "OV")
+    p = result.grid("copying_p_fwer", circuit="OV")
     found = {(int(layer), int(head)) for layer, head in np.argwhere(p < 0.05)}
     assert found == {(0, 1), (1, 2)}
-    assert result.grid("effective_rank", "OV")[0, 1] == pytest.approx(8, abs=1e-3)
+    assert result.grid("effective_rank", circuit="OV")[0, 1] == pytest.approx(8, abs=1e-3)
 
 
 def test_what_a_copying_head_reads_it_writes(byte_level):
@@ -122,7 +122,7 @@ def test_untrained_weights_are_like_random_ones():
     for seed in range(6):
         model = random_gpt2(seed)
         table = headwise.read_circuits(model, n_null=40, seed=seed).table
-        wanted = [c for c in table if c.endswith("_p_family")]
+        wanted = [c for c in table if c.endswith("_p_fwer")]
         family.append(np.nanmin(table[wanted].to_numpy()))
         alone.append(table[["effective_rank_p", "copying_p"]].to_numpy().ravel())
     p = np.concatenate(alone)
@@ -166,7 +166,7 @@ def test_numbers_that_the_shape_fixes_have_no_p():
     result = compare(found, [shape] * 3, n_null=5, seed=0)
     np.testing.assert_allclose(result["effective_rank_random"], 1, atol=1e-5)
     for name in ("top", "effective_rank", "copying"):
-        assert np.isnan(result[f"{name}_p"]).all() and np.isnan(result[f"{name}_p_family"]).all()
+        assert np.isnan(result[f"{name}_p"]).all() and np.isnan(result[f"{name}_p_fwer"]).all()
 
 
 def test_the_table_is_tidy_and_seeded():
@@ -184,13 +184,13 @@ def test_the_table_is_tidy_and_seeded():
         table["effective_rank"].between(1, 8).all() and table["copying"].dropna().abs().le(1).all()
     )
     assert (table["top"] <= table["norm"]).all()
-    assert (table["effective_rank_low"] <= table["effective_rank_random"]).all()
+    assert (table["effective_rank_random_low"] <= table["effective_rank_random"]).all()
     assert (table["top_random"] < table["norm"]).all()
     assert result.spectra["QK", "cross", 1].shape == (4, 8)
     first = table[(table["side"] == "cross") & (table["layer"] == 1) & (table["circuit"] == "QK")]
     np.testing.assert_allclose(first["top"], result.spectra["QK", "cross", 1][:, 0], rtol=1e-5)
     pd.testing.assert_frame_equal(table, headwise.read_circuits(model, n_null=5, seed=3).table)
-    assert result.grid("norm", "OV", "encoder").shape == (2, 4)
+    assert result.grid("norm", circuit="OV", side="encoder").shape == (2, 4)
     without = headwise.read_circuits(model, n_null=0).table
     assert without["effective_rank_p"].isna().all()
     pd.testing.assert_series_equal(without["copying"], table["copying"])
@@ -199,7 +199,7 @@ def test_the_table_is_tidy_and_seeded():
 def test_half_precision_is_read_in_single():
     model = hold(make("GPT2").bfloat16())
     assert factored(model, "OV", 0).left.dtype == torch.float32
-    assert np.isfinite(headwise.read_circuits(model, n_null=0).grid("copying", "OV")).all()
+    assert np.isfinite(headwise.read_circuits(model, n_null=0).grid("copying", circuit="OV")).all()
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -208,7 +208,7 @@ def test_every_architecture_is_read(name):
     table = headwise.read_circuits(model, n_null=2).table
     assert set(table["side"]) == set(sides(model))
     assert len(sides(model)) == (3 if name in TWO_STACKS else 1)
-    assert table[["norm", "effective_rank", "effective_rank_p_family"]].notna().all(axis=None)
+    assert table[["norm", "effective_rank", "effective_rank_p_fwer"]].notna().all(axis=None)
 
 
 def test_bad_input(tiny_gpt2, byte_level):
@@ -228,8 +228,8 @@ def test_bad_input(tiny_gpt2, byte_level):
         headwise.top_tokens(tiny_gpt2, 0, 0, n_directions=9)
     with pytest.raises(HeadwiseError, match="has no tokenizer to name tokens with"):
         headwise.top_tokens(hold(make("GPT2")), 0, 0)
-    with pytest.raises(HeadwiseError, match=r"has no 'size' of 'OV'"):
-        headwise.read_circuits(tiny_gpt2, n_null=0).grid("size", "OV")
+    with pytest.raises(HeadwiseError, match=r"Unknown column 'size'; known are side, layer"):
+        headwise.read_circuits(tiny_gpt2, n_null=0).grid("size", circuit="OV")
 
 
 def test_embeddings_of_another_width_are_refused(wordpiece):

@@ -144,4 +144,4 @@ def test_words_that_are_no_token_are_left_out(tokenizer):
     given = {"animal": ["dig", "Photosynthesis", "the fur"], "unit": ["gram"]}
     result = headwise.logit_lens(tiny(tokenizer), suite(), heads=[], targets=given, n_null=20)
     assert result.left_out == {"animal": ("Photosynthesis", "the fur"), "unit": ()}
-    assert one(result.targets, label="animal")["n_targets"].unique().tolist() == [1]
+    assert one(result.table, label="animal")["n_targets"].unique().tolist() == [1]

@@ -46,10 +46,9 @@ TESTED: tuple[tuple[Comparison, Scope], ...] = tuple(
 DESCRIBED: tuple[tuple[Comparison, Scope], ...] = (*TESTED, ("plain", "distractor"))
 
 
-def column(name: str, comparison: Comparison = "plain", scope: Scope = "all") -> str:
-    """Name of a column of a table: `effect`, `effect_chance`, `effect_tags_non_adjacent`."""
-    versus = "" if comparison == "plain" else f"_{comparison}"
-    return f"{name}{versus}{'' if scope == 'all' else f'_{scope}'}"
+def column(name: str, comparison: Comparison = "plain") -> str:
+    """Name of a column of a table: `effect`, `effect_chance`, `effect_tags`."""
+    return name if comparison == "plain" else f"{name}_{comparison}"
 
 
 @dataclass(frozen=True, eq=False)

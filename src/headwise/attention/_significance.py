@@ -1,6 +1,6 @@
 """The table of a relation test: effects with intervals, p values over everything tested, controls and verdicts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,7 +22,8 @@ from headwise.stats import (
 )
 from headwise.stats.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, SMALLEST, decide, smallest_found
 
-from ._comparison import DESCRIBED, SCOPES, TESTED, Comparison, Evidence, Scope, column
+from ._columns import BY_SCOPE, RELATIONS
+from ._comparison import COMPARISONS, DESCRIBED, SCOPES, TESTED, Comparison, Evidence, Scope, column
 from .controls import Controls
 
 Verdict = Literal["supported", "not supported", "inconclusive"]
@@ -51,7 +52,7 @@ class Asked:
 def table(
     evidence: Sequence[Evidence], controls: Controls, *, seed: int, n_flips: int
 ) -> pd.DataFrame:
-    """One row per case, layer and head, with error rates kept over all of them.
+    """One row per case, layer, head and scope, with error rates kept over all of them.
 
     Args:
         evidence: Every case that was tested.
@@ -63,20 +64,36 @@ def table(
         (comparison, scope): _ask(evidence, controls, comparison, scope, seed, n_flips)
         for comparison, scope in DESCRIBED
     }
-    columns = {
-        column(name, comparison, scope): values
-        for (comparison, scope), found in asked.items()
-        for name, values in found.columns.items()
-    }
-    frame = pd.concat([_labels(evidence), pd.DataFrame(columns)], axis=1)
-    has_mass = frame["mass_low"].to_numpy() > 0
+    labels = _labels(evidence)
+    has_mass = labels["mass_excess_low"].to_numpy() > 0
     needed = [asked[key] for key in NEEDED]
     is_yes = np.all([found.is_yes for found in needed], axis=0) & has_mass
     is_no = asked["chance", "all"].is_small & asked["chance", "non_adjacent"].is_small
-    return frame.assign(
+    labels = labels.assign(
         share=np.all([found.passes for found in needed], axis=0).mean(axis=0),
         verdict=np.where(is_yes, "supported", np.where(is_no, "not supported", "inconclusive")),
     )
+    frames = [labels.assign(scope=scope, **_columns(asked, scope)) for scope in SCOPES]
+    # The scopes of a head stand together.
+    order = np.arange(len(SCOPES) * len(labels)).reshape(len(SCOPES), -1).T.ravel()
+    return pd.concat(frames, ignore_index=True).iloc[order].reset_index(drop=True)[list(RELATIONS)]
+
+
+def _columns(asked: Mapping[tuple[Comparison, Scope], Asked], scope: Scope) -> dict[str, Any]:
+    """What was asked in one scope; a comparison that was not is empty."""
+    found = {
+        column(name, comparison): values
+        for comparison in COMPARISONS
+        if (comparison, scope) in asked
+        for name, values in asked[comparison, scope].columns.items()
+    }
+    nothing = {name: "" if c.unit == "text" else np.nan for name, c in BY_SCOPE.items()}
+    return nothing | found
+
+
+def of_scope(rows: pd.DataFrame, scope: Scope) -> pd.DataFrame:
+    """The rows of one scope; those of another are of the same heads in the same order."""
+    return rows.loc[rows["scope"] == scope]
 
 
 def _ask(
@@ -236,7 +253,7 @@ def _labels(evidence: Sequence[Evidence]) -> pd.DataFrame:
                     "sentences": len(np.unique(e.case.questions.sentence)),
                     "mass": _mean(mass),
                     "uniform_mass": float(_mean(e.uniform.mass[0])[0]),
-                    "mass_low": above.low,
+                    "mass_excess_low": above.low,
                     "sink": _mean(e.count.sink.reshape(e.count.n_heads, n)),
                     "whole_hit_rate": _mean(e.hits & e.count.outweighs.reshape(e.count.n_heads, n)),
                     "norm_hit_rate": np.nan if norm is None else _mean(e.right(norm)),
@@ -248,15 +265,15 @@ def _labels(evidence: Sequence[Evidence]) -> pd.DataFrame:
 
 
 def worst(rows: pd.DataFrame) -> pd.Series:
-    """The smaller of the effects against plain baselines, on all pairs or on non-adjacent ones."""
-    names = [column("effect"), column("effect", "plain", "non_adjacent")]
-    return rows[names].min(axis=1).fillna(-np.inf)
+    """The smaller of the effects against plain baselines, on all pairs or on non-adjacent ones; with the index of the rows of all pairs."""
+    effects = [of_scope(rows, scope)["effect"].to_numpy(float) for scope in SCOPES[:2]]
+    return pd.Series(np.fmin(*effects), of_scope(rows, "all").index).fillna(-np.inf)
 
 
 def smallest_supported(rows: pd.DataFrame) -> pd.Series:
-    """The smallest effect that would be supported in 80% of such data: on all pairs and on non-adjacent ones; NaN where none would, however large."""
-    names = [column("detectable", "plain", scope) for scope in SCOPES[:2]]
-    return rows[names].max(axis=1, skipna=False)
+    """The smallest effect that would be supported in 80% of such data: on all pairs and on non-adjacent ones; NaN where none would, however large; with the index of the rows of all pairs."""
+    found = [of_scope(rows, scope)["detectable"].to_numpy(float) for scope in SCOPES[:2]]
+    return pd.Series(np.maximum(*found), of_scope(rows, "all").index)
 
 
 def too_little(evidence: Sequence[Evidence]) -> list[str]:

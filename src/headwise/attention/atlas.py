@@ -15,12 +15,14 @@ attention sinks.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise.activations import alignment
@@ -28,6 +30,8 @@ from headwise.activations.streaming import align_whole, stream, watch, watched
 from headwise.data.suite import Sentence, Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
+
+from ._columns import ATLAS
 
 SINK = 0.3
 N_RANDOM, N_SEQUENCES = 24, 32
@@ -46,10 +50,7 @@ class Atlas(Result):
         n_tokens: Query tokens.
         sink_share: Share of heads that give one token more than 0.3 of their attention on average.
         seed: Seed of the random tokens.
-        table: One row per `layer` and `head`: `entropy` (nats; 0 is one token), `distance` (tokens, mean of
-            the absolute), `previous`, `next`, `same`, `first`, `special` (mean attention, 0 to 1), `sink`
-            (the most that one token of a sentence gets, averaged over query tokens), `duplicate` and
-            `induction` (mean attention on repeated random tokens).
+        table: One row per `layer` and `head`; see `columns`.
     """
 
     model: str
@@ -58,6 +59,13 @@ class Atlas(Result):
     sink_share: float
     seed: int
     table: pd.DataFrame
+    columns: ClassVar[Columns] = ATLAS
+
+    def _summary(self) -> str:
+        return f"{len(self.table)} heads on {self.n_tokens:,} tokens"
+
+    def _untested(self) -> str:
+        return "An atlas is for orientation and tests nothing: test a hypothesis, as with headwise.relation_test."
 
 
 def atlas(model: Model, sentences: Suite | Sequence[str | Sentence], seed: int = 0) -> Atlas:

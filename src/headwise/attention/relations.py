@@ -24,12 +24,14 @@ training as controls: Zhang and Bowman 2018; Wieting and Kiela 2019.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise.activations import alignment as words
@@ -40,7 +42,8 @@ from headwise.model.model import Model
 from headwise.stats.deciding import N_RANDOM, N_SPLITS
 
 from . import _significance, relation_query
-from ._comparison import Comparison, Evidence, Scope, column, weigh
+from ._columns import RELATIONS
+from ._comparison import Evidence, weigh
 from ._counting import Case, Count, Counter
 from ._crossfit import Splits
 from ._traits import Traits
@@ -68,31 +71,12 @@ class RelationTestResult(Result):
         seed: The seed of the splits, the flips and the random models.
         controls: Hits of models with random weights.
         has_tags: Whether the suite has parts of speech.
-        table: One row per relation, layer, head and direction.
+        table: One row per relation, layer, head, direction and scope (all pairs, non-adjacent ones, those with a distractor); see `columns`. Effects
+            are over plain baselines; with `_chance`, over uniform attention and permuted links; with `_tags`, over baselines that read parts of speech, too.
 
-            How much: `pairs` (governors for `governor->dependent`), `sentences`, `clusters` (groups).
-
-            Hits: `hit_rate`; `norm_hit_rate` (attention weighted by the length of what it moves);
-            `whole_hit_rate` (special tokens and the word itself count, too); `uniform`, the hit rate of a
-            uniform head; `mass`, mean attention on right words, `uniform_mass` that of a uniform head and
-            `mass_low` the lower end of the 95% interval of the difference; `sink`, mean attention on the
-            first and on special tokens.
-
-            Against plain baselines: `baseline`, the one chosen most often, `baseline_hit_rate`, `effect` (the
-            difference of hit rates, mean over splits), its 95% interval `effect_low`, `effect_high`; `p` of
-            the head alone, `q_fdr` (Benjamini-Hochberg), both of the mean over splits; `p_fwer` over everything tested, combined over
-            splits; `t`; `control` and `control_t`, the largest effect and t of any
-            head with random weights or uniform attention (`t` and `control_t` are of the questions of the random models); `detectable`,
-            the smallest effect that would be found in 80% of data
-            sets like this. The same with `_chance` (against uniform attention and permuted links) and
-            `_tags` (with baselines that read parts of speech), and each with `_non_adjacent`; `hit_rate`, `baseline` and `effect` also
-            with `_distractor` (a wrong word of the right
-            part of speech is as near). See `comparison.column`.
-
-            `share`, the share of splits in which the head passes against chance and plain baselines on all
-            and on non-adjacent pairs; and `verdict`. Supported: the same over all splits, the effect each time
-            at least 5 points, `p_fwer` below 5% and `t` above `control_t`; and `mass_low` above zero. Not supported: the effect against
-            chance is below 5 points, over everything tested. Inconclusive:
+            `verdict`, which is of all scopes: supported, if over all splits, against chance and plain baselines, on all and on non-adjacent pairs, the
+            effect is each time at least 5 points, `p_fwer` below 5% and `t` above `control_t`; and `mass_excess_low` is above zero. Not
+            supported: the effect against chance is below 5 points, over everything tested. Inconclusive:
             otherwise, and with fewer than 20 cases or 10 clusters.
     """
 
@@ -107,6 +91,7 @@ class RelationTestResult(Result):
     controls: Controls
     has_tags: bool
     table: pd.DataFrame
+    columns: ClassVar[Columns] = RELATIONS
 
     def case(self, direction: AttentionOrder, relation: str | None = None) -> Evidence | None:
         """Evidence on one direction of a relation (of the first, if none is named)."""
@@ -116,43 +101,19 @@ class RelationTestResult(Result):
                 return evidence
         return None
 
-    def hit_rates(
-        self, direction: AttentionOrder, relation: str | None = None, scope: Scope = "all"
-    ) -> Float[ndarray, "layer head"]:
-        """Hit rate of every head; NaN where there is nothing to count."""
-        return self._grid(column("hit_rate", "plain", scope), direction, relation)
-
-    def effects(
-        self,
-        direction: AttentionOrder,
-        relation: str | None = None,
-        scope: Scope = "all",
-        comparison: Comparison = "plain",
-    ) -> Float[ndarray, "layer head"]:
-        """How much more often than its best baseline each head hits; NaN where there is nothing to count."""
-        return self._grid(column("effect", comparison, scope), direction, relation)
-
-    def _grid(
-        self, name: str, direction: AttentionOrder, relation: str | None
-    ) -> Float[ndarray, "layer head"]:
-        rows = self._rows(direction, relation or self.relations[0].text)
-        return rows.pivot(index="layer", columns="head", values=name).to_numpy(dtype=float)
-
     def _rows(self, direction: AttentionOrder, relation: str) -> pd.DataFrame:
         asked = (self.table["direction"] == direction) & (self.table["relation"] == relation)
         return self.table.loc[asked]
 
     def best(self, direction: AttentionOrder, relation: str | None = None) -> "pd.Series | None":
-        """The row of the head whose effect is largest where it is smaller, on all pairs or on non-adjacent ones.
+        """The row (of all pairs) of the head whose effect is largest where it is smaller, on all pairs or on non-adjacent ones.
 
         The effect of the best of many heads is biased upwards; its `p_fwer` accounts for their number.
         None where nothing could be counted.
         """
-        rows = self._rows(direction, relation or self.relations[0].text)
-        rows = rows.loc[rows["pairs"] > 0]
-        if rows.empty:
-            return None
-        return rows.loc[_significance.worst(rows).idxmax()]
+        worst = _significance.worst(self._rows(direction, relation or self.relations[0].text))
+        counted: pd.Series = worst.loc[self.table.loc[worst.index, "pairs"] > 0]
+        return None if counted.empty else self.table.loc[counted.idxmax()]
 
     @property
     def limits(self) -> list[str]:
@@ -173,11 +134,17 @@ class RelationTestResult(Result):
         """What cannot be tested because there are too few cases, and why, in sentences."""
         return _significance.too_little(self.evidence)
 
-    @property
-    def supported(self) -> pd.DataFrame:
-        """The rows whose verdict is `supported`, strongest first."""
-        rows = self.table.loc[self.table["verdict"] == "supported"]
+    def significant(self) -> pd.DataFrame:
+        """The rows (of all pairs) whose verdict is `supported`, strongest first."""
+        rows = self.table.loc[
+            (self.table["verdict"] == "supported") & (self.table["scope"] == "all")
+        ]
         return rows.sort_values(by="effect", ascending=False)
+
+    def _summary(self) -> str:
+        heads = len(self.table[["layer", "head"]].drop_duplicates())
+        asked = len(self.table[["relation", "direction"]].drop_duplicates())
+        return f"{heads} heads x {asked} relations and directions; {self._found('supported')}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,8 +83,8 @@ def table_of(
             "push_positive": pushes[:, codes == 1].mean(axis=1),
             "push_negative": pushes[:, codes == 0].mean(axis=1),
             "effect": found.value,
-            "low": found.low,
-            "high": found.high,
+            "effect_low": found.low,
+            "effect_high": found.high,
             "se": found.se,
             "df": np.full(len(names), found.df),
             "t": studentised(found, scale),
@@ -130,8 +130,8 @@ def whole_of(
     ahead, behind = lies[asked.codes == 1], lies[asked.codes == 0]
     return {
         "effect": float(both.value[0]),
-        "low": float(both.low[0]),
-        "high": float(both.high[0]),
+        "effect_low": float(both.low[0]),
+        "effect_high": float(both.high[0]),
         "se": float(both.se[0]),
         "df": both.df,
         "t": float(t[0]),
@@ -160,7 +160,11 @@ def trajectory_of(streams: Float[ndarray, "layer word d_model"], asked: Asked) -
         for code, label in ((1, asked.between[0]), (0, asked.between[1])):
             own = asked.codes == code
             found = mean_of(at[layer, own], asked.clusters.where(own))
-            rows.append({"layer": layer, "label": label, "mean": float(found.value), "low": float(found.low), "high": float(found.high)})  # fmt: skip
-        ends = {"mean": apart.value[layer], "low": apart.low[layer], "high": apart.high[layer]}
+            rows.append({"layer": layer, "label": label, "mean": float(found.value), "mean_low": float(found.low), "mean_high": float(found.high)})  # fmt: skip
+        ends = {
+            "mean": apart.value[layer],
+            "mean_low": apart.low[layer],
+            "mean_high": apart.high[layer],
+        }
         rows.append({"layer": layer, "label": "difference", **ends})
     return pd.DataFrame(rows)

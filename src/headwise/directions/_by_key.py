@@ -140,7 +140,7 @@ def _table(
         for k, source in enumerate(SOURCES):
             own = (head.name, head.layer, head.head, source)
             rows.append((*own, found.value[k], found.low[k], found.high[k], found.value[k] / whole))
-    columns = ["name", "layer", "head", "source", "effect", "low", "high", "share"]
+    columns = ["name", "layer", "head", "source", "effect", "effect_low", "effect_high", "share"]
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -15,8 +15,9 @@ the family of all heads:
 Time: a pass over the sentences for the model and one for each random-weight model, whatever the number of directions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise.activations import hooks
 from headwise.activations.sites import Site
@@ -35,6 +37,7 @@ from headwise.stats.deciding import LEVEL, N_RANDOM
 from . import nulls
 from ._along import table_of, trajectory_of, whole_of
 from ._by_key import trace
+from ._columns import CONTRIBUTIONS, SOURCES, TRAJECTORY, WORDS
 from ._components import Component, components
 from ._measuring import Asked, measure
 from ._word_positions import streams_of
@@ -60,7 +63,7 @@ class DirectionTestResult(Result):
         codes: 1 for a word of the positive class, 0 for the negative one.
         groups: Group of each word, as an index.
         total: Distance of the classes along the direction, which is the sum of all effects.
-        whole: The same with its interval over groups (`low`, `high`), `se`, `df` and `t`; the `cosine` of the classes' own step with the
+        whole: The same (`effect`) with its interval over groups (`effect_low`, `effect_high`), `se`, `df` and `t`; the `cosine` of the classes' own step with the
             direction, `p` against permuted labels and `p_random` against random directions; `separated`, how often a word of the positive
             class lies further ahead
             than one of the negative class (0.5 is chance); `uniform`, the distance in the same model with all attention uniform, `excess` over that
@@ -72,21 +75,10 @@ class DirectionTestResult(Result):
         control: The results of models with random weights.
         n_folds: Directions that were fitted, each without the deciding words of the sentences measured along it.
         left_out: Sentences excluded from fitting because they share a deciding word with the tested ones.
-        table: One row per component: `name`, `kind`, `layer`, `head`; mean `push_positive` and `push_negative`; `effect`, their
-            difference, with its 95% interval over groups (`low`, `high`), `se`, `df` and `t`; `share` of the total; `cosine` of the angle between the
-            component's own step from class to class and the direction (-1 to 1, in its metric). Of heads and MLPs one-sided p values: `p`
-            against labels permuted within groups (or among groups of one label), `p_fwer` over all heads and MLPs, `q_fdr`
-            (Benjamini-Hochberg), `p_fwer_negative` that its effect is negative; `p_random` and `p_random_fwer` against random directions
-            with the covariance of the words. Of heads: `uniform`, the effect under uniform attention, with everything else unchanged; the
-            `excess` over it, `excess_low`,
-            `excess_high`, `excess_t`, `excess_p_fwer`; and `control_t`, the largest t of a head of a model with random weights, to be
-            exceeded by both t; `control`, the largest share of such a head. NaN for the rest.
-        trajectory: Positions of words along the direction at every layer of the stream: `layer`, `label`
-            (each class, and `difference`), `mean`, `low`, `high`.
-        sources: The source tokens of the heads with the largest effects: `name`, `layer`, `head`, `source` (`the word itself`, `key
-            words`, `no word`, tokens such as a first one, `other words`), `effect`, `low`, `high` and `share` of the head's effect.
-        words: The source words with the largest contributions through these heads: `name`, `word` (lower case), `occurrences`, and the mean
-            `push` towards the class of its sentence.
+        table: One row per component; see `columns`. One-sided p values are of heads and MLPs, what is under uniform attention of heads; NaN for the rest.
+        trajectory: Where words lie along the direction at every layer of the stream, before anything of later layers.
+        sources: Of the heads with the largest effects, where it came from.
+        words: The words that these heads took most from.
     """
 
     model: str
@@ -113,31 +105,25 @@ class DirectionTestResult(Result):
     trajectory: pd.DataFrame
     sources: pd.DataFrame
     words: pd.DataFrame
+    columns: ClassVar[Columns] = CONTRIBUTIONS
+    further: ClassVar[Mapping[str, Columns]] = {
+        "trajectory": TRAJECTORY,
+        "sources": SOURCES,
+        "words": WORDS,
+    }
 
-    def row(self, name: str) -> pd.Series:
-        """One component's row."""
-        return self.table[self.table["name"] == name].iloc[0]
-
-    @property
-    def pushing(self) -> list[str]:
-        """Heads that pass every test and exceed every head of the controls, strongest first; `evidence.moves` also requires a minimum share."""
+    def significant(self) -> pd.DataFrame:
+        """The rows of heads that pass every test and exceed every head of the controls, strongest first; `evidence.moves` also requires a minimum share."""
         t = self.table.sort_values(by="effect", ascending=False)
         p = t[["p_fwer", "p_random_fwer", "excess_p_fwer"]].to_numpy(dtype=float)
         least = t[["t", "excess_t"]].min(axis=1)
-        moves = (t["kind"] == "head") & (t["low"] > 0) & (p < LEVEL).all(axis=1)
-        moves &= (
-            least > t["control_t"]
-        )  # NaN without controls: what was not controlled was not shown
-        return [str(name) for name in t["name"].to_numpy()[moves]]
+        moves = (t["kind"] == "head") & (t["effect_low"] > 0) & (p < LEVEL).all(axis=1)
+        # NaN without controls: what was not controlled was not shown.
+        return t.loc[moves & (least > t["control_t"])]
 
-    def grid(self, column: str = "share") -> Float[ndarray, "layer head"]:
-        """A column of every head; NaN where there is none."""
-        values = self.table[column].to_numpy(dtype=float)
-        heads = [(c.layer, c.head, i) for i, c in enumerate(self.components) if c.kind == "head"]
-        layers, numbers, rows = np.array(heads, dtype=int).reshape(-1, 3).T
-        found = np.full((1 + layers.max(initial=-1), 1 + numbers.max(initial=-1)), np.nan)
-        found[layers, numbers] = values[rows]
-        return found
+    def _summary(self) -> str:
+        heads = self.table["kind"].tolist().count("head")
+        return f"{heads} heads along {self.direction.name}; {self._found('move words')}"
 
 
 def direction_test(

@@ -21,7 +21,7 @@ Time: one product with the output matrix for every word and layer, and one for e
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise._validate import OneOrMore, as_tuple
@@ -42,15 +43,18 @@ from headwise.model.model import Model
 from headwise.probing._vectors import read_vectors
 from headwise.probing.labelled_words import Examples
 from headwise.stats import Clusters, contrast_of
+from headwise.stats.deciding import LEVEL
 from headwise.weights.readout import How, Readout, Targets, compare, set_means
+
+from ._columns import CONTRASTS, SENTENCES, STREAM, TARGETS, UPDATES
 
 MOST = 2**23  # scores at a time, on a CPU: 32 MiB, of which a few copies are held
 Kind = Literal["stream", "update"]
 Null = Float[ndarray, "place shuffle"]
 RISEN = ["label", "layer", "head", "rank", "token", "rise", "before", "after"]
 TESTED = [
-    "label", "kind", "layer", "head", "n_words", "n_targets", "effect", "low", "high", "p", "p_fwer", "q",
-    "p_topic", "p_topic_family",
+    "label", "kind", "layer", "head", "n_words", "n_targets", "effect", "effect_low", "effect_high", "p", "p_fwer", "q_fdr",
+    "p_topic", "p_topic_fwer",
 ]  # fmt: skip
 
 
@@ -78,12 +82,8 @@ class LogitLensResult(Result):
             other labels' words, by `rank`: `token`, and the `difference`. Chosen for being large: no evidence.
         sentences: For every marked word (`sentence`, its index in the suite; `label`; `text`) and `layer` the highest
             `token` and its `score`.
-        targets: Tests of the targets: one row per `label`, `kind`, `layer` and `head` (empty for the stream), with
-            `n_words`, `n_targets`; `effect`, the score (or rise) of the label's targets above the mean word of the vocabulary, minus the
-            same at the other labels' words, so that 0 is no more than any word; its 95% interval
-            over groups (`low`, `high`; NaN where the label or all others have fewer than five groups); `p` against
-            random words, one-sided, `p_fwer` over all rows of the kind and `q` (Benjamini-Hochberg); `p_topic` against
-            random topics, and `p_topic_family`. Without targets there are no rows.
+        table: How far targets stand out: one row per `label`, `kind`, `layer` and `head` (empty for the stream); none without targets; see `columns`.
+            An interval is NaN where the label or all others have fewer than five groups.
         left_out: Of each label the targets that have no token of their own.
     """
 
@@ -98,8 +98,28 @@ class LogitLensResult(Result):
     updates: pd.DataFrame
     contrasts: pd.DataFrame
     sentences: pd.DataFrame
-    targets: pd.DataFrame
+    table: pd.DataFrame
     left_out: Mapping[str, tuple[str, ...]]
+    columns: ClassVar[Columns] = TARGETS
+    further: ClassVar[Mapping[str, Columns]] = {
+        "stream": STREAM,
+        "updates": UPDATES,
+        "contrasts": CONTRASTS,
+        "sentences": SENTENCES,
+    }
+
+    def significant(self) -> pd.DataFrame:
+        """The rows of places at which the words named stand out: against random words and random topics, and with the whole interval above zero."""
+        t = self.table
+        p = t[["p_fwer", "p_topic_fwer"]].to_numpy(dtype=float)
+        found = (p < LEVEL).all(axis=1) & (t["effect_low"].to_numpy(dtype=float) > 0)
+        return t.loc[found].sort_values("effect", ascending=False)
+
+    def _summary(self) -> str:
+        read = f"{self.stream['layer'].nunique()} layers read by {self.how}"
+        if self.table.empty:
+            return f"{read}; no words were named to test"
+        return f"{read}; words named stand out at {len(self.significant())} of {len(self.table)} places"
 
 
 def logit_lens(
@@ -178,7 +198,7 @@ def logit_lens(
         updates=frames["updates"],
         contrasts=frames["contrasts"],
         sentences=frames["sentences"].assign(text=texts),
-        targets=reader.tests(),
+        table=reader.tests(),
         left_out=asked.left_out,
     )
 
@@ -347,8 +367,8 @@ class _Reader:
                     "n_words": int((codes == own).sum()),
                     "n_targets": self.asked.sets[i].shape[1],
                     "effect": words[:, 0],
-                    "low": found.low,
-                    "high": found.high,
+                    "effect_low": found.low,
+                    "effect_high": found.high,
                 }
             )
             self.tested[kind].append((table, words, topics))
@@ -359,8 +379,8 @@ class _Reader:
         for parts in filter(None, self.tested.values()):
             tables, *nulls = zip(*parts, strict=True)
             words, topics = (compare(np.concatenate(null)) for null in nulls)
-            told = {"p": words.p, "p_fwer": words.p_fwer, "q": words.q}
-            told |= {"p_topic": topics.p, "p_topic_family": topics.p_fwer}
+            told = {"p": words.p, "p_fwer": words.p_fwer, "q_fdr": words.q}
+            told |= {"p_topic": topics.p, "p_topic_fwer": topics.p_fwer}
             found.append(pd.concat(tables, ignore_index=True).assign(**told))
         if not found:
             return pd.DataFrame(columns=TESTED)

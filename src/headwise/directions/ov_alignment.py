@@ -22,6 +22,7 @@ for every random-weight model.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise.activations import hooks
 from headwise.data.suite import Mark, Suite
@@ -42,6 +44,7 @@ from headwise.stats import Block, Clusters, Estimates, max_t, mean_of
 from headwise.stats.deciding import LEVEL, N_RANDOM
 from headwise.weights.readout import tokens_of
 
+from ._columns import OV_ALIGNMENT
 from ._word_positions import Words, batches_of
 from .controls import whole_groups
 from .ov_images import value_up_images
@@ -75,12 +78,7 @@ class OVAlignmentTestResult(Result):
         why_not: why there are none.
         random_t: Largest t of a head of these, and
         mismatched_t: of the attention of one head with the values of another one of its layer.
-        table: One row per head: `name`, `layer`, `head`; mean `own` and `others` cosine (-1 to 1) and their `difference`; its excess over the
-            same under uniform attention (`over_uniform`), under the attention of the other heads of the layer (`over_attention`) and through
-            their values (`over_values`); the smallest of these, `effect`, with its 95% interval over groups (`low`, `high`), `se` and `df`;
-            the smallest `t` of the
-            three; their largest one-sided sign-flip `p` over groups, `p_fwer` (over all heads and all three) and `q_fdr`; `wins`, the share
-            of words of which own is larger; `control`, the largest effect of a head of the controls, and `control_t`, the largest t.
+        table: One row per head; see `columns`.
     """
 
     model: str
@@ -100,6 +98,7 @@ class OVAlignmentTestResult(Result):
     random_t: float
     mismatched_t: float
     table: pd.DataFrame
+    columns: ClassVar[Columns] = OV_ALIGNMENT
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -111,13 +110,16 @@ class OVAlignmentTestResult(Result):
         """Index of the head with the largest effect."""
         return int(np.array(self.table["effect"], dtype=float).argmax())
 
-    @property
-    def collecting(self) -> list[str]:
-        """Heads that pass the test over all heads and exceed every control, strongest first; `evidence.collects` also requires a minimum effect."""
+    def significant(self) -> pd.DataFrame:
+        """The rows of heads that pass the test over all heads and exceed every control, strongest first; `evidence.collects` also requires a minimum effect."""
         t = self.table.sort_values(by="effect", ascending=False)
         # NaN without random weights: what was not controlled was not shown.
-        found = (t["p_fwer"] < LEVEL) & (t["t"] > np.maximum(self.mismatched_t, self.random_t))
-        return [str(name) for name in t["name"].to_numpy()[found]]
+        return t.loc[
+            (t["p_fwer"] < LEVEL) & (t["t"] > np.maximum(self.mismatched_t, self.random_t))
+        ]
+
+    def _summary(self) -> str:
+        return f"{len(self.heads)} heads by {self.relation}; {self._found('aligned')}"
 
 
 def ov_alignment_test(
@@ -407,8 +409,8 @@ def _table(
             "difference": (cosines[0] - cosines[1]).mean(axis=1),
             **dict(zip(EXCESSES, found.each.value, strict=True)),
             "effect": found.effect,
-            "low": found.each.low[least],
-            "high": found.each.high[least],
+            "effect_low": found.each.low[least],
+            "effect_high": found.each.high[least],
             "se": found.each.se[least],
             "df": found.each.df,
             "t": found.t,

@@ -13,12 +13,14 @@ weights, and further than under uniform attention.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise.activations import alignment as words
 from headwise.activations import hooks
@@ -30,6 +32,7 @@ from headwise.stats import Block, Clusters, Tests, max_t, mean_of
 from headwise.stats.deciding import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
 
 from . import nulls
+from ._columns import TRANSFER
 from ._word_positions import Words, streams_of
 from .constructors import from_pairs
 from .contributions import alike
@@ -68,13 +71,7 @@ class TransferTestResult(Result):
         n_pairs: Word pairs by field.
         n_null: Models with random weights that were measured in the same way, and
         why_not: why there are none.
-        table: One row per `layer` and `field`: `pairs` of sentences and `words`, pairs of words; `right`, how often a step goes the right
-            way, with its 95% interval over word pairs (`right_low`, `right_high`; chance is 0.5); `step`, how far it goes, in steps of the direction, with
-            its interval (`low`, `high`) and `t`; mean `cosine` to the direction; one-sided sign-flip `p` over word pairs, `p_fwer` over all layers and
-            fields; `p_random`, the share of random directions, with the covariance of the words, along which the mean step is as long or
-            longer; `control_t`, the
-            largest t of any field at any layer of a model with random weights; `uniform`, the step in the model with uniform attention, `excess`, how much further
-            it goes in the model as it is, with its interval (`excess_low`, `excess_high`) and `excess_p_fwer`.
+        table: One row per `layer` and `field`; see `columns`.
     """
 
     model: str
@@ -87,12 +84,18 @@ class TransferTestResult(Result):
     n_null: int
     why_not: str
     table: pd.DataFrame
+    columns: ClassVar[Columns] = TRANSFER
 
-    def row(self, field: str, layer: int | None = None) -> pd.Series:
-        """One row of the table; at the chosen layer by default."""
-        t = self.table
-        at = self.layer if layer is None else layer
-        return t[(t["field"] == field) & (t["layer"] == at)].iloc[0]
+    def significant(self) -> pd.DataFrame:
+        """The rows, at the chosen layer, of fields that go along the step (the rule of the module), the longest steps first."""
+        rows = self.table.loc[self.table["layer"] == self.layer]
+        found = [self.said(str(field)) == YES for field in rows["field"]]
+        return rows.loc[found].sort_values("step", ascending=False)
+
+    def _summary(self) -> str:
+        along = list(self.significant()["field"])
+        told = f"{', '.join(along)} go along it" if along else "no field goes along it"
+        return f"{len(self.fields)} fields along the step of {self.source} at layer {self.layer}; {told}"
 
     def said(self, field: str) -> str:
         """Whether a field follows the step: yes, no or inconclusive, by the rule of the module.
@@ -262,8 +265,8 @@ def _table(
                     "right_low": float(right.low),
                     "right_high": float(right.high),
                     "step": float(found.value[0]),
-                    "low": float(found.low[0]),
-                    "high": float(found.high[0]),
+                    "step_low": float(found.low[0]),
+                    "step_high": float(found.high[0]),
                     "se": float(found.se[0]),
                     "cosine": own.cosine[layer, chosen].mean(),
                     "p_random": p_random,

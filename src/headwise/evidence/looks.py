@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from headwise.attention._comparison import column
-from headwise.attention._significance import NEEDED, smallest_supported, worst
+from headwise.attention._significance import NEEDED, of_scope, smallest_supported, worst
 from headwise.attention.questions import AttentionOrder
 from headwise.attention.relations import RelationTestResult
 
@@ -21,8 +21,9 @@ def looks(result: RelationTestResult, direction: AttentionOrder) -> pd.DataFrame
         all and on non-adjacent pairs; `looks_share`, the share of splits in which the head passes; `looks_chance` and `looks_tags`, the effects over
         chance and over baselines that read parts of speech; and `looks_mass`, mean attention on the right words.
     """
-    rows = result.table.loc[result.table["direction"] == direction]
-    return _looks(rows).reset_index(drop=True)
+    whole = of_scope(result.table, "all")
+    rows: pd.DataFrame = whole.loc[whole["direction"] == direction]
+    return _looks(result.table, rows).reset_index(drop=True)
 
 
 def looks_along(result: RelationTestResult) -> pd.DataFrame:
@@ -34,9 +35,9 @@ def looks_along(result: RelationTestResult) -> pd.DataFrame:
         As of `looks`, of the relation and direction that is supported and has the largest effect where it is smaller, on all pairs or
         on non-adjacent ones (without any that is supported, of all); and `looks_relation`, which that is.
     """
-    rows = result.table.copy()
+    rows = of_scope(result.table, "all").copy()
     rows["is_supported"] = rows["verdict"] == "supported"
-    rows["worst"] = worst(rows)
+    rows["worst"] = worst(result.table)
     best = rows.sort_values(["is_supported", "worst"], ascending=False, kind="stable")
     best = best.drop_duplicates(["layer", "head"]).sort_values(["layer", "head"])
     counted = rows[rows["pairs"] > 0]
@@ -44,16 +45,24 @@ def looks_along(result: RelationTestResult) -> pd.DataFrame:
     places = list(zip(best["layer"], best["head"], strict=True))
     denied = refused.all().reindex(places, fill_value=False).to_numpy(dtype=bool)
     supported = best["is_supported"].to_numpy(dtype=bool)
-    found = _looks(best)
+    found = _looks(result.table, best)
     found["looks"] = np.where(supported, YES, np.where(denied, NO, INCONCLUSIVE))
     asked = zip(best["relation"], best["direction"], strict=True)
     found["looks_relation"] = [r if ":" in r or "->" in r else f"{r}: {d}" for r, d in asked]
     return found.reset_index(drop=True)
 
 
-def _looks(rows: pd.DataFrame) -> pd.DataFrame:
+def _looks(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Some rows of all pairs, with what the table says of the other scopes."""
     said = {"supported": YES, "not supported": NO}
-    p = [rows[column("p_fwer", versus, scope)].to_numpy(dtype=float) for versus, scope in NEEDED]
+    whole = of_scope(table, "all").index
+    p = [
+        of_scope(table, scope)[column("p_fwer", versus)]
+        .set_axis(whole)
+        .loc[rows.index]
+        .to_numpy(float)
+        for versus, scope in NEEDED
+    ]
     return pd.DataFrame(
         {
             "layer": rows["layer"],
@@ -65,7 +74,7 @@ def _looks(rows: pd.DataFrame) -> pd.DataFrame:
             "looks_p": np.maximum.reduce(p),  # NaN where one of them is: then the rule says nothing
             "looks_control": rows["control"],
             "looks_control_t": rows["control_t"],
-            "looks_detectable": smallest_supported(rows),
+            "looks_detectable": smallest_supported(table)[rows.index],
             "looks_share": rows["share"],
             "looks_chance": rows["effect_chance"],
             "looks_tags": rows["effect_tags"],

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from headwise.stats import Block, Clusters, Estimates, max_t, mean_of
+from headwise.stats.deciding import LEVEL
 
 from .metrics import Reading
 
@@ -40,7 +41,7 @@ def table_of(
         seed: Fixes the flips.
 
     Returns:
-        Columns `metric`, the mean, `low` and `high` (95%), `se`, `t`, `p`, `p_fwer` (over all rows), `q_fdr`, `critical`, how many standard
+        Columns `metric`, the mean (as `name`), its 95% interval (`<name>_low`, `<name>_high`), `se`, `t`, `p`, `p_fwer` (over all rows), `q_fdr`, `critical`, how many standard
         errors about the mean hold all effects at once, and `bar`, what a t must exceed at 5% over the family. For a metric that can only
         rise, such as `kl`, t and p are NaN; so they are with fewer than 20 sentences or 10 clusters.
     """
@@ -51,8 +52,8 @@ def table_of(
         {
             "metric": reading.name,
             name: estimates.value,
-            "low": estimates.low,
-            "high": estimates.high,
+            f"{name}_low": estimates.low,
+            f"{name}_high": estimates.high,
             "se": estimates.se,
             "t": tests.t * says,
             "p": tests.p * says,
@@ -96,3 +97,8 @@ def differ(low: Float[ndarray, " row"], high: Float[ndarray, " row"], n_ways: in
     verdicts = (np.asarray(low) > 0).astype(int) - (np.asarray(high) < 0)
     by_way = verdicts.reshape(n_ways, -1)
     return np.tile((by_way != by_way[0]).any(axis=0), n_ways).tolist()
+
+
+def significant(table: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Rows whose family-wise p is below 5%, those with the largest `by` first."""
+    return table.loc[table["p_fwer"] < LEVEL].sort_values(by, ascending=False)

@@ -85,5 +85,5 @@ def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
             "matters_cases": n,
             "matters_clusters": clusters,
         },
-        index=pd.Index(names, name="cut"),
+        index=pd.Index(names, name="name"),
     )

@@ -9,6 +9,7 @@ Exact, and no more is computed than needed, see `_runner`. Reference tokens are 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore, all_of
 from headwise.activations import alignment
@@ -25,10 +27,12 @@ from headwise.model import heads
 from headwise.model.heads import AnyHead, AnyHeads, Head
 from headwise.model.model import Model
 from headwise.stats import Clusters, mean_of
+from headwise.stats.deciding import YES
 from headwise.stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
 
 from . import _effects as effects
 from . import _replacements, metrics, token_roles
+from ._columns import ABLATION, CLEAN
 from ._needed import judged
 from ._reference_tokens import ReferenceTokens
 from ._replacements import Source, by_row
@@ -53,19 +57,14 @@ class AblationResult(Result):
         positions: Where heads were ablated; everywhere if empty.
         cuts: The heads that were ablated together, by name: a head's own, or that of a set.
         intact: The metric of every sentence of the clean, unmodified model, by metric.
-        clean: One row per `metric`: its mean `value` in the clean model with its 95% interval (`low`, `high`).
+        clean: One row per `metric`: its mean `value` in the clean model with its 95% interval (`value_low`, `value_high`).
         costs: The degradation, `[method, cut, sentence]`, by metric: by how much the metric falls or, where damage raises it, rises.
         clusters: Which sentences are alike: by group, and in pairs by the words that differ, where these cross groups.
         taken_over: Share of tokens by how their reference tokens were matched: the
             `same position of the same template`, the `same token that is no word of the sentence`, the `same part of speech`, or `all words of the suite`.
         n_split: Continuations of several tokens, whose log probabilities are summed.
         controls: The same heads ablated in the controls; None if none were requested or there are too few sentences for a yes.
-        table: One row per `metric`, `cut` and `method`, of single heads with `side`, `layer` and `head`: columns of `effects.table_of` for the mean
-            `cost` (one family are all ablations and methods of the metric); `p_helps`, the family-wise p that ablation improves the
-            metric; the degradation as a share of the clean metric (`share`, `share_low`, `share_high`, `share_se`; NaN where that is not
-            above zero); `changed`, the share of sentences in which the more probable one of right and wrong changes (NaN where a metric
-            has no sign); `disagree`, whether the methods lead to different verdicts (degradation above zero, below zero, or neither, by
-            the interval).
+        table: One row per `metric`, head or set of heads, and `method`; see `columns`. Shares are of the clean metric, and NaN where that is not above zero.
     """
 
     model: str
@@ -83,13 +82,8 @@ class AblationResult(Result):
     n_split: int
     controls: AblationControls | None
     table: pd.DataFrame
-
-    def row(self, cut: AnyHead, method: str, metric: str | None = None) -> pd.Series:
-        """One row of the table; of the first metric by default."""
-        name = cut if isinstance(cut, str) else Head(*cut).name  # pyright: ignore[reportArgumentType]
-        t = self.table
-        chosen = (t["metric"] == (metric or self.metrics[0])) & (t["cut"] == name)
-        return t[chosen & (t["method"] == method)].iloc[0]
+    columns: ClassVar[Columns] = ABLATION
+    further: ClassVar[Mapping[str, Columns]] = {"clean": CLEAN}
 
     def can(self, metric: str | None = None) -> bool:
         """Whether the clean metric is above zero by its interval; otherwise nothing of it can be lost."""
@@ -98,27 +92,19 @@ class AblationResult(Result):
     def clean_value(self, metric: str | None = None) -> tuple[float, float, float]:
         """The mean of the clean metric and its 95% interval, NaN where there are too few clusters for one; the first metric by default."""
         row = self.clean[self.clean["metric"] == (metric or self.metrics[0])].iloc[0]
-        return float(row["value"]), float(row["low"]), float(row["high"])
+        return float(row["value"]), float(row["value_low"]), float(row["value_high"])
 
-    @property
-    def needed(self) -> list[str]:
-        """Heads or sets that the model needs, by the first metric and the rule of `evidence.matters`, strongest first."""
+    def significant(self) -> pd.DataFrame:
+        """The rows, by the first metric, of what the model needs by the rule of `evidence.matters`, strongest first."""
         told = judged(self)
-        effects = dict(zip(self.cuts, told["matters_effect"].to_numpy(float), strict=True))
-        said = zip(self.cuts, told["matters"].tolist(), strict=True)
-        return sorted((name for name, one in said if one == "yes"), key=lambda name: -effects[name])
+        needed = told.loc[told["matters"] == YES].sort_values("matters_effect", ascending=False)
+        rows = self.table.loc[self.table["metric"] == self.metrics[0]]
+        chosen = [rows.loc[rows["name"] == name] for name in needed.index]
+        return pd.concat(chosen) if chosen else rows.iloc[:0]
 
-    def grid(
-        self, method: str, metric: str | None = None, side: str = ""
-    ) -> Float[ndarray, "layer head"]:
-        """Mean degradation of every head; NaN where a head was not ablated."""
-        own = [(i, cut[0]) for i, cut in enumerate(self.cuts.values()) if cut[0].side == side]
-        costs = self.costs[metric or self.metrics[0]][self.methods.index(method)].mean(axis=-1)
-        shape = (1 + max(h.layer for _, h in own), 1 + max(h.head for _, h in own))
-        found = np.full(shape, np.nan)
-        for i, head in own:
-            found[head.layer, head.head] = costs[i]
-        return found
+    def _summary(self) -> str:
+        what = "sets of heads" if "heads" in self.table else "heads"
+        return f"{len(self.cuts)} {what} x {len(self.methods)} methods; {self._found('needed')}"
 
 
 def ablate(
@@ -316,7 +302,7 @@ class Ablation:
             cost = effects.worse(reading, found)
             costs[reading.name] = cost.reshape(len(self.methods), len(cuts), -1)
             table = effects.table_of(reading, "cost", cost, clusters, self.seed)
-            table.insert(1, "cut", list(cuts) * len(self.methods))
+            table.insert(1, "name", list(cuts) * len(self.methods))
             if is_single:
                 every = [own[0] for own in cuts.values()] * len(self.methods)
                 for i, part in enumerate(("side", "layer", "head")):
@@ -332,7 +318,7 @@ class Ablation:
             table["share_high"], table["share_se"] = share.high, share.se
             table["changed"] = effects.turned(reading, found)
             table["disagree"] = effects.differ(
-                table["low"].to_numpy(), table["high"].to_numpy(), len(self.methods)
+                table["cost_low"].to_numpy(), table["cost_high"].to_numpy(), len(self.methods)
             )
             order = np.arange(len(table)).reshape(len(self.methods), len(cuts)).T.ravel()
             tables.append(table.iloc[order])
@@ -350,7 +336,12 @@ class Ablation:
             intact=intact,
             clean=pd.DataFrame(
                 [
-                    {"metric": name, "value": m.value[0], "low": m.low[0], "high": m.high[0]}
+                    {
+                        "metric": name,
+                        "value": m.value[0],
+                        "value_low": m.low[0],
+                        "value_high": m.high[0],
+                    }
                     for name, m in means.items()
                 ]
             ),

@@ -9,7 +9,7 @@ are patched exactly, and a random sample of all besides, and the rank correlatio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from numpy import ndarray
 from scipy import stats
 from torch import Tensor
 
+from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise._validate import OneOrMore, one_of
@@ -29,6 +30,8 @@ from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
 from . import _replacements
+from ._columns import ATTRIBUTION
+from ._effects import significant
 from ._minimal_pairs import Pairs
 from ._replacements import Given, Place, Source
 from ._runner import Change, Positions, Sweep, mask_of
@@ -52,9 +55,7 @@ class AttributionResult(Result):
         rank_sample: The same of a random sample of all: whether the filter can be trusted with what it left out.
         left_out: Pairs whose tokens could not be aligned.
         approximate: Of every patch and pair.
-        table: One row per patch (`site`, `side`, `layer`, `head`, `position`) with the `approximate` mean effect; for those
-            that were `chosen` (`top` or `sample`) the exact `effect` with its interval (`low`, `high`), p values and `share` as in
-            `PatchResult`, NaN for others.
+        table: One row per patch (`site`, `side`, `layer`, `head`, `position`); see `columns`. What is exact is NaN where it was not measured.
     """
 
     model: str
@@ -66,6 +67,15 @@ class AttributionResult(Result):
     left_out: int
     approximate: Float[ndarray, "patch pair"]
     table: pd.DataFrame
+    columns: ClassVar[Columns] = ATTRIBUTION
+
+    def significant(self) -> pd.DataFrame:
+        """The rows of patches that were measured whose p over all of these is below 5%, strongest first."""
+        return significant(self.table, "effect")
+
+    def _summary(self) -> str:
+        measured = sum(map(bool, self.table["chosen"]))
+        return f"{len(self.table):,} patches, {measured} measured exactly; {self._found('move it')}"
 
 
 def attribution_patch(
@@ -181,7 +191,7 @@ def _table(
     table["head"] = table["head"].astype("Int64")
     table["approximate"] = approximate.mean(axis=1)
     table["chosen"] = list(chosen)
-    for name in ("effect", "low", "high", "p", "p_fwer", "share"):
+    for name in ("effect", "effect_low", "effect_high", "p", "p_fwer", "share"):
         values = np.full(len(table), np.nan)
         values[list(rows)] = exact[name].to_numpy(dtype=float)
         table[name] = values

@@ -12,12 +12,14 @@ what heads write.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 from torch import nn
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore
 from headwise.data.suite import Suite, as_suite
@@ -30,6 +32,7 @@ from headwise.model.model import Model
 from headwise.stats import mean_of
 
 from . import _effects, _replacements
+from ._columns import DIRECT_EFFECT
 from ._frozen import Frozen
 from ._replacements import Place, Source
 from ._runner import Change, Sweep, Variant
@@ -51,8 +54,7 @@ class DirectEffectResult(Result):
         total: Degradation of every ablation, `[head, sentence]`, by metric.
         direct: The same with all later attention, MLPs and norms held.
         direct_through_mlps: The same with later attention and norms held, and MLPs run.
-        table: One row per `metric` and head (`side`, `layer`, `head`): mean `total`, `direct` and `direct_through_mlps`, each with its 95% interval over
-            clusters (`_low`, `_high`), and `self_repair`, direct less total, with its own (`self_repair_low`, `self_repair_high`).
+        table: One row per `metric` and head (`side`, `layer`, `head`); see `columns`.
     """
 
     model: str
@@ -62,6 +64,10 @@ class DirectEffectResult(Result):
     direct: Costs
     direct_through_mlps: Costs
     table: pd.DataFrame
+    columns: ClassVar[Columns] = DIRECT_EFFECT
+
+    def _summary(self) -> str:
+        return f"{len(self.table)} heads and metrics, ablated by {self.method}"
 
 
 def direct_effects(

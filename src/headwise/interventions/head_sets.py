@@ -15,13 +15,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import comb, prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore
 from headwise.data.suite import Suite, as_suite
@@ -32,6 +33,7 @@ from headwise.model.model import Model
 from headwise.stats import mean_of
 
 from . import _effects
+from ._columns import HEAD_SET
 from .ablation import METHODS, Ablation, AblationResult, ablate
 from .controls import spread
 from .metrics import AnyMetric
@@ -57,14 +59,7 @@ class HeadSetResult(Result):
         random_from: Where random sets were drawn: from `the same layers`, or `all layers`.
         random: Mean degradation of every random set, by metric.
         unrelated: The set ablated for the unrelated suite, if one was given.
-        table: One row per `metric` and `method`: mean `cost` of the set with its 95% interval over clusters (`low`, `high`), the degradation
-            as a `share` of the clean metric (`share_low`, `share_high`, `share_se`), the one-sided p that it is above zero (`p_cost`);
-            `sum_of_parts`, and the degradation beyond that (`excess`, with its interval); on the sentences of random sets
-            (`random_cases`) the mean (`random`) and largest (`random_max`) of their degradations (`random_sets` of them), `times`, that
-            of the set there over that mean, and `p_random`, its rank among them; `unrelated`, the degradation there in the same metric
-            (NaN if it was not measured), `unrelated_share` that as a share of the clean metric there; `restored`, 1 minus the degradation
-            when only the set is kept over that of ablating every head (`all`), with its interval, and
-            `restored_random`, its mean for random sets.
+        table: One row per `metric` and `method`; see `columns`. Random sets, and the set beside them, are ablated on fewer sentences.
     """
 
     heads: tuple[Head, ...]
@@ -74,6 +69,14 @@ class HeadSetResult(Result):
     random: dict[str, Float[ndarray, "method random_set"]]
     unrelated: AblationResult | None
     table: pd.DataFrame
+    columns: ClassVar[Columns] = HEAD_SET
+
+    def _summary(self) -> str:
+        named = ", ".join(head.name for head in self.heads)
+        return f"{len(self.heads)} heads together x {len(self.methods)} methods: {named}"
+
+    def _untested(self) -> str:
+        return "One set of heads was tested, so there is no family: read `p_cost` and `p_random` in `table`."
 
     @property
     def model(self) -> str:
@@ -243,19 +246,21 @@ def _row(
     lost = _effects.shares_of(kept[None], costs["all"], clusters)
     cost = mean_of(costs["set"][None], clusters)
     excess = mean_of((costs["set"] - parts)[None], clusters)
-    share = ablation.row("set", ablation.methods[k], metric)
+    share = ablation.row(name="set", method=ablation.methods[k], metric=metric)
     random, own = beside.of("random")[k], float(beside.of("set")[k, 0])
     whole = float(beside.of("all")[k, 0])
     random_kept = beside.of("kept")[k]
     there = elsewhere if elsewhere is not None and metric in elsewhere.metrics else None
-    its: Any = None if there is None else there.row("set", there.methods[k], metric)
+    its: Any = (
+        None if there is None else there.row(name="set", method=there.methods[k], metric=metric)
+    )
     return {
         "metric": metric,
         "method": ablation.methods[k],
         "heads": len(chosen),
         "cost": mean["set"],
-        "low": float(cost.low[0]),
-        "high": float(cost.high[0]),
+        "cost_low": float(cost.low[0]),
+        "cost_high": float(cost.high[0]),
         "share": share["share"],
         "share_low": share["share_low"],
         "share_high": share["share_high"],

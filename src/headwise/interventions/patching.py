@@ -12,11 +12,13 @@ lengths. Exact and batched, see `sweep`. Vig et al. 2020; Meng et al. 2022; Heim
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore, all_of, in_range, one_of
 from headwise.activations import alignment
@@ -26,6 +28,8 @@ from headwise.model.heads import sides
 from headwise.model.model import Model
 
 from . import _replacements, token_roles
+from ._columns import PATCH
+from ._effects import significant
 from ._minimal_pairs import Pairs
 from ._runner import Change, Sweep
 from .metrics import AnyMetric
@@ -49,12 +53,8 @@ class PatchResult(Result):
         left_out: Pairs whose tokens could not be aligned.
         effects: How far each patch moves the metric towards the other sentence of the pair, `[mode, patch, pair]`, by metric.
         groups: Group of each pair, as an index.
-        table: One row per `metric`, `mode` and patch (`site`, `side`, `layer`, `head`, `position`), with the mean `effect`
-            in the metric's unit and the other columns of `effects.table_of` (a family are all patches of metric and mode); `share`, the mean effect over the mean difference between clean and
-            corrupted: 1 if it makes all the difference; `changed`, the share of pairs in which the more probable one of right and wrong
-                changes; `pairs`, how many have the position (others count with an effect of 0). `head` is a key-value head at `k` and
-                `v`, and missing at `residual`; `position` is a role
-            (`headwise.interventions.token_roles`), or empty for everywhere.
+        table: One row per `metric`, `mode` and patch (`site`, `side`, `layer`, `head`, `position`); see `columns`. `head` is a key-value head at `k` and `v`,
+            and missing at `residual`.
     """
 
     model: str
@@ -67,6 +67,15 @@ class PatchResult(Result):
     effects: dict[str, Float[ndarray, "mode patch pair"]]
     groups: Int[ndarray, " pair"]
     table: pd.DataFrame
+    columns: ClassVar[Columns] = PATCH
+
+    def significant(self) -> pd.DataFrame:
+        """The rows whose p over all patches of the metric and mode is below 5%, strongest first."""
+        return significant(self.table, "effect")
+
+    def _summary(self) -> str:
+        sites = "/".join(self.table["site"].unique())
+        return f"{len(self.table):,} patches of {sites}; {self._found('move it')}"
 
     @property
     def gap(self) -> dict[str, float]:

@@ -8,6 +8,7 @@ MLPs are recomputed, so a path may lead through them. Wang et al. 2022, Interpre
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 import torch
@@ -15,6 +16,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore, all_of, one_of
 from headwise.activations import alignment
@@ -26,6 +28,8 @@ from headwise.model.heads import AnyHead, AnyHeads, Head
 from headwise.model.model import Model
 
 from . import _replacements
+from ._columns import PATH
+from ._effects import significant
 from ._minimal_pairs import Pairs
 from ._replacements import Place, Source, is_of_target, starts_of
 from ._runner import Change, Sweep, Variant
@@ -49,7 +53,7 @@ class PathPatchResult(Result):
         left_out: Pairs whose tokens could not be aligned.
         effects: How far each path moves the metric towards the other sentence, `[mode, sender, pair]`, by metric.
         groups: Group of each pair, as an index.
-        table: One row per `metric`, `mode` and sender (`side`, `layer`, `head`); columns as in `PatchResult`.
+        table: One row per `metric`, `mode` and sender (`side`, `layer`, `head`); see `columns`.
     """
 
     model: str
@@ -61,6 +65,15 @@ class PathPatchResult(Result):
     effects: dict[str, Float[ndarray, "mode sender pair"]]
     groups: Int[ndarray, " pair"]
     table: pd.DataFrame
+    columns: ClassVar[Columns] = PATH
+
+    def significant(self) -> pd.DataFrame:
+        """The rows whose p over all senders of the metric and mode is below 5%, strongest first."""
+        return significant(self.table, "effect")
+
+    def _summary(self) -> str:
+        into = f"{self.receiver} {self.through}".rstrip()
+        return f"{len(self.table):,} paths into {into}; {self._found('move it')}"
 
 
 def path_patch(

@@ -30,7 +30,7 @@ def table_of(
     Returns:
         `site`, `layer`, `head`, `classifier`; `cases`, the examples that were scored, and `clusters`, how many they are from; then
 
-        - `balanced_accuracy` (mean recall over classes) and `accuracy`, 0 to 1, with 95% intervals over clusters (`balanced_low`, ...);
+        - `balanced_accuracy` (mean recall over classes) and `accuracy`, 0 to 1, with 95% intervals over clusters (`balanced_accuracy_low`, ...);
         - `gain`, the balanced accuracy above that of the best baseline, paired by example, -1 to 1, with its interval (`gain_low`, `gain_high`)
           and standard error (`gain_se`, with `t` beside it); `p_fwer` and `q_fdr` over all places of the same site and
           classifier; `critical`, what t must exceed; `detectable`, the smallest gain that would be a yes with a power of 80%;
@@ -65,8 +65,8 @@ def table_of(
             "cases": len(truth),
             "clusters": clusters.n,
             "balanced_accuracy": balanced_mean(correct, truth),
-            "balanced_low": balanced.low,
-            "balanced_high": balanced.high,
+            "balanced_accuracy_low": balanced.low,
+            "balanced_accuracy_high": balanced.high,
             "accuracy": correct.mean(axis=1),
             "accuracy_low": plain.low,
             "accuracy_high": plain.high,

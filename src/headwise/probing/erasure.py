@@ -16,7 +16,7 @@ or be taken anew from the words around.
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise._validate import OneOrMore, as_tuple
@@ -32,6 +33,7 @@ from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.stats import Clusters, mean_of
 
+from ._columns import ERASED
 from ._downstream import TINY, Scores, after_moving
 from ._fitting import single_thread
 from ._vectors import read_vectors
@@ -60,12 +62,7 @@ class ErasureResult(Result):
         rank: Directions erased: one less than there are labels, unless some coincide.
         n_null: Random subspaces that the label's was compared with.
         folds: Number of folds, or 0 where the data's own split was used.
-        table: One row per `layer` and `measure` (see `MEASURES`; those that this model or layer has), with
-            `examples` scored, the mean when `intact`, with the label `erased`, with a `random` subspace erased,
-            and moved `as_far` as erasing does along that subspace (both means over subspaces; the last for
-            behaviour only). `difference` is `erased` less `as_far` where there is such a number, else less
-            `random`, with its 95% interval over groups, `low` and `high`. `chance` is the rate of the label
-            that is most frequent where probes are fitted, for `accuracy`.
+        table: One row per `layer` and `measure` (see `MEASURES`; those that this model or layer has); see `columns`.
     """
 
     model: str
@@ -75,11 +72,14 @@ class ErasureResult(Result):
     n_null: int
     folds: int
     table: pd.DataFrame
+    columns: ClassVar[Columns] = ERASED
 
-    def row(self, layer: int, measure: str) -> pd.Series:
-        """One row of the table."""
-        table = self.table
-        return table[(table["layer"] == layer) & (table["measure"] == measure)].iloc[0]
+    def _summary(self) -> str:
+        layers = self.table["layer"].nunique()
+        return f"{len(self.labels)} labels erased at {layers} layers, beside {self.n_random} random subspaces"
+
+    def _untested(self) -> str:
+        return "Erasing a label is described by intervals and has no test of its own: read `difference` with its interval in `table`."
 
 
 def erase(
@@ -304,6 +304,6 @@ def _row(
         "random": random.mean(),
         "as_far": as_far.mean(),
         "difference": difference.mean(),
-        "low": float(found.low),
-        "high": float(found.high),
+        "difference_low": float(found.low),
+        "difference_high": float(found.high),
     }

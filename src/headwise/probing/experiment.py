@@ -12,15 +12,17 @@ Ravichander, Belinkov and Hovy 2021).
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise._validate import OneOrMore, as_tuple
@@ -30,10 +32,11 @@ from headwise.errors import HeadwiseError
 from headwise.model.heads import AnyHeads, by_number
 from headwise.model.model import Model
 from headwise.stats import Clusters, balanced_mean, balanced_of
-from headwise.stats.deciding import N_RANDOM_PROBED
+from headwise.stats.deciding import LEVEL, N_RANDOM_PROBED
 
 from . import _text_baselines, gains
 from ._codelength import orders_of
+from ._columns import CONTROLS, PROBED
 from ._fitting import Job, Task, fit_all
 from ._selectivity import control_task
 from ._table import table_of
@@ -116,7 +119,7 @@ class ProbeResult(Result):
         warnings: Limits of a score: a cue that predicts the label, controls that could not be run.
         selectivity_note: How selectivity was found, or why there is none.
         table: One row per `site` (`residual`, `z`, ..., and the baselines), `layer`, `head` (empty for the residual stream and the baselines) and
-            `classifier`, with what `probe_table.table_of` says.
+            `classifier`, with what `columns` says.
     """
 
     model: str
@@ -140,6 +143,19 @@ class ProbeResult(Result):
     warnings: tuple[str, ...]
     selectivity_note: str
     table: pd.DataFrame
+    columns: ClassVar[Columns] = PROBED
+    further: ClassVar[Mapping[str, Columns]] = {"controls": CONTROLS}
+
+    def significant(self) -> pd.DataFrame:
+        """The rows of places that decode the label better than the best baseline, over their site, and beyond every control; `evidence.carries` also requires a minimum gain."""
+        t = self.table
+        # NaN without controls: what was not controlled was not shown.
+        found = (t["p_fwer"] < LEVEL) & (t["t"] > t["control_t"])
+        return t.loc[found].sort_values("gain", ascending=False)
+
+    def _summary(self) -> str:
+        n = len(self.significant())
+        return f"{len(self.labels)} labels read at {len(self.predictions)} places; {n} read more than the best baseline"
 
     def correct(self, key: Key, classifier: str) -> Float[ndarray, " example"]:
         """1 where the prediction is right and 0 where it is not."""

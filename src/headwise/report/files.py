@@ -1,11 +1,11 @@
 """Files: a report's folder is written whole or not at all, and replaces no other report without `--overwrite`."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headwise._files import replacing
 from headwise.errors import HeadwiseError
 
 from .html.render import render_index, render_report
@@ -101,25 +101,14 @@ def write_report(report: Report, out: Path) -> Path:
     """
     final = out / report.slug
     check_writable(out)
-    workspace = Path(tempfile.mkdtemp(dir=out, prefix=f".{report.slug[:100]}-"))
-    try:
-        fresh = workspace / "fresh"
-        (fresh / "tables").mkdir(parents=True)
+    with replacing(final) as fresh:
+        (fresh / "tables").mkdir()
         results = fresh / "results.json"
         results.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
         stored = load_report(results)
         (fresh / "index.html").write_text(render_report(stored), encoding="utf-8")
         for table in stored.tables:
             table.to_frame().to_csv(fresh / "tables" / f"{table.name}.csv", index=False)
-        if final.exists():
-            final.rename(workspace / "replaced")
-        fresh.rename(final)
-    except OSError as error:
-        raise HeadwiseError(
-            f"Cannot write the report to {str(final)!r}: {error.strerror}."
-        ) from error
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
     return final / "index.html"
 
 

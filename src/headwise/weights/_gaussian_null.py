@@ -94,12 +94,12 @@ def compare(
     Returns:
         For each of `NUMBERS`: `_random`, the mean over random products of the row's shape; `_low` and
         `_high`, which 95% of them lie between; `_p`, the two-sided share of them that are at least as far
-        out; `_p_family`, the share of random models in which any number of any row is as far out, in
+        out; `_p_fwer`, the share of random models in which any number of any row is as far out, in
         standard deviations (Westfall and Young 1993). NaN where the row has no such number, and p also
         where the shape alone fixes it (the effective rank of heads one wide).
     """
     rng = np.random.default_rng(seed)
-    columns = ("random", "low", "high", "p", "p_fwer")
+    columns = ("random", "random_low", "random_high", "p", "p_fwer")
     result = {f"{name}_{c}": np.full(len(shapes), np.nan) for name in NUMBERS for c in columns}
     if n_null == 0:
         return result
@@ -113,7 +113,7 @@ def compare(
             mean, spread = pool.mean(), pool.std()
             low, high = np.quantile(pool, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
             known = np.where(np.isnan(observed), np.nan, 1.0)
-            for column, value in (("random", mean), ("low", low), ("high", high)):
+            for column, value in (("random", mean), ("random_low", low), ("random_high", high)):
                 result[f"{name}_{column}"][rows] = value * known
             if spread < FIXED:
                 continue
@@ -124,7 +124,7 @@ def compare(
     for name in NUMBERS:
         as_far = (largest >= deviation[name][:, None]).sum(axis=1)
         known = np.where(np.isnan(deviation[name]), np.nan, 1.0)
-        result[f"{name}_p_family"] = (as_far + 1) / (n_null + 1) * known
+        result[f"{name}_p_fwer"] = (as_far + 1) / (n_null + 1) * known
     return result
 
 

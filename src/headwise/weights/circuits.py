@@ -15,6 +15,7 @@ Elhage, Nanda, Olsson et al. 2021, A mathematical framework for transformer circ
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,15 @@ import torch
 from jaxtyping import Float
 from numpy import ndarray
 
+from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.model.projections import projections
+from headwise.stats.deciding import LEVEL
 
+from ._columns import CIRCUIT
 from ._gaussian_null import NUMBERS, ProductShape, compare, numbers_of
 from .low_rank import Factored, one_thread
 
@@ -44,11 +48,8 @@ class CircuitResult(Result):
         n_null: Random models that the numbers stand beside.
         seed: The seed of the random models.
         spectra: Singular values of each circuit, largest first, by circuit, side and layer.
-        table: One row per side, layer, head and circuit (`QK`, `OV`): `d_head`; `norm` (Frobenius); `top`, the
-            largest singular value; `effective_rank`, from 1 to `d_head`; `copying`, from -1 to 1, of `OV` only
-            and not of cross-attention. Beside the last three the same of products of Gaussian matrices of
-            the same shape and norm: `_random` (mean), `_low` and `_high` (95% of them lie between), `_p`
-            (two-sided) and `_p_family` (over everything in the table). NaN where there is no such number.
+        table: One row per side, layer, head and circuit (`QK`, `OV`); see `columns`. Numbers stand beside those of products of Gaussian matrices of the
+            same shape and norm, and are NaN where there is no such number.
     """
 
     model: str
@@ -56,20 +57,16 @@ class CircuitResult(Result):
     seed: int
     spectra: Mapping[tuple[str, str, int], Float[ndarray, "head value"]]
     table: pd.DataFrame
+    columns: ClassVar[Columns] = CIRCUIT
 
-    def grid(self, column: str, circuit: str, side: str = "") -> Float[ndarray, "layer head"]:
-        """A column of the table as layers x heads.
+    def significant(self) -> pd.DataFrame:
+        """The rows of which any number is as far out as in fewer than 5% of random models, over everything in the table."""
+        p = self.table[[f"{name}_p_fwer" for name in NUMBERS]].to_numpy(dtype=float)
+        return self.table.loc[(p < LEVEL).any(axis=1)]
 
-        Raises:
-            HeadwiseError: No such column, circuit or side.
-        """
-        rows = self.table[(self.table["circuit"] == circuit) & (self.table["side"] == side)]
-        if column not in rows or rows.empty:
-            raise HeadwiseError(
-                f"The table has no {column!r} of {circuit!r} on side {side!r}; columns are {', '.join(self.table.columns)}, "
-                f"circuits {', '.join(CIRCUITS)}, sides {', '.join(map(repr, self.table['side'].unique()))}."
-            )
-        return rows.pivot(index="layer", columns="head", values=column).to_numpy(dtype=float)
+    def _summary(self) -> str:
+        n = len(self.significant())
+        return f"{len(self.table)} circuits of heads; {n} unlike products of random matrices"
 
 
 def factored(
@@ -124,7 +121,7 @@ def read_circuits(
     Args:
         model: The model.
         n_null: Random models: products of Gaussian matrices in place of each circuit. The smallest
-            `_p_family` is 1 / (n_null + 1), so fewer than 20 cannot show anything; 0 leaves them out.
+            `_p_fwer` is 1 / (n_null + 1), so fewer than 20 cannot show anything; 0 leaves them out.
         seed: Fixes them.
 
     Raises:
@@ -137,7 +134,12 @@ def read_circuits(
         table, shapes, spectra = _read(model)
         found = {name: table[name].to_numpy(dtype=float) for name in NUMBERS}
         table = table.assign(**compare(found, shapes, n_null, seed))
-    for column in ("top", "top_random", "top_low", "top_high"):  # were shares of the norm
+    for column in (
+        "top",
+        "top_random",
+        "top_random_low",
+        "top_random_high",
+    ):  # were shares of the norm
         table[column] *= table["norm"]
     first = ["side", "layer", "head", "circuit", "d_head", "norm"]
     told = [column for name in NUMBERS for column in table if column.startswith(name)]

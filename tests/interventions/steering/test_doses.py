@@ -41,7 +41,7 @@ def test_the_dose_is_chosen_on_other_groups(tiny_gpt2):
         result = doses.reported([lot], seed)
         told.append(result.flipped)
         best.append(float((values[0] <= 0).mean(axis=1).max()))
-        assert result.low < result.flipped < result.high and result.clusters == n
+        assert result.flipped_low < result.flipped < result.flipped_high and result.clusters == n
     assert abs(np.mean(told) - 0.5) < 0.04 < np.mean(best) - 0.55
     always = replace(lot, values={"logit difference": -np.ones((1, 20, n))})
-    assert doses.reported([always]).low < 0.96  # an interval at the edge has width
+    assert doses.reported([always]).flipped_low < 0.96  # an interval at the edge has width

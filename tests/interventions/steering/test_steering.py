@@ -93,7 +93,7 @@ def test_the_table_and_what_changes_elsewhere(tiny_gpt2):
     asked, direction = asked_of(), direction_of(tiny_gpt2, 1)
     unrelated = Suite("u", "?", tuple(told(text, "x", "known") for text in ("the blue forest", "one zebra roamed")))  # fmt: skip
     found = steer(tiny_gpt2, asked, direction, doses=DOSES, unrelated=unrelated, n_null=2)
-    row, values = found.row(0.5), found.values["logit difference"][:, 2]
+    row, values = found.row(dose=0.5), found.values["logit difference"][:, 2]
     right = found.intact["logit difference"] > 0
     assert row["value"] == pytest.approx(values[0].mean())
     assert row["random"] == pytest.approx(values[1:].mean()) and 0 < right.sum() < 5
@@ -134,7 +134,7 @@ def test_damage_in_the_sentence_by_hand(name, byte_level, wordpiece):
             each.append(float(shift.mean()))
     assert np.nanmean(each) > 1e-4
     assert found.beside[0, 0] == pytest.approx(np.nanmean(each), rel=1e-3)
-    assert found.row(0.5)["beside"] == found.beside[0, 0] and not found.is_read_out
+    assert found.row(dose=0.5)["beside"] == found.beside[0, 0] and not found.is_read_out
 
 
 def test_burrow_is_steered_where_something_is_computed_after():

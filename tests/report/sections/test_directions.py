@@ -43,7 +43,7 @@ def steered(tiny_gpt2):
 
 def test_the_map_has_the_largest_share_of_each_head(results):
     found = directions.push_map(results)
-    shares = np.maximum(results[0].grid(), results[1].grid())
+    shares = np.maximum(results[0].grid("share"), results[1].grid("share"))
     np.testing.assert_allclose(np.array(found.values, dtype=float), shares)
     ((layer, head),) = found.marked
     assert shares[layer, head] == shares.max() <= found.high

@@ -22,7 +22,7 @@ def test_small_tables():
 @pytest.mark.parametrize("n_shared", [1, 2])
 def test_keys_that_heads_share_stand_with_each(n_shared):
     heads = np.arange(4 // n_shared)
-    scores = {"balanced_accuracy": heads / 10, "balanced_low": 0.0, "balanced_high": 1.0, "p_reading_fwer": 0.5, "p_reading": 0.1}  # fmt: skip
+    scores = {"balanced_accuracy": heads / 10, "balanced_accuracy_low": 0.0, "balanced_accuracy_high": 1.0, "p_reading_fwer": 0.5, "p_reading": 0.1}  # fmt: skip
     frame = pd.DataFrame({"site": "k", "layer": 0, "head": heads, "classifier": "logistic", **scores})  # fmt: skip
     result = object.__new__(headwise.ProbeResult)
     object.__setattr__(result, "table", frame)
@@ -32,9 +32,11 @@ def test_keys_that_heads_share_stand_with_each(n_shared):
 
 
 def test_effects_along_relations_are_the_smaller_of_two():
-    columns = {"effect": [0.5, 0.5], "effect_low": [0.4, 0.4], "effect_high": [0.6, 0.6], "p_fwer": [0.1, 0.1],
-               "effect_non_adjacent": [0.2, np.nan], "effect_low_non_adjacent": [0.1, np.nan], "effect_high_non_adjacent": [0.3, np.nan], "p_fwer_non_adjacent": [0.9, np.nan]}  # fmt: skip
-    frame = pd.DataFrame({"relation": "a", "direction": "column", "layer": 0, "head": [0, 1], **columns})  # fmt: skip
+    place = {"relation": "a", "direction": "column", "layer": 0, "head": [0, 1]}
+    whole = {"effect": 0.5, "effect_low": 0.4, "effect_high": 0.6, "p_fwer": 0.1}
+    apart = {"effect": [0.2, np.nan], "effect_low": [0.1, np.nan], "effect_high": [0.3, np.nan], "p_fwer": [0.9, np.nan]}  # fmt: skip
+    scopes = ({"scope": "all", **whole}, {"scope": "non_adjacent", **apart})
+    frame = pd.concat([pd.DataFrame(place | scope) for scope in scopes], ignore_index=True)
     result = object.__new__(headwise.RelationTestResult)
     object.__setattr__(result, "table", frame)
     found = head_details.relations_asked(result, [("a", "column")], (1, 2))

@@ -17,7 +17,7 @@ def test_the_first_tokens_in_one_cell(tokenizer):
         assert row.tokens == ", ".join(own.sort_values("rank")["token"][:SHOWN])
     assert set(heads["head"]) == {"L1H2"} and set(heads["label"]) == {"animal", "unit"}
     assert set(named["place"]) == {"layer 0", "layer 1", "layer 2", "L1H2"}
-    assert len(named) == len(result.targets)
+    assert len(named) == len(result.table)
     (text,) = sections.logit_lens(result).method
     assert "output head" in text and "20 sets" in text
 

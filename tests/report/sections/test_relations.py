@@ -26,8 +26,10 @@ def test_the_best_head_of_each_direction_with_its_own_numbers(result):
         for name in ("pairs", "hit_rate", "effect", "effect_low", "effect_high", "p_fwer"):
             assert row[name] == pytest.approx(best[name], nan_ok=True)
         apart = frame.loc[direction, "non-adjacent pairs"]
-        assert apart["effect"] == pytest.approx(best["effect_non_adjacent"], nan_ok=True)
-        assert apart["pairs"] == best["pairs_non_adjacent"] <= row["pairs"]
+        wide = relations.wide_table(result.table).loc[best.name]
+        assert wide["pairs"] == best["pairs"] and wide["verdict"] == best["verdict"]
+        assert apart["effect"] == pytest.approx(wide["effect_non_adjacent"], nan_ok=True)
+        assert apart["pairs"] == wide["pairs_non_adjacent"] <= row["pairs"]
 
 
 def test_a_direction_in_which_nothing_was_counted_has_no_row(tiny_gpt2):

@@ -64,7 +64,7 @@ def pooled(results: Sequence[SteerResult]) -> pd.DataFrame:
 
     Returns:
         One row per dose: `dose`, `sentences` with the right sign before, `flipped`, the share of them that have the wrong one after,
-        with its 95% interval over groups (`low`, `high`), `flipped_random`, mean over random directions, `value` and `random`, means of the
+        with its 95% interval over groups (`flipped_low`, `flipped_high`), `flipped_random`, mean over random directions, `value` and `random`, means of the
         metric, `beside` and `beside_random`, the off-target effect in the same sentences, and `elsewhere` and `elsewhere_random`, as in
         `SteerResult`.
     """
@@ -75,8 +75,8 @@ def pooled(results: Sequence[SteerResult]) -> pd.DataFrame:
         "dose": list(results[0].doses),
         "sentences": [flips.own.shape[1]] * len(results[0].doses),
         "flipped": found.value,
-        "low": found.low,
-        "high": found.high,
+        "flipped_low": found.low,
+        "flipped_high": found.high,
         "flipped_random": flips.random.mean(axis=1),
         "value": flips.values.mean(axis=1),
         "random": flips.random_values.mean(axis=1),
@@ -112,8 +112,8 @@ class Reported:
         sentences: Sentences of which the clean model is right.
         clusters: Their groups.
         flipped: Share of them that flips, each at the dose that was chosen on the half it is not of; with its 95% interval
-        low: from and
-        high: to.
+        flipped_low: from and
+        flipped_high: to.
         flipped_random: The same along random directions.
         beside: What changes in the rest of the same sentences, the mean of both doses, and
         beside_random: along random directions.
@@ -125,8 +125,8 @@ class Reported:
     sentences: int
     clusters: int
     flipped: float
-    low: float
-    high: float
+    flipped_low: float
+    flipped_high: float
     flipped_random: float
     beside: float
     beside_random: float
@@ -161,8 +161,8 @@ def reported(results: Sequence[SteerResult], seed: int = 0) -> Reported:
         sentences=len(own),
         clusters=len(names),
         flipped=float(found.value),
-        low=float(found.low),
-        high=float(found.high),
+        flipped_low=float(found.low),
+        flipped_high=float(found.high),
         flipped_random=float(random.mean()) if len(random) else float("nan"),
         beside=float(both["beside"]),
         beside_random=float(both["beside_random"]),

@@ -13,6 +13,7 @@ Steering Llama 2 via contrastive activation addition.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
+from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore
 from headwise.activations import alignment
@@ -30,6 +32,7 @@ from headwise.directions.direction import Direction
 from headwise.errors import HeadwiseError
 from headwise.interventions import _replacements
 from headwise.interventions import metrics as metrics_
+from headwise.interventions._columns import STEERED
 from headwise.interventions._replacements import Place, Source
 from headwise.interventions._runner import Change, Sweep, Variant
 from headwise.interventions.metrics import AnyMetric, Reading
@@ -66,10 +69,7 @@ class SteerResult(Result):
             there is nothing else.
         elsewhere: Off-target effect in sentences of another question, `[direction, dose]`: KL divergence of the next-token distribution
             (nats), or 1 - cosine for a model without an output head, means; NaN where none were given.
-        table: One row per `metric` and `dose`: mean `value`, with its 95% interval over groups (`low`, `high`), its `intact` mean, and the
-            mean over random directions (`random`); `flipped`, the share of sentences with the right sign before that have the wrong
-            one after, of random directions on average (`flipped_random`) and at most (`flipped_random_max`), NaN where the sign says
-            nothing; `beside` and `beside_random`, `elsewhere` and `elsewhere_random`.
+        table: One row per `metric` and `dose`; see `columns`. What flips is NaN where the sign of the metric says nothing.
     """
 
     model: str
@@ -87,11 +87,12 @@ class SteerResult(Result):
     beside: Float[ndarray, "direction dose"]
     elsewhere: Float[ndarray, "direction dose"]
     table: pd.DataFrame
+    columns: ClassVar[Columns] = STEERED
 
-    def row(self, dose: float, metric: str | None = None) -> pd.Series:
-        """One row of the table; of the first metric by default."""
-        t = self.table
-        return t[(t["metric"] == (metric or self.metrics[0])) & (t["dose"] == dose)].iloc[0]
+    def _summary(self) -> str:
+        flipped = self.table["flipped"].max()
+        most = "" if np.isnan(flipped) else f"; at most {flipped:.0%} flip"
+        return f"{len(self.doses)} doses of {self.direction.name}, beside {self.n_random} random directions{most}"
 
 
 def steer(
@@ -349,8 +350,8 @@ def _row(
         "metric": reading.name,
         "dose": dose,
         "value": float(found.value),
-        "low": float(found.low),
-        "high": float(found.high),
+        "value_low": float(found.low),
+        "value_high": float(found.high),
         "intact": intact.mean(),
         "random": values[1:].mean() if has_random else np.nan,
         "flipped": turned[0],

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from headwise._columns import Columns
 from headwise._formatting import Unit
 
 from .packed import Frozen
@@ -56,19 +57,29 @@ class Table(Frozen):
         name: str,
         title: str,
         frame: pd.DataFrame,
-        columns: Sequence[Column],
+        columns: Columns | Sequence[Column],
         *,
         caption: str = "",
         folded: bool = False,
     ) -> "Table":
-        """Takes the named columns of a data frame."""
-        picked = frame[[column.name for column in columns]]
+        """Takes the named columns of a data frame.
+
+        Args:
+            name: File name of its CSV, without ending.
+            title: Heading on the page.
+            frame: Holds the columns, and maybe others.
+            columns: Those that are shown, as `CircuitResult.columns.pick("layer", "head", "norm")`.
+            caption: How to read it.
+            folded: Whether the page shows it only when opened.
+        """
+        shown = shown_as(columns) if isinstance(columns, Columns) else list(columns)
+        picked = frame[[column.name for column in shown]]
         rows = [[_cell(value) for value in row] for row in picked.itertuples(index=False)]
         return cls(
             name=name,
             title=title,
             caption=caption,
-            columns=list(columns),
+            columns=shown,
             rows=rows,
             folded=folded,
         )
@@ -76,6 +87,13 @@ class Table(Frozen):
     def to_frame(self) -> pd.DataFrame:
         """The rows as a data frame."""
         return pd.DataFrame(self.rows, columns=[column.name for column in self.columns])
+
+
+def shown_as(columns: Columns) -> list[Column]:
+    """Columns as a report holds them."""
+    return [
+        Column(name=c.name, title=c.title, kind=c.unit, note=c.meaning) for c in columns.values()
+    ]
 
 
 def _cell(value: object) -> Cell:

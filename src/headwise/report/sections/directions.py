@@ -6,64 +6,34 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from headwise._columns import Column
 from headwise._formatting import percent
 from headwise.directions.contributions import DirectionTestResult
 from headwise.evidence import MOVES
+from headwise.interventions._columns import POOLED
 from headwise.interventions.steering._damage import SAYS
 from headwise.interventions.steering.doses import pooled, reported
 from headwise.interventions.steering.steering import SteerResult
-from headwise.report.schema import Column, Heatmap, Lines, Section, Series, Table
+from headwise.report.schema import Heatmap, Lines, Section, Series, Table
 from headwise.stats.deciding import MIN_CLUSTERS
 
 from .head_details import pushed_along
 
 MOST_MAPS = 2  # directions that have a map each; of more, one map has each head's largest share
 
-PUSHES = [
-    Column(name="direction", title="Direction"),
-    Column(name="name", title="From"),
-    Column(name="effect", title="Effect", kind="number", note="How much larger its contribution is to words of the class ahead than to words of the class behind"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over clusters"),
-    Column(name="high", title="to", kind="number", note="Upper end of the 95% interval over clusters"),
-    Column(name="share", title="Share", kind="rate", note="Of the distance of the classes along the direction; shares sum to 100%"),
-    Column(name="uniform_share", title="Uniform", kind="rate", note="Share that the same head would add if it attended to everything alike"),
-    Column(name="cosine", title="Cosine", kind="number", note="Between its own step from class to class and the direction"),
-    Column(name="p_fwer", title="p", kind="number", note="Against shuffled labels, the largest of all heads and MLPs"),
-    Column(name="p_random_fwer", title="p random", kind="number", note="Against random directions that vary as the words do within their classes, the largest of all heads and MLPs"),
-    Column(name="excess_p_fwer", title="p excess", kind="number", note="Of the excess over uniform attention, against shuffled labels, the largest of all heads"),
-    Column(name="least_t", title="t", kind="number", note="The smaller t of its effect and of its excess over uniform attention"),
-    Column(name="control_t", title="Control t", kind="number", note="The largest such t of any head of models with random weights; t must exceed it"),
-]  # fmt: skip
-SOURCES = [
-    Column(name="direction", title="Direction"),
-    Column(name="name", title="Head"),
-    Column(name="source", title="Taken from"),
-    Column(name="effect", title="Effect", kind="number"),
-    Column(name="low", title="from", kind="number"),
-    Column(name="high", title="to", kind="number"),
-    Column(name="share", title="Share", kind="rate", note="Of the head's effect"),
-]  # fmt: skip
-WORDS = [
-    Column(name="direction", title="Direction"),
-    Column(name="name", title="Head"),
-    Column(name="word", title="Word"),
-    Column(name="occurrences", title="Times", kind="integer"),
-    Column(name="push", title="Push", kind="number", note="Mean, towards the class of the sentence that it stands in"),
-]  # fmt: skip
-STEERED = [
-    Column(name="dose", title="Dose", kind="number", note="Steps of the direction towards the other class; below 0, away from it"),
-    Column(name="sentences", title="Sentences", kind="integer", note="Of which the clean model is right"),
-    Column(name="flipped", title="Flipped", kind="rate", note="Share of them of which it is wrong when steered"),
-    Column(name="low", title="from", kind="rate", note="Lower end of the 95% interval over groups"),
-    Column(name="high", title="to", kind="rate"),
-    Column(name="flipped_random", title="Random", kind="rate", note="The same with random directions of the same length"),
-    Column(name="value", title="Metric", kind="number"),
-    Column(name="random", title="random", kind="number"),
-    Column(name="beside", title="In the sentence", kind="number", note="Off-target change at other positions of the same sentences (KL in nats; 1 - cosine of a model that says nothing)"),
-    Column(name="beside_random", title="random", kind="number"),
-    Column(name="elsewhere", title="Elsewhere", kind="number", note="Off-target change in sentences of another question, in the same unit"),
-    Column(name="elsewhere_random", title="random", kind="number"),
-]  # fmt: skip
+ALONG = Column("direction", "Direction", "text", "Along which it was measured")
+PUSHES = DirectionTestResult.columns.pick(
+    ALONG,
+    "name", "effect", "effect_low", "effect_high", "share",
+    Column("uniform_share", "Uniform", "rate", "Share that the same head would add if it attended to everything alike"),
+    "cosine", "p_fwer", "p_random_fwer", "excess_p_fwer",
+    Column("least_t", "t", "number", "The smaller t of its effect and of its excess over uniform attention"),
+    DirectionTestResult.columns["control_t"].but(meaning="The largest such t of any head of models with random weights; t must exceed it"),
+)  # fmt: skip
+SOURCES = DirectionTestResult.further["sources"].pick(
+    ALONG, "name", "source", "effect", "effect_low", "effect_high", "share"
+)
+WORDS = DirectionTestResult.further["words"].pick(ALONG, "name", "word", "occurrences", "push")
 
 
 def direction(
@@ -102,7 +72,9 @@ def trajectories(results: Sequence[DirectionTestResult], what: str = "") -> Line
     series: list[Series] = []
     for result in results:
         rows = result.trajectory[result.trajectory["label"] == "difference"]
-        scaled = np.array(rows[["mean", "low", "high"]], dtype=float).T / abs(result.total)
+        scaled = np.array(rows[["mean", "mean_low", "mean_high"]], dtype=float).T / abs(
+            result.total
+        )
         series.append(
             Series(
                 name=" - ".join(result.between).replace(" - others", ""),
@@ -123,7 +95,7 @@ def trajectories(results: Sequence[DirectionTestResult], what: str = "") -> Line
 
 def push_map(results: Sequence[DirectionTestResult]) -> Heatmap:
     """The largest share that each head has along any of the directions."""
-    shares = np.max([result.grid() for result in results], axis=0)
+    shares = np.max([result.grid("share") for result in results], axis=0)
     best = np.unravel_index(int(np.nanargmax(shares)), shares.shape)
     along, largest = (
         (f"along {results[0].direction.name}", "")
@@ -182,7 +154,7 @@ def _finding(result: DirectionTestResult) -> str:
     """What heads, MLPs and the rest add along one direction, and which heads pass."""
     heads, mlps = _share(result, "head"), _share(result, "mlp")
     rest = float(result.table["share"].to_numpy(float).sum()) - heads - mlps
-    passing = ", ".join(result.pushing[:12]) or "none"
+    passing = ", ".join(result.significant()["name"][:12]) or "none"
     return (
         f"Along {result.direction.name}, heads add {percent(heads)} of the distance between {' and '.join(result.between)}, MLPs {percent(mlps)}, and the embedding, positions and biases "
         f"{percent(rest)}. Heads whose contribution passes every test and exceeds every control, largest first: {passing}."
@@ -245,8 +217,8 @@ def steering_lines(table: pd.DataFrame, what: str) -> Lines:
             Series(
                 name="direction",
                 values=cast(Any, table["flipped"]),
-                low=cast(Any, table["low"]),
-                high=cast(Any, table["high"]),
+                low=cast(Any, table["flipped_low"]),
+                high=cast(Any, table["flipped_high"]),
             ),
             Series(
                 name="random directions",
@@ -263,7 +235,7 @@ def steering_table(table: pd.DataFrame, says: str) -> Table:
         "steering",
         "Steering, dose by dose",
         table,
-        STEERED,
+        POOLED,
         caption=f"Metric: {says}. Off-target: other positions of the same sentences, and sentences of another question with as much added to their marked word; what changes there is damage.",
     )
 
@@ -289,7 +261,7 @@ def steering_sentence(results: Sequence[SteerResult], seed: int = 0) -> str:
     )
     return (
         f"{what} {doses} steps of the direction (the dose chosen on one half of the groups and reported on the other) flips {percent(found.flipped)} of "
-        f"{found.sentences} sentences [{percent(found.low)}, {percent(found.high)}], random directions of the same length {percent(found.flipped_random)}; "
+        f"{found.sentences} sentences [{percent(found.flipped_low)}, {percent(found.flipped_high)}], random directions of the same length {percent(found.flipped_random)}; "
         f"off-target change is {beside}{found.elsewhere:.2g} in sentences of another question (random {found.elsewhere_random:.2g})."
     )
 

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from headwise import evidence
+from headwise._columns import Column, Columns
 from headwise._formatting import MINUS, percent
 from headwise.interventions.ablation import AblationResult
-from headwise.report.schema import Column, Heatmap, Table
+from headwise.report.schema import Heatmap, Table
 
 SAYS = {
     "looks": "looks (attention): it attends to the expected word more often than chance and than every model-free baseline",
@@ -18,42 +19,38 @@ SAYS = {
     "moves": "moves (direct contribution): its update moves the word towards what it means there",
 }
 PUSH = Column(
-    name="moves_effect",
-    title="Contribution",
-    kind="rate",
-    note="Share of the distance between the classes along the direction that it adds",
+    "moves_effect",
+    "Contribution",
+    "rate",
+    "Share of the distance between the classes along the direction that it adds",
 )
 COSINE = Column(
-    name="moves_effect",
-    title="Cosine",
-    kind="number",
-    note="Of its update with the images of the word's own cues, above that with those of others",
+    "moves_effect",
+    "Cosine",
+    "number",
+    "Of its update with the images of the word's own cues, above that with those of others",
 )
 COLUMNS = {
-    "verdict": [Column(name="verdict", title="Verdict", note="By the kinds of evidence together")],
-    "looks": [
-        Column(name="looks", title="Looks"),
-        Column(name="looks_relation", title="Along"),
-        Column(name="looks_effect", title="Effect", kind="difference", note="Hit rate above that of the best model-free baseline, points"),
-        Column(name="looks_share", title="Splits", kind="rate", note="Share of random splits in which the head passes"),
-    ],
-    "carries": [
-        Column(name="carries", title="Carries"),
-        Column(name="carries_accuracy", title="Read from it", kind="rate", note="Balanced accuracy from its output z"),
-        Column(name="carries_effect", title="Gain", kind="difference", note="Balanced accuracy above that of the best baseline, points"),
-    ],
-    "matters": [
-        Column(name="matters", title="Matters"),
-        Column(name="matters_negative", title="Negative", note="Whether ablating it helps, by every method"),
-        Column(name="matters_disagree", title="Methods disagree", note="Whether methods of ablation lead to different verdicts"),
-        Column(name="matters_effect", title="Degradation", kind="rate", note="Share of the clean metric that is lost when it is ablated, mean over methods"),
-    ],
-    "moves": [
-        Column(name="moves", title="Moves"),
-        Column(name="moves_towards", title="towards"),
-        PUSH,
-    ],
-    "missing": [Column(name="missing", title="Missing", note="Kinds of evidence that were not asked or cannot tell")],
+    "verdict": Columns(Column("verdict", "Verdict", "text", "By the kinds of evidence together")),
+    "looks": Columns(
+        Column("looks", "Looks"),
+        Column("looks_relation", "Along"),
+        Column("looks_effect", "Effect", "difference", "Hit rate above that of the best model-free baseline, points"),
+        Column("looks_share", "Splits", "rate", "Share of random splits in which the head passes"),
+    ),
+    "carries": Columns(
+        Column("carries", "Carries"),
+        Column("carries_accuracy", "Read from it", "rate", "Balanced accuracy from its output z"),
+        Column("carries_effect", "Gain", "difference", "Balanced accuracy above that of the best baseline, points"),
+    ),
+    "matters": Columns(
+        Column("matters", "Matters"),
+        Column("matters_negative", "Negative", "text", "Whether ablating it helps, by every method"),
+        Column("matters_disagree", "Methods disagree", "text", "Whether methods of ablation lead to different verdicts"),
+        Column("matters_effect", "Degradation", "rate", "Share of the clean metric that is lost when it is ablated, mean over methods"),
+    ),
+    "moves": Columns(Column("moves", "Moves"), Column("moves_towards", "towards"), PUSH),
+    "missing": Columns(Column("missing", "Missing", "text", "Kinds of evidence that were not asked or cannot tell")),
 }  # fmt: skip
 RULE = (
     "Supported, if it looks and matters and no other kind says no; attends without mattering, if it looks and does not matter; matters without attending, if it "
@@ -71,31 +68,30 @@ def heads_table(heads: pd.DataFrame) -> Table:
         "evidence",
         f"Every head: {', '.join(asked)}",
         heads.sort_values(by, ascending=by == "layer", kind="stable"),
-        [Column(name="name", title="Head"), *_columns(heads)],
+        Columns(Column("name", "Head"), _columns(heads)),
         caption=f"{'; '.join(SAYS[kind] for kind in asked)}. No: the effect lies within "
         f"±{percent(evidence.SMALLEST)} (points, or share), simultaneously over heads. Inconclusive: these data cannot tell. Verdict: {RULE}",
         folded=len(heads) > 40,
     )
 
 
-def _columns(heads: pd.DataFrame) -> list[Column]:
+def _columns(heads: pd.DataFrame) -> Columns:
     """What there is of every kind: what is said, the effect, its interval and p."""
-    found: list[Column] = []
+    found: list[Columns] = []
     for kind, columns in COLUMNS.items():
-        found += [column for column in columns if column.name in heads]
+        found.append(columns)
         if f"{kind}_effect" in heads:
-            if kind == "moves" and "moves_own" in heads:
-                found[-1] = COSINE
+            found += [Columns(COSINE)] if kind == "moves" and "moves_own" in heads else []
             texts = evidence.rule_of(kind, heads)
-            found += [
-                Column(name=f"{kind}_low", title="from", kind=texts.unit, note="Lower end of the 95% interval"),
-                Column(name=f"{kind}_high", title="to", kind=texts.unit, note="Upper end of the 95% interval"),
-                Column(name=f"{kind}_p", title="p", kind="number", note=f"Corrected over {texts.p_over}"),
-                Column(name=f"{kind}_control", title="Controls", kind=texts.unit, note="Largest effect of any head of a control: random weights, uniform attention, permuted links or labels"),
-                Column(name=f"{kind}_detectable", title="Detectable", kind=texts.unit, note="Smallest effect that these data would show with 80% power"),
-            ]  # fmt: skip
-            found = [column for column in found if column.name in heads]
-    return found
+            found.append(Columns(
+                Column(f"{kind}_low", "from", texts.unit, "Lower end of the 95% interval"),
+                Column(f"{kind}_high", "to", texts.unit, "Upper end of the 95% interval"),
+                Column(f"{kind}_p", "p", "number", f"Corrected over {texts.p_over}"),
+                Column(f"{kind}_control", "Controls", texts.unit, "Largest effect of any head of a control: random weights, uniform attention, permuted links or labels"),
+                Column(f"{kind}_detectable", "Detectable", texts.unit, "Smallest effect that these data would show with 80% power"),
+            ))  # fmt: skip
+    told = Columns(*found)
+    return told.pick(*(name for name in told if name in heads))
 
 
 def cost_map(result: AblationResult, what: str, method: str = "mean", side: str = "") -> Heatmap:
@@ -103,7 +99,7 @@ def cost_map(result: AblationResult, what: str, method: str = "mean", side: str 
     metric = result.metrics[0]
     clean = float(result.intact[metric].mean())
     can = result.can(metric)
-    costs = result.grid(method, side=side) / (clean if can else 1.0)
+    costs = result.grid("cost", method=method, metric=metric, side=side) / (clean if can else 1.0)
     worst = np.unravel_index(int(np.nanargmax(costs)), costs.shape)
     of = f"{side} " if side else ""
     shown = f"Percent of the {metric} that is lost" if can else f"Loss of {metric}, which is not shown to be above zero in the clean model,"  # fmt: skip

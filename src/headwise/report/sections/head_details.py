@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from headwise._formatting import Unit
-from headwise.attention._comparison import SCOPES, Comparison, Scope, column
+from headwise.attention._comparison import DESCRIBED, SCOPES, Comparison, Scope, column
+from headwise.attention._significance import of_scope
 from headwise.attention.questions import DIRECTIONS
 from headwise.attention.relations import RelationTestResult
 from headwise.directions.contributions import DirectionTestResult
@@ -81,10 +82,9 @@ def directions_asked(result: RelationTestResult, shape: tuple[int, int]) -> Deta
     for direction in DIRECTIONS:
         own = t[t["direction"] == direction]
         for scope in SCOPES:
-            if not len(own) or not (own[column("pairs", "plain", scope)] > 0).any():
-                continue
+            counted = own[(own["scope"] == scope) & (own["pairs"] > 0)]
             for comparison, over in OVER.items():
-                if column("effect", comparison, scope) in own:
+                if len(counted) and (comparison, scope) in DESCRIBED:
                     name = f"{direction}, {WHICH[scope]}, over {over}"
                     rows.append(Row(name, _effects(own, comparison, scope)))
     caption = (
@@ -122,7 +122,10 @@ def pushed_along(results: Sequence[DirectionTestResult]) -> Detail:
     rows: list[Row] = []
     for result in results:
         own = result.table[result.table["kind"] == "head"]
-        ends = [own[name].to_numpy(float) / (result.total or np.nan) for name in ("low", "high")]
+        ends = [
+            own[name].to_numpy(float) / (result.total or np.nan)
+            for name in ("effect_low", "effect_high")
+        ]
         rows.append(
             Row(
                 f"{result.between[0]} from {result.between[1]}",
@@ -152,7 +155,7 @@ def read_from(result: ProbeResult, classifier: str, shape: tuple[int, int]) -> D
         shared_by = shape[1] // (1 + int(own["head"].max()))
         for_each = own.loc[own.index.repeat(shared_by)]
         member = np.tile(np.arange(shared_by), len(own))
-        scores = {"effect": "balanced_accuracy", "low": "balanced_low", "high": "balanced_high", "p": "p_reading_fwer"}  # fmt: skip
+        scores = {"effect": "balanced_accuracy", "low": "balanced_accuracy_low", "high": "balanced_accuracy_high", "p": "p_reading_fwer"}  # fmt: skip
         told = {name: for_each[column] for name, column in scores.items()}
         heads = for_each["head"].astype(int) * shared_by + member
         rows.append(Row(what, for_each[["layer"]].assign(head=heads, **told)))
@@ -175,14 +178,11 @@ def collected(found: Mapping[str, OVAlignmentTestResult], shape: tuple[int, int]
 
 
 def _interval(table: pd.DataFrame) -> dict[str, pd.Series]:
-    return {"effect": table["effect"], "low": table["low"], "high": table["high"], "p": table["p_fwer"]}  # fmt: skip
+    return {"effect": table["effect"], "low": table["effect_low"], "high": table["effect_high"], "p": table["p_fwer"]}  # fmt: skip
 
 
 def _effects(own: pd.DataFrame, comparison: Comparison, scope: Scope) -> pd.DataFrame:
-    names = [
-        column(n, comparison, scope) for n in ("effect", "effect_low", "effect_high", "p_fwer")
-    ]
-    found = own[["layer", "head"]].copy()
-    for number, name in zip(NUMBERS, names, strict=True):
-        found[number] = own.get(name, np.nan)  # nothing is tested on pairs with a distractor
-    return found
+    rows = of_scope(own, scope)
+    names = [column(n, comparison) for n in ("effect", "effect_low", "effect_high", "p_fwer")]
+    numbers = {number: rows[name] for number, name in zip(NUMBERS, names, strict=True)}
+    return rows[["layer", "head"]].assign(**numbers).reset_index(drop=True)

@@ -35,10 +35,10 @@ TARGETS = [
     Column(name="place", title="At"),
     Column(name="n_targets", title="Words", kind="integer"),
     Column(name="effect", title="Effect", kind="number", note="Score of the named words above the mean word, minus the same at the other labels' words"),
-    Column(name="low", title="from", kind="number"),
-    Column(name="high", title="to", kind="number"),
+    Column(name="effect_low", title="from", kind="number"),
+    Column(name="effect_high", title="to", kind="number"),
     Column(name="p_fwer", title="p", kind="number", note="Against random words of the vocabulary, the largest of all places"),
-    Column(name="p_topic_family", title="p topic", kind="number", note="Against words of random topics"),
+    Column(name="p_topic_fwer", title="p topic", kind="number", note="Against words of random topics"),
 ]  # fmt: skip
 SHOWN = 5  # tokens of a list
 END = {
@@ -72,7 +72,7 @@ def tables(result: LogitLensResult) -> list[Table]:
     found = [_stream(result)] if result.how == "output head" else [_nearest(result)]
     if result.how == "output head" and len(result.updates):
         found.append(_updates(result))
-    return [*found, _targets(result)] if len(result.targets) else found
+    return [*found, _targets(result)] if len(result.table) else found
 
 
 def _stream(result: LogitLensResult) -> Table:
@@ -112,7 +112,7 @@ def _nearest(result: LogitLensResult) -> Table:
 
 
 def _targets(result: LogitLensResult) -> Table:
-    t = result.targets
+    t = result.table
     layer, head = t["layer"].astype(str), t["head"].astype(str)
     places = np.where(t["kind"] == "stream", "layer " + layer, "L" + layer + "H" + head)
     return Table.of(

@@ -6,36 +6,23 @@
 import numpy as np
 import pandas as pd
 
+from headwise._columns import Column, Columns
 from headwise._formatting import MINUS
 from headwise.data.suite import Suite
 from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.evidence import COLLECTS, INCONCLUSIVE, NO, YES, collects
-from headwise.report.schema import Column, Section, Table
+from headwise.report.schema import Section, Table
 
 from .head_details import collected
 
-COLUMNS = [
-    Column(name="name", title="Head"),
-    Column(name="own", title="Own", kind="number", note="Mean cosine of its update at the noun to the images of the noun's adjectives"),
-    Column(name="others", title="Others'", kind="number", note="The same to those of the same noun's adjectives in other sentences"),
-    Column(name="difference", title="Difference", kind="number", note="Own less others'; any attention gives one"),
-    Column(name="over_uniform", title="Over uniform", kind="number", note="Less the difference under uniform attention, with the head's own values"),
-    Column(name="over_attention", title="Over attention", kind="number", note="Less the difference under the attention of the other heads of its layer, with its own values"),
-    Column(name="over_values", title="Over values", kind="number", note="Less the difference of its attention through the values of the other heads of its layer"),
-    Column(name="effect", title="Smallest", kind="number", note="The smallest of the three"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
-    Column(name="high", title="to", kind="number"),
-    Column(name="p_fwer", title="p", kind="number", note="Sign-flip test over groups; over all heads and the three, the largest of the three"),
-    Column(name="t", title="t", kind="number", note="The smallest of the three"),
-    Column(name="control_t", title="Control t", kind="number", note="The largest t of any head with random weights, or of one head's attention with another's values"),
-    Column(name="moves_detectable", title="Detectable", kind="number", note="Smallest effect that is found with 80% power"),
-    Column(name="beside", title="Word after", kind="number", note="The difference at the word after the noun"),
-]  # fmt: skip
-EXAMPLE = [
-    Column(name="text", title="Sentence"),
-    Column(name="own", title="Own", kind="number"),
-    Column(name="others", title="Others'", kind="number"),
-]
+MEASURED = OVAlignmentTestResult.columns
+COLUMNS = MEASURED.pick(
+    "name", "own", "others", "difference", "over_uniform", "over_attention", "over_values",
+    "effect", "effect_low", "effect_high", "p_fwer", "t", "control_t",
+    Column("moves_detectable", "Detectable", "number", "Smallest effect that is found with 80% power"),
+    Column("beside", "Word after", "number", "The difference at the word after the noun"),
+)  # fmt: skip
+EXAMPLE = Columns(Column("text", "Sentence"), MEASURED.pick("own", "others"))
 
 
 def ov_alignment(

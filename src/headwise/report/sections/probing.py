@@ -51,8 +51,8 @@ CAUSAL = "The model is a decoder, in which a word attends only to itself and to 
 SCORES = [
     Column(name="classifier", title="Classifier"),
     Column(name="balanced_accuracy", title="Balanced accuracy", kind="rate", note="Mean of the accuracies within each label"),
-    Column(name="balanced_low", title="from", kind="rate", note="Lower end of its 95% interval over groups"),
-    Column(name="balanced_high", title="to", kind="rate", note="Upper end of its 95% interval over groups"),
+    Column(name="balanced_accuracy_low", title="from", kind="rate", note="Lower end of its 95% interval over groups"),
+    Column(name="balanced_accuracy_high", title="to", kind="rate", note="Upper end of its 95% interval over groups"),
     Column(name="accuracy", title="Accuracy", kind="rate", note="Share of the scored sentences, none of them fitted"),
     Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points, on the sentences where both are defined; empty where no control task was possible"),
     Column(name="codelength_ratio", title="Bits", kind="rate", note="Online code length of all labels, as a share of the length without the vectors"),
@@ -129,7 +129,7 @@ def _curve(result: ProbeResult, baselines: pd.Series, kind: str) -> Lines:
         x=layers,
         series=[
             *(
-                Series(name=NAMES[classifier], values=rows["balanced_accuracy"], low=rows["balanced_low"], high=rows["balanced_high"])
+                Series(name=NAMES[classifier], values=rows["balanced_accuracy"], low=rows["balanced_accuracy_low"], high=rows["balanced_accuracy_high"])
                 for classifier, rows in residual.groupby("classifier")
             ),
             *(Series(name=name, values=[rate] * len(layers), is_baseline=True) for name, rate in baselines.items()),

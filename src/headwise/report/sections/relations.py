@@ -7,12 +7,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from headwise._columns import Column, Columns
 from headwise._formatting import head_name
-from headwise.attention._comparison import Scope, column
+from headwise.attention._columns import BY_SCOPE
+from headwise.attention._comparison import SCOPES, Scope
+from headwise.attention._significance import of_scope
 from headwise.attention.questions import AttentionOrder
 from headwise.attention.relations import RelationTestResult
 from headwise.evidence import LOOKS
-from headwise.report.schema import Column, Table
+from headwise.report.schema import Table
 
 WHICH: dict[Scope, str] = {
     "all": "all pairs",
@@ -20,76 +23,56 @@ WHICH: dict[Scope, str] = {
     "distractor": "with a distractor",
 }
 
-COLUMNS = [
-    Column(name="direction", title="Direction"),
-    Column(name="pairs", title="Counted", kind="integer", note="Pairs; governors for governor->dependent"),
-    Column(name="hit_rate", title="Hit rate", kind="rate", note="Share of pairs whose most attended other word is the right one"),
-    Column(name="baseline", title="Best baseline", note="The model-free baseline of plain text that was chosen most often, always on other groups than it is counted on"),
-    Column(name="baseline_hit_rate", title="Its hit rate", kind="rate", note="Share of pairs for which the baselines chosen are right, mean over splits"),
-    Column(name="effect", title="Effect, points", kind="difference", note="Hit rate minus that of the baseline"),
-    Column(name="effect_low", title="from", kind="difference", note="Lower end of the 95% interval over groups and words"),
-    Column(name="effect_high", title="to", kind="difference", note="Upper end of the 95% interval over groups and words"),
-    Column(name="p_fwer", title="p", kind="number", note="Family-wise over all heads and directions, sign flips of whole clusters, combined over splits"),
-]  # fmt: skip
-CONTROLLED = [
-    Column(name="effect_chance", title="Over chance", kind="difference", note="Effect over uniform attention and permuted links"),
-    Column(name="effect_tags", title="Over tags", kind="difference", note="Effect over the best baseline that reads parts of speech; never a reason to say no"),
-    Column(name="control", title="Controls", kind="difference", note="Largest effect over the same baseline of any head with random weights or uniform attention"),
-    Column(name="detectable", title="Detectable", kind="difference", note="Smallest effect that would be found in 80% of such data"),
-]  # fmt: skip
-MORE = [
-    Column(name="verdict", title="Verdict"),
-    Column(name="share", title="Share of splits", kind="rate", note="Splits of the groups in which the head passes"),
-    *CONTROLLED,
-    Column(name="effect_non_adjacent", title="Effect, non-adjacent", kind="difference", note="On pairs with words between"),
-    Column(name="p_fwer_non_adjacent", title="p", kind="number", note="Family-wise, non-adjacent pairs"),
-    Column(name="effect_distractor", title="Effect, distractor", kind="difference", note="Where a wrong word of the right part of speech is as near"),
-    Column(name="q_fdr", title="q", kind="number", note="Benjamini-Hochberg"),
-    Column(name="norm_hit_rate", title="By norm", kind="rate", note="Hit rate of attention weighted by the length of what it moves"),
-    Column(name="whole_hit_rate", title="Of all tokens", kind="rate", note="Hit rate where special tokens and the word itself count, too"),
-    Column(name="mass", title="Mass", kind="rate", note="Mean attention on the right words, of all attention"),
-    Column(name="uniform_mass", title="Uniform mass", kind="rate", note="The same of a uniform head"),
-    Column(name="sink", title="Sink", kind="rate", note="Mean attention on the first token and on special tokens"),
-    Column(name="uniform", title="Uniform hits", kind="rate", note="Hit rate of a uniform head"),
-]  # fmt: skip
-
-HEAD_COLUMNS = [
-    Column(name="layer", title="Layer", kind="integer"),
-    Column(name="head", title="Head", kind="integer"),
-]
+ASKED = RelationTestResult.columns
+COLUMNS = ASKED.pick(
+    "direction", "pairs", "hit_rate", "baseline", "baseline_hit_rate", "effect", "effect_low", "effect_high", "p_fwer",
+)  # fmt: skip
+CONTROLLED = ASKED.pick(
+    ASKED["effect_chance"].but(title="Over chance"),
+    ASKED["effect_tags"].but(title="Over tags", meaning="Effect over the best baseline that reads parts of speech; never a reason to say no"),
+    "control", "detectable",
+)  # fmt: skip
+MORE = Columns(
+    ASKED.pick("verdict", "share"),
+    CONTROLLED,
+    ASKED.pick(
+        ASKED["effect"].but(name="effect_non_adjacent", title="Effect, non-adjacent", meaning="On pairs with words between"),
+        ASKED["p_fwer"].but(name="p_fwer_non_adjacent", meaning="Family-wise, non-adjacent pairs"),
+        ASKED["effect"].but(name="effect_distractor", title="Effect, distractor", meaning="Where a wrong word of the right part of speech is as near"),
+        "q_fdr", "norm_hit_rate", "whole_hit_rate", "mass", "uniform_mass", "sink", "uniform",
+    ),
+)  # fmt: skip
+HEAD_COLUMNS = ASKED.pick("layer", "head")
+SHOWN = Columns(Column("name", "Head"), ASKED.pick("scope"), COLUMNS, CONTROLLED)
 
 
-SHOWN = (*(c.name for c in COLUMNS if c.name != "direction"), "control", "detectable")
+def wide_table(table: pd.DataFrame) -> pd.DataFrame:
+    """One row for each head, relation and direction: of all pairs under the names of the columns, of the others with `_non_adjacent` and `_distractor` after them."""
+    whole = of_scope(table, "all")
+    names = [name for name in BY_SCOPE if name in table]
+    others = [
+        of_scope(table, scope)[names].set_axis(whole.index).add_suffix(f"_{scope}")
+        for scope in SCOPES[1:]
+    ]
+    return pd.concat([whole.drop(columns="scope"), *others], axis=1)
 
 
 def best_heads(result: RelationTestResult, directions: Sequence[AttentionOrder]) -> Table:
     """The most promising head in each direction, on every kind of pairs."""
-    rows: list[dict[str, object]] = []
+    rows: list[pd.DataFrame] = []
     for direction in directions:
         best = result.best(direction)
-        if best is None:
-            continue
-        for scope, which in WHICH.items():
-            row = {
-                **{name: best.get(column(name, "plain", scope)) for name in SHOWN},
-                "effect_chance": best.get(column("effect", "chance", scope)),
-                "effect_tags": best.get(column("effect", "tags", scope)),
-            }
-            if row["pairs"]:
-                head = head_name(int(best["layer"]), int(best["head"]))
-                rows.append(row | {"direction": direction, "name": head, "scope": which})
-    columns = [
-        Column(name="name", title="Head"),
-        Column(name="scope", title="Which pairs"),
-        *COLUMNS,
-        *CONTROLLED,
-    ]
-    frame = pd.DataFrame(rows, columns=[c.name for c in columns])
+        if best is not None:
+            t, asked = result.table, ["relation", "direction", "layer", "head"]
+            own: pd.DataFrame = t.loc[(t[asked] == best[asked]).all(axis=1) & (t["pairs"] > 0)]
+            name = head_name(int(best["layer"]), int(best["head"]))
+            rows.append(own.assign(name=name, scope=[WHICH[scope] for scope in own["scope"]]))
+    frame = pd.concat(rows) if rows else pd.DataFrame(columns=list(SHOWN))
     return Table.of(
         "best_heads",
         "The most promising head in each direction",
         frame,
-        columns,
+        SHOWN,
         caption="The head whose effect over the best baseline is largest where it is smaller, on all pairs or on non-adjacent "
         "ones. Baselines are chosen anew for each kind of pairs. A distractor is a wrong word of the right part of "
         "speech that is as near; nothing is tested on these.",

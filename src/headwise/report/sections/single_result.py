@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from headwise import evidence
+from headwise._columns import Column, Columns
 from headwise._formatting import Unit
 from headwise.attention.relations import RelationTestResult
 from headwise.directions.contributions import DirectionTestResult
@@ -23,7 +24,7 @@ from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.errors import HeadwiseError
 from headwise.interventions.ablation import AblationResult
 from headwise.probing.experiment import ProbeResult
-from headwise.report.schema import Column, Figure, Heads, Heatmap, Report, Section, Table
+from headwise.report.schema import Figure, Heads, Heatmap, Report, Section, Table
 
 from . import directions, head_details, logit_lens
 from .head_cards import section
@@ -73,7 +74,7 @@ def _(result: RelationTestResult) -> Report:
         result,
         result.table,
         heads=section(shape, frame, [head_details.directions_asked(result, shape)]),
-        answer=f"{len(result.supported)} combinations of head, relation and direction are supported.",
+        answer=f"{len(result.significant())} combinations of head, relation and direction are supported.",
     )
 
 
@@ -128,14 +129,16 @@ def _report(
     tables: Sequence[Table] = (),
     answer: str = "",
 ) -> Report:
-    name = type(result).__name__
+    name = str(getattr(result, "kind", type(result).__name__))
     return Report(
         analysis=name,
         model=result.model,
         question=f"{name} of {result.model}",
         verdict="description",
         answer=answer,
-        sections=[Section(title="Numbers", figures=list(figures), tables=[*tables, _table(frame)])],
+        sections=[
+            Section(title="Numbers", figures=list(figures), tables=[*tables, _table(result, frame)])
+        ],
         heads=heads,
     )
 
@@ -151,11 +154,13 @@ def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _table(frame: pd.DataFrame) -> Table:
-    columns = [
-        Column(name=str(name), title=str(name).replace("_", " "), kind=_kind(frame[name]))
-        for name in frame
-    ]
+def _table(result: Any, frame: pd.DataFrame) -> Table:
+    """Every column, as the result documents it, or by its name where it does not."""
+    known: Columns = getattr(result, "columns", Columns())
+    tables = [known, *getattr(result, "further", {}).values()]
+    told = next((c for c in tables if set(c) >= set(frame)), known)
+    plain = (Column(str(n), str(n).replace("_", " "), _kind(frame[n])) for n in frame)
+    columns = Columns(*(told.get(c.name, c) for c in plain))
     return Table.of("table", "Every number", frame.rename(columns=str), columns, folded=False)
 
 
@@ -167,7 +172,10 @@ def _kind(values: pd.Series) -> Unit:
 
 def _maps(frame: pd.DataFrame) -> Iterator[Heatmap]:
     """A grid for each column with one number per head."""
-    if not {"layer", "head"} <= set(frame) or frame.duplicated(["layer", "head"]).any():
+    if not {"layer", "head"} <= set(frame):
+        return
+    frame = frame.dropna(subset=["layer", "head"])
+    if frame.empty or frame.duplicated(["layer", "head"]).any():
         return
     shape = _shape(frame)
     columns = [c for c in frame if c not in ("layer", "head") and _kind(frame[c]) == "number"]

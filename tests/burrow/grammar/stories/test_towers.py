@@ -36,6 +36,6 @@ class TestTowers:
             n_permutations=200,
             n_null_directions=50,
         )
-        assert found.whole["low"] > 0 and found.whole["separated"] > 0.95
+        assert found.whole["effect_low"] > 0 and found.whole["separated"] > 0.95
         best = found.sources[found.sources["source"] == "key words"].iloc[0]
         assert best["share"] > 0.8
