@@ -15,8 +15,11 @@ from headwise._columns import Column, Columns, columns_of_heads, interval
 from headwise._result import LONGEST, ROWS, Result, SavedResult
 from headwise.attention.atlas import atlas
 from headwise.data import apart
+from headwise.data.suite import Link, Suite
 from headwise.interventions.prompts import that_fit
 from headwise.report.columns import reference, results
+from helpers.architectures import make
+from helpers.steps import marked
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = Columns(
@@ -256,10 +259,18 @@ def test_other_folders_are_refused(tmp_path):
             headwise.Result.load(tmp_path / "other")
 
 
+def described():
+    """Nouns with an adjective each, two of every noun."""
+    texts = [(noun, f"the {a} {noun}") for noun in ("cat", "dog", "house", "tree") for a in ("blue", "old")]  # fmt: skip
+    made = [marked(text, 2, "noun", noun, (Link(1, 2, "amod"),)) for noun, text in texts]
+    return Suite("described", "?", tuple(made))
+
+
 @pytest.fixture(scope="module")
-def every(tiny_gpt2):
+def every(tiny_gpt2, wordpiece):
     """Results of every kind, of a few sentences."""
     model = tiny_gpt2
+    read_word_by_word = headwise.load(make("GPT2", len(wordpiece)), tokenizer=wordpiece)
     pairs = that_fit(model, headwise.read_suite("probes/adjective_pairs.toml")).sample_groups(6)
     suite = headwise.read_suite("probes/adjective_noun.toml").sample_groups(12)
     mole = headwise.read_suite("probes/mole.toml")
@@ -275,7 +286,7 @@ def every(tiny_gpt2):
         headwise.erase(model, mole, folds=3, layers=[1], n_random=1),
         headwise.read_circuits(model, n_random=4),
         headwise.direction_test(model, mole_pairs, direction, n_shuffles=20, n_random=20),
-        headwise.ov_alignment_test(model, headwise.read_suite("probes/creature.toml"), n_controls=1),
+        headwise.ov_alignment_test(read_word_by_word, described(), n_controls=1),
         headwise.transfer_test(model, headwise.read_suite("probes/gender_steps.toml"), "royalty", n_random=10, n_controls=1),
         headwise.logit_lens(model, mole, heads=some, targets={labels: ["the", "a"]}, n_shuffles=10),
         headwise.ablate(model, pairs, heads=some, controls=0),
