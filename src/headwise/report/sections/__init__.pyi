@@ -1,3 +1,11 @@
+from .attention import attends as attends
+from .attention import attention as attention
+from .attention import attention_controls as attention_controls
+from .attention import attention_verdict as attention_verdict
+from .attention import best_directions as best_directions
+from .attention import judged_by as judged_by
+from .attention import power_of as power_of
+from .attention import relations as relations
 from .compose import Asked as Asked
 from .compose import compose as compose
 from .compose import untested as untested
