@@ -14,8 +14,8 @@ STEPS = [
     Column(name="direction", title="Direction"),
     Column(name="classes", title="Classes"),
     Column(name="effect", title="Step", kind="number", note="From the mean of the second class to that of the first, along the direction"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
-    Column(name="high", title="to", kind="number"),
+    Column(name="effect_low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
+    Column(name="effect_high", title="to", kind="number"),
     Column(name="separated", title="Separated", kind="rate", note="How often a word of the first class lies further ahead than one of the second; 50% is chance"),
     Column(name="cosine", title="Cosine", kind="number", note="Between the step and the direction"),
     Column(name="p", title="p", kind="number", note="Against permuted labels"),
@@ -29,8 +29,8 @@ POSITIONS = [
     Column(name="direction", title="Direction"),
     Column(name="class", title="Class"),
     Column(name="mean", title="Position", kind="number"),
-    Column(name="low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
-    Column(name="high", title="to", kind="number"),
+    Column(name="mean_low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
+    Column(name="mean_high", title="to", kind="number"),
 ]  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def _positions(result: DirectionTestResult) -> pd.DataFrame:
     """Where each class lies at the layer of the direction."""
     t = result.trajectory
     at_end = (t["layer"] == result.direction.layer) & (t["label"] != "difference")
-    rows = t.loc[at_end.to_numpy(bool), ["label", "mean", "low", "high"]]
+    rows = t.loc[at_end.to_numpy(bool), ["label", "mean", "mean_low", "mean_high"]]
     return rows.rename(columns={"label": "class"}).assign(direction=result.direction.name)
 
 
@@ -94,7 +94,7 @@ def _generalises(name: str, result: DirectionTestResult | None) -> str:
     """A limitation where a direction is not shown to separate words that it was not fitted on, else nothing."""
     if result is None:
         return f"Whether the direction of {name} generalises could not be tested, as the halves of its groups share deciding words."
-    if result.whole["p"] >= MOVES.level or result.whole["low"] <= 0:
+    if result.whole["p"] >= MOVES.level or result.whole["effect_low"] <= 0:
         return f"The direction of {name} does not separate held-out words, so results along it are weak evidence."
     return ""
 
@@ -105,7 +105,7 @@ def _before_attention(results: Sequence[DirectionTestResult]) -> str:
     for result in results:
         t = result.trajectory
         start = t[((t["layer"] == 0) & (t["label"] == "difference")).to_numpy(bool)]
-        low, high = np.array(start[["low", "high"]], dtype=float)[0]
+        low, high = np.array(start[["mean_low", "mean_high"]], dtype=float)[0]
         separated += [result.direction.name] if low > 0 or high < 0 else []
     if separated:
         return f"At layer 0, before any attention, the classes are already separated along {', '.join(separated)}, by their positions in the sentence alone."
