@@ -32,7 +32,6 @@ from headwise.report import sections
 from headwise.report.schema import Section, Verdict, could_be_found, percent, points
 from headwise.report.sections import directions, head_cards, head_details
 from headwise.report.sections import evidence as exhibits
-from headwise.report.sections import relations as tested
 from headwise.weights import tokens_of
 
 SUITE = "mole"
@@ -125,12 +124,10 @@ def _old(model, suite, word, heads, pairs, looked, cut, pushed, steered) -> list
     shape = head_cards.shape_shown(model)
     found = []
     if cut and pairs:
+        cues = transforms.cues(pairs)
         found.append(
-            Section(
-                title="Attention to the deciding word",
-                findings=looked.limits,
-                method=tested.method(looked, len(pairs.groups)),
-                details=[head_details.directions_asked(looked, shape)],
+            sections.attention(
+                looked, cues, ("word", "cue"), title="Attention to the deciding word"
             )
         )
         found.append(

@@ -16,8 +16,7 @@ from headwise.data.suite import Suite
 from headwise.evidence import MIN_CASES, MIN_CLUSTERS, verdict_over
 from headwise.report.schema import Heatmap, Matrix, Section, Table, Verdict
 
-from .head_details import directions_asked, relations_asked
-from .relations import (
+from ._relation_tables import (
     COLUMNS,
     CONTROLLED,
     HEAD_COLUMNS,
@@ -27,6 +26,7 @@ from .relations import (
     method,
     wide_table,
 )
+from .head_details import directions_asked, relations_asked
 
 BEST = Columns(
     RelationTestResult.columns.pick("relation", "direction"),
@@ -48,7 +48,11 @@ PAPERS = [
 
 
 def attention(
-    result: RelationTestResult, suite: Suite, names: tuple[str, str] = ("governor", "dependent")
+    result: RelationTestResult,
+    suite: Suite,
+    names: tuple[str, str] = ("governor", "dependent"),
+    *,
+    title: str = "Attention",
 ) -> Section:
     """Attention along the first relation of a result, in every direction that was tested.
 
@@ -56,10 +60,11 @@ def attention(
         result: The test.
         suite: What was tested.
         names: What a governor and a dependent are, as `("noun", "adjective")`.
+        title: Heading.
     """
     (relation, *_) = result.relations
     return Section(
-        title="Attention",
+        title=title,
         figures=[m for d in relation.directions for m in _maps(result, d, names)],
         tables=[
             best_heads(result, relation.directions),

@@ -21,7 +21,7 @@ from headwise.interventions.ablation import AblationResult
 from headwise.probing.experiment import ProbeResult
 from headwise.report.schema import Detail, Packed
 
-from .relations import WHICH
+from ._relation_tables import WHICH
 
 WAYS = {
     "zero": "by zero",

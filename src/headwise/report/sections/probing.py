@@ -145,7 +145,7 @@ def _map(result: ProbeResult, site: str, rates: pd.Series, kind: str) -> Heatmap
         title=f"Probe accuracy from {name}",
         caption=f"Balanced accuracy of the {kind} from each head's {what}, at the word; {NAMES[HEADLINE]}. The pale end is about the most frequent {kind} alone. Outlined: the head chosen most often when half of the groups chose.",
         values=rows.pivot(index="layer", columns="head", values="balanced_accuracy").to_numpy(float),
-        low=math.floor(10 * rates[MAJORITY[0]]) / 10,
+        low=math.floor(10 * float(rates[MAJORITY[0]])) / 10,
         baseline=(BEST_BASELINE[0], rates[BEST_BASELINE[0]]),
         marked=[result.chosen(site).key[1:]],
     )  # fmt: skip
