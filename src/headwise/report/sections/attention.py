@@ -268,7 +268,7 @@ def _method(result: RelationTestResult, suite: Suite) -> list[str]:
     return [
         "For each pair of linked words and each head, the word that receives most attention was determined. governor->dependent: the governor attends, and any of its dependents is right; dependent->governor: the dependent "
         "attends, and its governor is right; column: of all words that attend to the dependent, its governor should attend most. Attention to a word is summed over its tokens, attention from a word averaged over them; special tokens and a "
-        f"word's attention to itself are excluded. Of {cover.words:,} words, {cover.split:,} have several tokens, {cover.unaligned:,} could not be aligned and {cover.cut:,} lie beyond the model's context.",
+        f"word's attention to itself are excluded. Of {cover.words:,} words, {cover.split:,} have several tokens, {cover.unaligned:,} could not be aligned and {cover.truncated:,} lie beyond the model's context.",
         *method(result, len(suite.groups)),
     ]  # fmt: skip
 
