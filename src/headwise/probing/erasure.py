@@ -76,7 +76,7 @@ class ErasureResult(Result):
 
     def _summary(self) -> str:
         layers = self.table["layer"].nunique()
-        return f"{len(self.labels)} labels erased at {layers} layers, beside {self.n_random} random subspaces"
+        return f"{len(self.labels)} labels erased at {layers} layers, beside {self.n_null} random subspaces"
 
     def _untested(self) -> str:
         return "Erasing a label is described by intervals and has no test of its own: read `difference` with its interval in `table`."

@@ -92,7 +92,7 @@ class SteerResult(Result):
     def _summary(self) -> str:
         flipped = self.table["flipped"].max()
         most = "" if np.isnan(flipped) else f"; at most {flipped:.0%} flip"
-        return f"{len(self.doses)} doses of {self.direction.name}, beside {self.n_random} random directions{most}"
+        return f"{len(self.doses)} doses of {self.direction.name}, beside {self.n_null} random directions{most}"
 
 
 def steer(
