@@ -18,7 +18,7 @@ def test_a_shape_needs_no_model(headwise, tmp_path):
     table = pd.read_csv(folder / "tables/parameters.csv").set_index("part")
     assert table.loc["value-up", "per_head"] == 1_572_864
     assert table.loc["= attention, these together", "per_block"] == 603_979_776
-    assert table.loc["= all matrices, unembedding counted apart", "total"] == 175_181_291_520
+    assert table.loc["= all matrices, unembedding counted separately", "total"] == 175_181_291_520
     page = (folder / "index.html").read_text()
     assert "175,181,291,520" in page and "intervals over groups" not in page
     numbers = "d_model=100,n_layers=2,n_heads=3,d_head=20"
@@ -36,8 +36,8 @@ def test_parameters_of_a_model(headwise, tmp_path):
         result = headwise(*command, cwd=tmp_path)
         assert result.returncode == 0, result.stderr
         report = load_report(tmp_path / f"reports/parameters-{name}/results.json")
-        assert f"{name} stores {total} numbers" in report.answer
+        assert f"{name} stores {total} parameters" in report.answer
         assert {table.name for table in report.tables} == {"parameters", "context", "circuits"}
         titles = [figure.title for figure in report.figures]
-        assert titles[:3] == ["Copying", "Effective rank of QK", "Effective rank of OV"]
+        assert titles[:3] == ["Copying score", "Effective rank of QK", "Effective rank of OV"]
         assert report.provenance.data.name == "" and report.provenance.model.sha256

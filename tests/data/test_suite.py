@@ -61,7 +61,7 @@ def test_sentences_are_chosen_by_label_and_group(chosen, kept, pairs):
 def test_a_choice_without_sentences_is_refused():
     suite = Suite("s", "?", tuple(LABELLED))
     with pytest.raises(
-        BadSuite, match=r"'s' has no sentence labelled d in .* labels are a, b, c, its"
+        BadSuite, match=r"'s' has no sentence labelled d\. Its labels are a, b, c, its"
     ):
         suite.where(label="d")
     with pytest.raises(BadSuite, match=r"begins with 'up'.* its groups in-1, in-2, out-1\."):

@@ -312,10 +312,11 @@ class Suite:
         found = self._of(chosen)
         if not found.sentences:
             known = dict.fromkeys(mark.label for s in self.sentences for mark in s.marks)
-            labelled = f"labelled {', '.join(sorted(labels))} " if labels else ""
+            labelled = f" labelled {', '.join(sorted(labels))}" if labels else ""
+            where = f" in a group whose name begins with {' or '.join(map(repr, beginnings))}" if any(beginnings) else ""  # fmt: skip
             raise BadSuite(
-                f"The suite {self.name!r} has no sentence {labelled}in a group whose name begins with "
-                f"{' or '.join(map(repr, beginnings))}. Its labels are {', '.join(known) or 'none'}, its groups {', '.join(self.groups[:12])}{', ...' if len(self.groups) > 12 else ''}."
+                f"The suite {self.name!r} has no sentence{labelled}{where}. Its labels are {', '.join(known) or 'none'}, its groups {', '.join(self.groups[:12])}"
+                f"{f' and {len(self.groups) - 12} more' if len(self.groups) > 12 else ''}."
             )
         return found
 

@@ -102,7 +102,7 @@ def test_cards_hold_shares_of_every_layer(tiny_gpt2):
     )  # fmt: skip
     (found,) = sections.direction([below], "moles").details
     assert found.effect.shape == [tiny_gpt2.n_layers, tiny_gpt2.n_heads, 1]
-    np.testing.assert_allclose(found.effect.array()[0, :, 0], below.grid()[0], rtol=1e-5)
+    np.testing.assert_allclose(found.effect.array()[0, :, 0], below.grid("share")[0], rtol=1e-5)
     assert np.isnan(found.effect.array()[1]).all()  # nothing of these layers is below the direction
 
 

@@ -1,3 +1,5 @@
+from .atlas import atlas as atlas
+from .atlas import strongest_heads as strongest_heads
 from .attention import attends as attends
 from .attention import attention as attention
 from .attention import attention_controls as attention_controls
@@ -6,6 +8,8 @@ from .attention import best_directions as best_directions
 from .attention import judged_by as judged_by
 from .attention import power_of as power_of
 from .attention import relations as relations
+from .circuits import circuits as circuits
+from .circuits import copying as copying
 from .compose import Asked as Asked
 from .compose import compose as compose
 from .compose import untested as untested
@@ -14,6 +18,7 @@ from .erasure import erasure as erasure
 from .logit_lens import logit_lens as logit_lens
 from .ov_alignment import ov_alignment as ov_alignment
 from .ov_alignment import ov_alignment_controls as ov_alignment_controls
+from .parameters import parameters as parameters
 from .probing import probing as probing
 from .whole_steps import whole_steps as whole_steps
 from .whole_steps import whole_steps_controls as whole_steps_controls
