@@ -1,7 +1,7 @@
 """What every result can do, on small ones made by hand and on one of each kind that there is."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,11 +14,12 @@ from headwise import HeadwiseError, UnknownName
 from headwise._columns import Column, Columns, columns_of_heads, interval
 from headwise._result import LONGEST, ROWS, Result, SavedResult
 from headwise.attention.atlas import atlas
-from headwise.data import apart
 from headwise.data.suite import Link, Suite
 from headwise.interventions.prompts import that_fit
 from headwise.report.columns import reference, results
 from helpers.architectures import make
+from helpers.moles import LABELS, NAMES, OTHERS, SUITE, sentence
+from helpers.steered import asked_of
 from helpers.steps import marked
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -275,28 +276,27 @@ def every(tiny_gpt2, wordpiece):
     suite = headwise.read_suite("probes/adjective_noun.toml").sample_groups(12)
     mole = headwise.read_suite("probes/mole.toml")
     some, labels = ["L1H2", "L0H1"], mole.sentences[0].marks[0].label
-    mole_pairs = that_fit(model, headwise.read_suite("probes/mole_pairs.toml"))
-    fitting, _ = apart(mole, mole_pairs)
-    direction = headwise.directions.from_classes(model, fitting, "animal", "unit", layer=1)
-    few = {"n_random": 5, "n_random_kept": 2}
+    senses = replace(SUITE, name="tested", sentences=tuple(sentence(n, sense, OTHERS) for sense in LABELS for n in NAMES))  # fmt: skip
+    direction = headwise.directions.from_classes(model, SUITE, "animal", "unit", layer=1)
+    few = {"n_null": 5, "n_null_kept": 2}
     return [
-        headwise.relation_test(model, suite, "amod", controls=1, n_splits=2, n_flips=50),
+        headwise.relation_test(model, suite, "amod", n_null=1, n_splits=2, n_flips=50),
         atlas(model, suite),
-        headwise.probe(model, mole, folds=3, sites=["residual", "z"], layers=[1], n_random=1),
-        headwise.erase(model, mole, folds=3, layers=[1], n_random=1),
-        headwise.read_circuits(model, n_random=4),
-        headwise.direction_test(model, mole_pairs, direction, n_shuffles=20, n_random=20),
-        headwise.ov_alignment_test(read_word_by_word, described(), n_controls=1),
-        headwise.transfer_test(model, headwise.read_suite("probes/gender_steps.toml"), "royalty", n_random=10, n_controls=1),
-        headwise.logit_lens(model, mole, heads=some, targets={labels: ["the", "a"]}, n_shuffles=10),
-        headwise.ablate(model, pairs, heads=some, controls=0),
-        headwise.ablate(model, pairs, heads={"both": some}, controls=0),
+        headwise.probe(model, mole, folds=3, sites=["residual", "z"], layers=[1], n_null=1),
+        headwise.erase(model, mole, folds=3, layers=[1], n_null=1),
+        headwise.read_circuits(model, n_null=4),
+        headwise.direction_test(model, senses, direction, n_permutations=20, n_null_directions=20, n_null=0),
+        headwise.ov_alignment_test(read_word_by_word, described(), n_null=1),
+        headwise.transfer_test(model, headwise.read_suite("probes/gender_steps.toml"), "royalty", n_null_directions=10, n_null=1),
+        headwise.logit_lens(model, mole, heads=some, targets={labels: ["the", "a"]}, n_null=10),
+        headwise.ablate(model, pairs, heads=some, n_null=0),
+        headwise.ablate(model, pairs, heads={"both": some}, n_null=0),
         headwise.ablate_set(model, pairs, some, method="zero", **few),
         headwise.direct_effects(model, pairs, heads=some),
         headwise.patch(model, pairs),
         headwise.path_patch(model, pairs),
         headwise.attribution_patch(model, pairs, top=2, sample=3),
-        headwise.steer(model, mole_pairs, direction, doses=(1.0,), n_random=2),
+        headwise.steer(model, asked_of(), direction, doses=(1.0,), n_null=2),
     ]  # fmt: skip
 
 

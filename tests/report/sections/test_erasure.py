@@ -29,7 +29,7 @@ def test_numbers_by_measure(erased):
     [(0.1, 0.2, "changes the margin (", False), (-0.1, 0.2, "changes the margin no more than", True)],
 )  # fmt: skip
 def test_a_change_exceeds_a_move_of_the_same_length(erased, low, high, expected, recovered):
-    table = erased.table.assign(low=low, high=high)
+    table = erased.table.assign(difference_low=low, difference_high=high)
     (line,) = sections.erasure(replace(erased, table=table), "sense").findings
     assert line.startswith("Erasing the sense at layer 1") and expected in line
     assert ("recover the sense" in line) == recovered

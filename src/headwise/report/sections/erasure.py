@@ -5,9 +5,10 @@
 
 import pandas as pd
 
+from headwise._columns import Column
 from headwise._formatting import MINUS, percent
 from headwise.probing.erasure import MEASURES, ErasureResult
-from headwise.report.schema import Column, Section, Table
+from headwise.report.schema import Section, Table
 
 SHORT = {
     "accuracy": "refitted accuracy",
@@ -16,18 +17,18 @@ SHORT = {
     "continuation": "continuation",
     "kl": "KL",
 }
-COLUMNS = [
-    Column(name="layer", title="Layer", kind="integer"),
-    Column(name="what", title="Measure"),
-    Column(name="examples", title="Sentences", kind="integer"),
-    Column(name="intact", title="Clean", kind="number"),
-    Column(name="erased", title="Erased", kind="number"),
-    Column(name="random", title="Random", kind="number", note="Of equal rank; mean over several"),
-    Column(name="as_far", title="Moved as far", kind="number", note="By the same length, in a random subspace"),
-    Column(name="difference", title="Difference", kind="number", note="Erased minus moved as far, or minus random"),
-    Column(name="low", title="from", kind="number", note="Lower end of its 95% interval over groups"),
-    Column(name="high", title="to", kind="number", note="Upper end of its 95% interval over groups"),
-]  # fmt: skip
+COLUMNS = ErasureResult.columns.pick(
+    "layer",
+    Column("what", "Measure", "text", "What was measured"),
+    "examples",
+    "intact",
+    "erased",
+    "random",
+    "as_far",
+    "difference",
+    "difference_low",
+    "difference_high",
+)
 
 
 def erasure(result: ErasureResult, kind: str = "label") -> Section:
@@ -62,7 +63,7 @@ def _changes(rows: pd.DataFrame, kind: str, layer: int) -> str:
     behaviour = rows[rows["as_far"].notna()]
     if behaviour.empty:
         return f"Nothing is computed after layer {layer} that could show an effect of erasing the {kind}."
-    is_other = (behaviour["low"] > 0) | (behaviour["high"] < 0)
+    is_other = (behaviour["difference_low"] > 0) | (behaviour["difference_high"] < 0)
     changed = [
         f"{row.what} ({_short(row.intact)} clean, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
         for row in behaviour[is_other].itertuples()

@@ -6,40 +6,40 @@
 import numpy as np
 import pandas as pd
 
+from headwise._columns import Column, Columns
 from headwise.directions.lens import LogitLensResult
-from headwise.report.schema import Column, Section, Table
+from headwise.report.schema import Section, Table
 
-LABEL = Column(name="label", title="Label")
-LAYER = Column(name="layer", title="Layer", kind="integer")
-STREAM = [
-    LABEL,
-    LAYER,
-    Column(name="tokens", title="Highest", note="Mean over the words of this label"),
-    Column(name="contrast", title="Above the others", note="Highest above the words of the other labels; chosen for being large"),
-]  # fmt: skip
-UPDATES = [
-    Column(name="head", title="Head"),
-    LABEL,
-    Column(name="rises", title="Rise most"),
-    Column(name="before", title="Highest before", note="In the stream without the head's update"),
-    Column(name="contrast", title="Above the others", note="Rise furthest above the words of the other labels"),
-]  # fmt: skip
-NEAREST = [
-    LABEL,
-    LAYER,
-    Column(name="token", title="Nearest"),
-    Column(name="score", title="Cosine", kind="number", note="Mean over the words of this label"),
-]
-TARGETS = [
-    LABEL,
-    Column(name="place", title="At"),
-    Column(name="n_targets", title="Words", kind="integer"),
-    Column(name="effect", title="Effect", kind="number", note="Score of the named words above the mean word, minus the same at the other labels' words"),
-    Column(name="effect_low", title="from", kind="number"),
-    Column(name="effect_high", title="to", kind="number"),
-    Column(name="p_fwer", title="p", kind="number", note="Against random words of the vocabulary, the largest of all places"),
-    Column(name="p_topic_fwer", title="p topic", kind="number", note="Against words of random topics"),
-]  # fmt: skip
+READ = LogitLensResult.further["stream"]
+NAMED = LogitLensResult.columns
+STREAM = READ.pick(
+    "label", "layer",
+    Column("tokens", "Highest", "text", "Mean over the words of this label"),
+    Column("contrast", "Above the others", "text", "Highest above the words of the other labels; chosen for being large"),
+)  # fmt: skip
+UPDATES = Columns(
+    Column("head", "Head", "text"),
+    READ["label"],
+    Column("rises", "Rise most", "text", "Tokens that the head's update raises most"),
+    Column("before", "Highest before", "text", "In the stream without the head's update"),
+    Column("contrast", "Above the others", "text", "Rise furthest above the words of the other labels"),
+)  # fmt: skip
+NEAREST = READ.pick(
+    "label",
+    "layer",
+    READ["token"].but(title="Nearest"),
+    READ["score"].but(title="Cosine", meaning="Mean over the words of this label"),
+)
+TARGETS = NAMED.pick(
+    "label",
+    Column("place", "At", "text", "Layer of the stream, or head"),
+    "n_targets",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "p_fwer",
+    "p_topic_fwer",
+)
 SHOWN = 5  # tokens of a list
 END = {
     "output head": "through the model's own final norm and output head, as if the model ended there; at the last layer that is what the model predicts",

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from headwise._columns import Column, Columns
 from headwise._formatting import head_name, percent, points
 from headwise.data.suite import Suite
 from headwise.evidence import CARRIES, carries_by_layer, verdict
@@ -20,7 +21,7 @@ from headwise.probing.experiment import (
     STATIC_MEAN,
     ProbeResult,
 )
-from headwise.report.schema import Column, Heatmap, Lines, Section, Series, Table
+from headwise.report.schema import Heatmap, Lines, Section, Series, Table
 
 from .head_cards import shape_shown
 from .head_details import read_from
@@ -48,21 +49,10 @@ BY_LAYER = {
     "inconclusive": "the evidence is inconclusive",
 }
 CAUSAL = "The model is a decoder, in which a word attends only to itself and to what precedes it. What only later words determine cannot be decoded here."
-SCORES = [
-    Column(name="classifier", title="Classifier"),
-    Column(name="balanced_accuracy", title="Balanced accuracy", kind="rate", note="Mean of the accuracies within each label"),
-    Column(name="balanced_accuracy_low", title="from", kind="rate", note="Lower end of its 95% interval over groups"),
-    Column(name="balanced_accuracy_high", title="to", kind="rate", note="Upper end of its 95% interval over groups"),
-    Column(name="accuracy", title="Accuracy", kind="rate", note="Share of the scored sentences, none of them fitted"),
-    Column(name="selectivity", title="Selectivity", kind="difference", note="Accuracy above that of the same classifier on a control task, points, on the sentences where both are defined; empty where no control task was possible"),
-    Column(name="codelength_ratio", title="Bits", kind="rate", note="Online code length of all labels, as a share of the length without the vectors"),
-    Column(name="gain", title="Gain", kind="difference", note="Balanced accuracy above that of the best baseline, points"),
-    Column(name="gain_low", title="from", kind="difference", note="Lower end of its 95% interval"),
-    Column(name="gain_high", title="to", kind="difference", note="Upper end of its 95% interval"),
-    Column(name="p_fwer", title="p", kind="number", note="Of the gain, over all heads of the site, or over all layers"),
-    Column(name="control", title="Controls", kind="difference", note="Largest gain of any place of a model with random weights or with uniform attention"),
-    Column(name="detectable", title="Detectable", kind="difference", note="Smallest gain that would be found in 80% of such data"),
-]  # fmt: skip
+SCORES = ProbeResult.columns.pick(
+    "classifier", "balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high", "accuracy", "selectivity", "codelength_ratio",
+    "gain", "gain_low", "gain_high", "p_fwer", "control", "detectable",
+)  # fmt: skip
 
 
 def probing(
@@ -160,7 +150,7 @@ def tables(result: ProbeResult) -> list[Table]:
         "probed_heads",
         "Every head",
         heads.assign(place=places),
-        [Column(name="place", title="Head"), Column(name="site", title="Site"), *SCORES],
+        Columns(Column("place", "Head"), ProbeResult.columns["site"], SCORES),
         caption=f"{'; '.join(f'{site}: its {what}' for site, (_, what) in SITES.items())}. Controls were probed at z.",
         folded=True,
     )  # fmt: skip
@@ -174,14 +164,14 @@ def tables(result: ProbeResult) -> list[Table]:
             "layers",
             "Every layer, and the model-free baselines",
             layers.assign(place=np.where(is_layer, "layer " + layers["layer"].astype(str), layers["site"])),
-            [Column(name="place", title="Place"), *SCORES],
+            Columns(Column("place", "Place"), SCORES),
             caption="The gain is over the best baseline, which is chosen for each fold on what that fold fits.",
         ),
         Table.of(
             "confusion",
             f"Confusion of labels at layer {chosen[1]}",
             confusion.reset_index(names="truth"),
-            [Column(name="truth", title="True label"), *(Column(name=name, title=name, kind="integer") for name in confusion)],
+            Columns(Column("truth", "True label"), *(Column(name, name, "integer") for name in confusion)),
             caption=f"Unseen sentences by their label (rows) and by the label that {NAMES[HEADLINE]} predicts (columns).",
         ),
         of_heads,

@@ -5,33 +5,35 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from headwise._columns import Column, Columns, interval
 from headwise._formatting import MINUS, percent
 from headwise.directions.contributions import DirectionTestResult
 from headwise.evidence import MOVES
-from headwise.report.schema import Column, Section, Table
+from headwise.report.schema import Section, Table
 
-STEPS = [
-    Column(name="direction", title="Direction"),
-    Column(name="classes", title="Classes"),
-    Column(name="effect", title="Step", kind="number", note="From the mean of the second class to that of the first, along the direction"),
-    Column(name="effect_low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
-    Column(name="effect_high", title="to", kind="number"),
-    Column(name="separated", title="Separated", kind="rate", note="How often a word of the first class lies further ahead than one of the second; 50% is chance"),
-    Column(name="cosine", title="Cosine", kind="number", note="Between the step and the direction"),
-    Column(name="p", title="p", kind="number", note="Against permuted labels"),
-    Column(name="p_random", title="p random", kind="number", note="Against random directions with the covariance of the words within their classes"),
-    Column(name="t", title="t", kind="number"),
-    Column(name="control_t", title="Control t", kind="number", note="The largest t of a model with random weights, along a direction of its own"),
-    Column(name="uniform", title="Uniform", kind="number", note="The step in the same model with uniform attention"),
-    Column(name="excess_p", title="p excess", kind="number", note="Of the excess over uniform attention, against permuted labels"),
-]  # fmt: skip
-POSITIONS = [
-    Column(name="direction", title="Direction"),
-    Column(name="class", title="Class"),
-    Column(name="mean", title="Position", kind="number"),
-    Column(name="mean_low", title="from", kind="number", note="Lower end of the 95% interval over groups"),
-    Column(name="mean_high", title="to", kind="number"),
-]  # fmt: skip
+ALONG = Column("direction", "Direction", "text", "Along which it was measured")
+STEPS = Columns(
+    ALONG,
+    Column("classes", "Classes"),
+    Column("effect", "Step", "number", "From the mean of the second class to that of the first, along the direction"),
+    interval("effect", over="groups"),
+    Column("separated", "Separated", "rate", "How often a word of the first class lies further ahead than one of the second; 50% is chance"),
+    Column("cosine", "Cosine", "number", "Between the step and the direction"),
+    Column("p", "p", "number", "Against permuted labels"),
+    Column("p_random", "p random", "number", "Against random directions with the covariance of the words within their classes"),
+    Column("t", "t", "number", "The step in units of its standard error"),
+    Column("control_t", "Control t", "number", "The largest t of a model with random weights, along a direction of its own"),
+    Column("uniform", "Uniform", "number", "The step in the same model with uniform attention"),
+    Column("excess_p", "p excess", "number", "Of the excess over uniform attention, against permuted labels"),
+)  # fmt: skip
+PLACES = DirectionTestResult.further["trajectory"]
+POSITIONS = PLACES.pick(
+    ALONG,
+    PLACES["label"].but(name="class", title="Class"),
+    PLACES["mean"].but(title="Position"),
+    "mean_low",
+    "mean_high",
+)
 
 
 def whole_steps(
