@@ -86,9 +86,8 @@ def test_ablated_heads_are_zero(tiny_gpt2):
 
 def test_results_say_in_a_line_what_they_are(tiny_gpt2):
     result = headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", method="zero", n_null=0)
-    assert (
-        repr(result) == f"AblationResult({tiny_gpt2.name}, texts: 8 rows)"
-    )  # four heads in two layers
+    line = f"AblationResult({tiny_gpt2.name}, texts: 8 heads x 1 method; none needed)"
+    assert repr(result) == line  # four heads in two layers
     html = result._repr_html_()
     assert html.count("<tr") == 1 + min(8, len(result.table)) and "AblationResult" in html
 
@@ -181,10 +180,10 @@ TESTS = (
     "path_patch", "probe", "relation_test", "steer", "transfer_test",
 )  # fmt: skip
 NAMES = """
-AblationResult AttributionResult BadSuite CircuitResult Decomposition DirectEffectResult Direction
+AblationResult AttributionResult BadSuite CircuitResult Column Columns Decomposition DirectEffectResult Direction
 DirectionTestResult ErasureResult Head HeadCache HeadSetResult HeadwiseError Logistic
 LogitLensResult Model ModelShape OVAlignmentTestResult OverBudget ParameterCount PatchResult
-PathPatchResult Probe ProbeResult RelationTestResult Report Sentence SteerResult Suite
+PathPatchResult Probe ProbeResult RelationTestResult Report Result Sentence SteerResult Suite
 TransferTestResult UnknownName UnsupportedModel View ablate ablate_set activations attention
 attribution_patch burrow burrow_pairs burrow_sentences capture count_parameters data decompose
 direct_effects direction_test directions erase evidence fit_probe hooks interventions ioi_pairs load

@@ -104,7 +104,8 @@ class AblationResult(Result):
 
     def _summary(self) -> str:
         what = "sets of heads" if "heads" in self.table else "heads"
-        return f"{len(self.cuts)} {what} x {len(self.methods)} methods; {self._found('needed')}"
+        methods = "1 method" if len(self.methods) == 1 else f"{len(self.methods)} methods"
+        return f"{len(self.cuts)} {what} x {methods}; {self._found('needed')}"
 
 
 def ablate(

@@ -133,10 +133,13 @@ def _from_1(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_2(data: dict[str, Any]) -> dict[str, Any]:
-    """Version 3 orders a report by question; what an older one holds is one section."""
+    """Version 3 orders a report by question, so what an older one holds is one section; it names answers so."""
     names = {"figures": "figures", "tables": "tables", "not_found": "findings", "method": "method", "references": "references"}  # fmt: skip
     section = {"title": "Results"} | {new: data.get(old, []) for old, new in names.items()}
     kept = {name: value for name, value in data.items() if name not in names}
+    if heads := kept.get("heads"):
+        measures = [{"answers" if k == "said" else k: v for k, v in m.items()} for m in heads["measures"]]  # fmt: skip
+        kept["heads"] = heads | {"measures": measures}
     return kept | {"schema_version": 3, "sections": [section]}
 
 

@@ -94,7 +94,7 @@ def relations(result: RelationTestResult, suite: Suite) -> Section:
         tables=[
             Table.of(
                 "best_heads", "The most promising head for each relation",
-                wide.loc[best.index].assign(name=best["name"]), BEST,
+                wide.loc[best.index].join(best["name"]), BEST,
                 caption="Effects are hit rate minus that of the best model-free baseline, which is chosen on other groups.",
             ),
             Table.of(
