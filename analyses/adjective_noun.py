@@ -27,15 +27,12 @@ from headwise.data import transforms
 from headwise.interventions import that_fit
 from headwise.report import sections
 from headwise.report.schema import (  # fmt: skip
-    Section,
     Verdict,
     could_be_found,
     head_name,
     percent,
     points,
 )
-from headwise.report.sections import evidence as exhibits
-from headwise.report.sections import head_cards, head_details
 
 SUITE = "adjective_noun"
 PAIRS = "adjective_pairs"
@@ -106,8 +103,11 @@ def analyse(
             sections.attention(looked, suite, NAMES).model_copy(
                 update={"title": "Attention of nouns and adjectives"}
             ),
-            _ablation(model, pairs, cut, heads),
             *parts,
+            sections.ablation(cut, " In sentences that go on as an adjective demands.")
+            if cut
+            else None,
+            sections.evidence(heads),
         ],
         suite=suite,
         heads=heads,
@@ -157,21 +157,6 @@ def _numbers(looked: headwise.RelationTestResult, best: Any) -> str:
         tags = points(best["effect_tags"], best["effect_low_tags"], best["effect_high_tags"])
         parts.append(f"against the best baseline that reads gold parts of speech, '{best['baseline_tags']}', the effect is {tags}")  # fmt: skip
     return f"{sections.attends(best['direction'], NAMES)} {'; '.join(parts)}"
-
-
-def _ablation(
-    model: headwise.Model,
-    pairs: headwise.Suite | None,
-    cut: headwise.AblationResult | None,
-    heads: Any,
-) -> Section:
-    return Section(
-        title="Ablation of each head",
-        tables=[exhibits.heads_table(heads)],
-        findings=exhibits.sentences(heads) if cut else [exhibits.UNCUT],
-        method=exhibits.method(cut, len(pairs.pairs)) if cut and pairs else [],
-        details=[head_details.ways(cut, head_cards.shape_shown(model), note=" In sentences that go on as an adjective demands.")] if cut else [],
-    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from headwise.interventions.prompts import how_it_speaks, that_fit
 from headwise.interventions.steering.steering import SteerResult
 from headwise.report import sections
 from headwise.report.schema import Column, Lines, Report, Section, Series, Table
-from headwise.report.sections import directions, head_cards, head_details
+from headwise.report.sections import head_cards, head_details
 from headwise.report.sections.examples import examples_shown
 from headwise.stats.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, NO, SMALLEST, YES
 
@@ -114,21 +114,18 @@ def analyse(
                 title="Results",
                 figures=[
                     _lines(found),
-                    *directions.steering_figures([steered] if steered else [], "the pronoun"),
                 ],
                 tables=[
                     Table.of("transfer", "Every field, layer by layer", found.table, COLUMNS, folded=True,
                              caption=f"Steps from the woman's to the man's word along the mean step of {SOURCE} pairs; of {SOURCE} itself, of pairs that it was not fitted on."),
-                    *directions.steering_tables([steered] if steered else []),
                 ],
-                findings=_not_found(found, pushed, steered, seed),
+                findings=_not_found(found, pushed, steered),
                 method=[
                     *([suite.about] if suite.about else []),
                     f"Words of a pair stand in the same sentence. A step is the difference of their vectors (means over pieces) in the residual stream; the direction is the mean step of "
                     f"{found.n_pairs[SOURCE]} {SOURCE} word pairs. A pair of {SOURCE} is measured along the mean of the others. The layer, {found.layer}, is that at which these have the largest mean cosine. "
                     f"Intervals are t intervals over word pairs (of shares, Wilson's); p flips the signs of whole word pairs, the largest of all layers and fields. Random directions vary as the words do, within men and within women. "
                     f"{found.n_null} models with random weights, and the model with uniform attention, are measured along royal steps of their own.",
-                    *(directions.steering_method([steered]) if steered else []),
                     f"Verdict: 'supported' if in every other field the mean step along the direction is at least {percent(SMALLEST)} of a royal step, and by as much longer than with uniform attention; p of both is below 5%, no more than 5% of random directions do as much, and its t "
                     f"is larger than that of any field in the models with random weights. 'not supported' if one step lies within {percent(SMALLEST)} of zero; otherwise, and with fewer than {MIN_CASES} pairs of sentences or {MIN_CLUSTERS} word pairs of a field, 'inconclusive'.",
                 ],
@@ -139,6 +136,7 @@ def analyse(
                 ],
             ),
             *([sections.direction([pushed], f"{SOURCE} pairs")] if pushed else []),
+            *([section] if (section := sections.steering([steered] if steered else [], "the pronoun", seed)) else []),
         ],
         heads=head_cards.heads_section(model, heads, along),
         attention=examples_shown(model, suite, heads_first=first, seed=seed),
@@ -262,7 +260,6 @@ def _not_found(
     found: TransferTestResult,
     pushed: DirectionTestResult | None,
     steered: SteerResult | None,
-    seed: int,
 ) -> list[str]:
     lines: list[str] = []
     if few := [f for f in found.fields if found.n_pairs[f] < MIN_CLUSTERS]:
@@ -287,9 +284,7 @@ def _not_found(
             f"Of the step in other fields {percent(start)} is there before any block, in the words' embeddings; heads that add to it by every test and beyond every control: "
             f"{', '.join(pushed.significant()['name'][:12]) or 'none'}."
         )
-    if steered is not None:
-        lines.append(directions.steering_sentence([steered], seed))
-    else:
+    if steered is None:
         lines.append(
             "Nothing was steered: the model, or the sentences, do not say what comes next."
         )

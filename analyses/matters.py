@@ -32,33 +32,22 @@ from headwise.evidence.rules import LEVEL, MIN_CASES, MIN_CLUSTERS, SMALLEST
 from headwise.interventions.head_sets import HeadSetResult
 from headwise.interventions.patching import PatchResult
 from headwise.interventions.prompts import that_fit
-from headwise.model.heads import sides
+from headwise.report import sections
 from headwise.report.schema import Column, Detail, Heatmap, Lines, Report, Section, Series, Table
-from headwise.report.sections import evidence as exhibits
 from headwise.report.sections import head_cards, head_details
+from headwise.report.sections.ablation import detectable
 from headwise.report.sections.examples import examples_shown
 from headwise.stats import is_within
 
 SUITE = "gender_pairs"
 BURROW_PAIRS = "gender"
+HALF = " On the half of the groups on which heads are found."
 MOST = 8  # heads of a set
 PATCHED = {
     "noising": "from the corrupted sentence, in the clean one",
     "denoising": "from the clean sentence, in the corrupted one",
 }
 
-CUTS = [
-    Column(name="name", title="Head"),
-    Column(name="method", title="Ablated by"),
-    Column(name="metric", title="Metric"),
-    Column(name="cost", title="Degradation", kind="number"),
-    Column(name="cost_low", title="from", kind="number", note="Lower end of the 95% interval over clusters"),
-    Column(name="cost_high", title="to", kind="number", note="Upper end of the 95% interval over clusters"),
-    Column(name="share", title="Share", kind="rate", note="Of the clean metric"),
-    Column(name="p_fwer", title="p", kind="number", note="Family-wise over all heads and ways of the metric"),
-    Column(name="p_helps", title="p (helps)", kind="number", note="The same for the opposite: that the model does better without it"),
-    Column(name="changed", title="Turned", kind="rate", note="Share of sentences of which another of right and wrong is likelier than before"),
-]  # fmt: skip
 SETS = [
     Column(name="metric", title="Metric"),
     Column(name="method", title="Ablated by"),
@@ -129,41 +118,28 @@ def analyse(
         question=suite.question,
         verdict=verdict,
         answer=_answer(model.name, verdict, chosen, found, cut, needed),
-        controls=exhibits.controls(cut),
+        controls=evidence.controls_line(needed),
         sections=[
             Section(
                 title="Results",
                 figures=[
-                    *(
-                        exhibits.cost_map(cut, "in one half of the groups", side=side)
-                        for side in sides(model)
-                    ),
                     _stream_lines(stream),
                     *(_head_maps(heads) if len(model.stacks) == 1 else []),
                 ],
                 tables=[
                     *([_set_table(found)] if found else []),
-                    Table.of(
-                        "cuts",
-                        "Every head, every way of cutting",
-                        cut.table,
-                        CUTS,
-                        caption="; ".join(f"{name}: {says}" for name, says in cut.says.items())
-                        + ".",
-                        folded=True,
-                    ),
                     _patch_table(heads),
                     _direct_table(alone.table, metric),
                 ],
                 findings=[
-                    *_not_found(model, cut, needed, found, heads, estimated),
+                    *_not_found(model, cut, found, heads, estimated),
                     *(
                         [f"{n_all - len(suite.pairs)} pairs do not fit into the context."]
                         if n_all > len(suite.pairs)
                         else []
                     ),
                 ],
-                method=_method(suite, cut, stream),
+                method=_method(suite),
                 references=[
                     "Michel, Levy and Neubig 2019, Are sixteen heads really better than one?",
                     "Li and Janson 2024, Optimal ablation for interpretability.",
@@ -171,7 +147,8 @@ def analyse(
                     "Heimersheim and Nanda 2024, How to use and interpret activation patching.",
                     "McGrath, Rahtz, Kramár, Mikulik and Legg 2023, The Hydra effect.",
                 ],
-            )
+            ),
+            sections.ablation(cut, HALF),
         ],
         heads=head_cards.heads_section(model, needed, _details(model, cut, heads)),
         attention=examples_shown(
@@ -197,7 +174,7 @@ def _details(
     ]  # fmt: skip
     told = "Share of the difference between the two sentences that moves when this head alone is patched. p over all heads and both directions."
     return [
-        head_details.ways(cut, shape, side, " On the half of the groups on which heads are found."),
+        head_details.ways(cut, shape, side, HALF),
         head_details.detail("Patched", told, "rate", rows, shape),
     ]
 
@@ -300,7 +277,7 @@ def _none_found(
     n_no = int((needed["matters"] == "no").sum())
     return (
         f"No head of {model} was found to matter on half of the groups: of {len(needed)} heads {n_no} change less than {percent(SMALLEST)} of the {cut.metrics[0]}, and for the others "
-        f"it is inconclusive. The work is shared among many, or each does less than could be found. {exhibits.detectable(needed)}"
+        f"it is inconclusive. The work is shared among many, or each does less than could be found. {detectable(cut)}"
     )
 
 
@@ -398,21 +375,12 @@ def _direct_table(table: pd.DataFrame, metric: str) -> Table:
 def _not_found(
     model: headwise.Model,
     cut: headwise.AblationResult,
-    needed: pd.DataFrame,
     found: HeadSetResult | None,
     heads: PatchResult,
     estimated: headwise.AttributionResult,
 ) -> list[str]:
-    own = cut.table[cut.table["metric"] == cut.metrics[0]]
-    torn = own.loc[own["disagree"], "name"].nunique()
-    negative = evidence.judged(cut)
-    negative = negative[negative["matters_negative"] == "yes"].index.tolist()
-    lines = [
-        *exhibits.disagreement(torn, len(cut.cuts)),
-        f"Negative heads, without which the model does better by at least {percent(SMALLEST)} of the metric in every way: {', '.join(negative) or 'none'}.",
-    ]
+    lines: list[str] = []
     if found is not None:
-        lines.append(exhibits.detectable(needed))
         row = found.table[(found.table["metric"] == cut.metrics[0]) & (found.table["method"] == "mean")].iloc[0]  # fmt: skip
         finding = "as these data go, no more and no less"
         if row["excess_low"] > 0:
@@ -427,10 +395,6 @@ def _not_found(
         lines.append(
             f"{heads.left_out} pairs were not patched: their sentences are not of the same tokens for {model.name}."
         )
-    if cut.n_split:
-        lines.append(
-            f"{cut.n_split} continuations are of several tokens; their log probabilities are summed."
-        )
     lines.append(
         "A gradient, which needs two passes for all heads, ranks what patching them does with a correlation of "
         f"{estimated.rank_top:.2f} among the largest and {estimated.rank_sample:.2f} in a random sample (Spearman, noising).".replace(
@@ -444,10 +408,9 @@ def _not_found(
     return lines
 
 
-def _method(suite: headwise.Suite, cut: headwise.AblationResult, stream: PatchResult) -> list[str]:
+def _method(suite: headwise.Suite) -> list[str]:
     return [
         *([suite.about] if suite.about else []),
-        *exhibits.method(cut, len(suite.pairs)),
         f"Heads are found on one half of the groups: those that matter by the rule above, at most {MOST}. The other half decides. Verdict: 'supported' if there, in every way of "
         f"ablation, the set costs at least {percent(SMALLEST)} of the clean metric, with p below 5% (sign flips of clusters), and no more than 5% of random sets cost as much; 'not supported' if in every way "
         f"the cost lies within plus or minus {percent(SMALLEST)} (two one-sided tests), or if every single head does; otherwise 'inconclusive'. Random sets may hold heads of the set, as the question is whether this choice is "

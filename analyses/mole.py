@@ -29,9 +29,7 @@ from headwise.interventions import that_fit
 from headwise.interventions.steering import SeenWords, read_label, steer_between, towards_each
 from headwise.probing import BEST, ProbeResult
 from headwise.report import sections
-from headwise.report.schema import Section, Verdict, could_be_found, percent, points
-from headwise.report.sections import directions, head_cards, head_details
-from headwise.report.sections import evidence as exhibits
+from headwise.report.schema import Verdict, could_be_found, percent, points
 from headwise.weights import tokens_of
 
 SUITE = "mole"
@@ -99,7 +97,22 @@ def analyse(
             pushed = []
             parts.append(sections.untested("Direct contribution", error))
     heads = evidence.judge_all(evidence.side_by_side(known))
-    parts += _old(model, suite, word, heads, pairs, looked, cut, pushed, steered)
+    if looked and pairs:
+        parts.append(
+            sections.attention(
+                looked,
+                transforms.cues(pairs),
+                ("word", "cue"),
+                title="Attention to the deciding word",
+            )
+        )
+    if cut:
+        parts.append(sections.ablation(cut, " In sentences where the word's sense decides."))
+    parts.append(sections.evidence(heads))
+    if pushed:
+        what = f"{word} in one sense from {word} in the others"
+        parts.append(sections.direction(pushed, suite.name, what=what))
+    parts.append(sections.steering(steered, f"the sense of {word}"))
     if pairs and steered:
         moving = evidence.where(heads, moves="yes")[:MOST_READ]
         lens = headwise.logit_lens(model, suite, heads=moving, targets=_targets(model, suite, pairs), seed=seed)  # fmt: skip
@@ -118,54 +131,6 @@ def analyse(
         relations=[("cue", LOOKS)] if pairs else [],
         seed=seed,
     )  # fmt: skip
-
-
-def _old(model, suite, word, heads, pairs, looked, cut, pushed, steered) -> list[Section]:
-    shape = head_cards.shape_shown(model)
-    found = []
-    if cut and pairs:
-        cues = transforms.cues(pairs)
-        found.append(
-            sections.attention(
-                looked, cues, ("word", "cue"), title="Attention to the deciding word"
-            )
-        )
-        found.append(
-            Section(
-                title="Ablation of each head",
-                tables=[exhibits.heads_table(heads)],
-                findings=exhibits.sentences(heads),
-                method=exhibits.method(cut, len(pairs.pairs)),
-                details=[
-                    head_details.ways(
-                        cut, shape, note=" In sentences where the word's sense decides."
-                    )
-                ],
-            )
-        )
-    else:
-        found.append(
-            sections.untested(
-                "Ablation", "there are no minimal pairs of this question; pass some with --pairs."
-            )
-        )
-    if pushed:
-        found.append(
-            sections.direction(
-                pushed, suite.name, what=f"{word} in one sense from {word} in the others"
-            )
-        )
-    if steered:
-        found.append(
-            Section(
-                title="Steering",
-                figures=directions.steering_figures(steered, f"what {model.name} takes {word} for"),
-                tables=directions.steering_tables(steered),
-                findings=[directions.steering_sentence(steered)],
-                method=directions.steering_method(steered),
-            )
-        )
-    return found
 
 
 def _targets(

@@ -32,7 +32,7 @@ from .rules import (
     verdict_over_all,
 )
 from .together import controls_line, rule_of, side_by_side, where
-from .verdicts import judge_all, summary
+from .verdicts import VERDICT_RULE, judge_all, summary
 
 __all__ = [
     "CARRIES",
@@ -51,6 +51,7 @@ __all__ = [
     "N_RANDOM_PROBED",
     "N_SPLITS",
     "SMALLEST",
+    "VERDICT_RULE",
     "YES",
     "Rule",
     "carries",

@@ -24,6 +24,10 @@ from numpy import ndarray
 
 from .rules import INCONCLUSIVE, KINDS, NO, YES
 
+VERDICT_RULE = (
+    "Supported: looks and matters are yes, and no other kind is no. Attends without mattering: looks is yes and matters no. Matters without attending: looks is no and matters yes. "
+    "Refuted: both are no, and no other kind is yes. Inconclusive: otherwise. A yes exceeds every head of every control; a no is an equivalence test against the smallest effect of interest."
+)  # fmt: skip
 MOST_NAMED = 8  # heads in a sentence
 
 HeadVerdict = Literal[

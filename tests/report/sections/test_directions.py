@@ -1,4 +1,4 @@
-"""Figures, tables and sentences of directions: shares of the distance, largest first, and steering dose by dose."""
+"""Figures, tables and sentences of directions: shares of the distance, largest first."""
 
 import re
 from dataclasses import replace
@@ -6,15 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headwise import steer
 from headwise.directions import contributions
 from headwise.directions.constructors import from_classes
-from headwise.interventions.steering import doses
 from headwise.report import sections
 from headwise.report.schema import MINUS
 from headwise.report.sections import directions
 from helpers.moles import LABELS, NAMES, OTHERS, SUITE, sentence
-from helpers.steered import asked_of, direction_of
 
 
 def asked():
@@ -34,11 +31,6 @@ def results(tiny_gpt2):
         )
         for ends in (("animal", "unit"), ("animal", "spy"))
     ]
-
-
-@pytest.fixture(scope="module")
-def steered(tiny_gpt2):
-    return steer(tiny_gpt2, asked_of(), direction_of(tiny_gpt2, 1), doses=[0.5, 1.0], n_null=1)
 
 
 def test_the_map_has_the_largest_share_of_each_head(results):
@@ -104,18 +96,3 @@ def test_cards_hold_shares_of_every_layer(tiny_gpt2):
     assert found.effect.shape == [tiny_gpt2.n_layers, tiny_gpt2.n_heads, 1]
     np.testing.assert_allclose(found.effect.array()[0, :, 0], below.grid("share")[0], rtol=1e-5)
     assert np.isnan(found.effect.array()[1]).all()  # nothing of these layers is below the direction
-
-
-def test_steering_dose_by_dose(steered):
-    (figure,), (table,) = (
-        directions.steering_figures([steered], "the answer"),
-        directions.steering_tables([steered]),
-    )
-    pooled = doses.pooled([steered])
-    assert figure.x == [0.5, 1.0] == table.to_frame()["dose"].tolist()
-    np.testing.assert_allclose(np.array(figure.series[0].values, float), pooled["flipped"])
-    np.testing.assert_allclose(table.to_frame()["flipped"].astype(float), pooled["flipped"])
-    assert figure.series[1].is_baseline
-    assert directions.steering_figures([], "") == [] == directions.steering_tables([])
-    assert "fewer than" in directions.steering_sentence([steered])  # a handful of groups
-    assert "at layer 1" in directions.steering_method([steered])[0]

@@ -1,3 +1,4 @@
+from .ablation import ablation as ablation
 from .atlas import atlas as atlas
 from .atlas import strongest_heads as strongest_heads
 from .attention import attends as attends
@@ -15,10 +16,12 @@ from .compose import compose as compose
 from .compose import untested as untested
 from .directions import direction as direction
 from .erasure import erasure as erasure
+from .evidence import evidence as evidence
 from .logit_lens import logit_lens as logit_lens
 from .ov_alignment import ov_alignment as ov_alignment
 from .ov_alignment import ov_alignment_controls as ov_alignment_controls
 from .parameters import parameters as parameters
 from .probing import probing as probing
+from .steering import steering as steering
 from .whole_steps import whole_steps as whole_steps
 from .whole_steps import whole_steps_controls as whole_steps_controls

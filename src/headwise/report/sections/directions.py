@@ -1,7 +1,6 @@
 """Which components move words along directions, and from which tokens: direct contributions as a section."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -10,12 +9,7 @@ from headwise._columns import Column
 from headwise._formatting import percent
 from headwise.directions.contributions import DirectionTestResult
 from headwise.evidence import MOVES
-from headwise.interventions._columns import POOLED
-from headwise.interventions.steering._damage import SAYS
-from headwise.interventions.steering.doses import pooled, reported
-from headwise.interventions.steering.steering import SteerResult
 from headwise.report.schema import Heatmap, Lines, Section, Series, Table
-from headwise.stats.deciding import MIN_CLUSTERS
 
 from .head_details import pushed_along
 
@@ -191,93 +185,3 @@ def _method(results: Sequence[DirectionTestResult], fitted_on: str) -> list[str]
         "direction. Its effect is the mean over words of one class minus that over words of the other, in percent of the distance of the classes.",
         f"{MOVES.text} Labels are permuted within groups; the 1,000 random directions have the covariance of the words within their classes. {controls}",
     ]  # fmt: skip
-
-
-def steering_figures(results: Sequence[SteerResult], what: str) -> list[Lines]:
-    """Dose and response of several directions together; nothing of none."""
-    return [steering_lines(pooled(results), what)] if results else []
-
-
-def steering_tables(results: Sequence[SteerResult]) -> list[Table]:
-    """The same in numbers."""
-    if not results:
-        return []
-    return [steering_table(pooled(results), results[0].says[results[0].metrics[0]])]
-
-
-def steering_lines(table: pd.DataFrame, what: str) -> Lines:
-    """Dose and response."""
-    return Lines(
-        title="Steering: dose and response",
-        caption=f"Percent of sentences in which {what} flips when so many steps of the direction are added to the word, with 95% intervals over "
-        "groups, and the same for random directions of the same length.",
-        x_label="steps towards the other class",
-        x=[float(dose) for dose in np.array(table["dose"], dtype=float)],
-        series=[
-            Series(
-                name="direction",
-                values=cast(Any, table["flipped"]),
-                low=cast(Any, table["flipped_low"]),
-                high=cast(Any, table["flipped_high"]),
-            ),
-            Series(
-                name="random directions",
-                values=cast(Any, table["flipped_random"]),
-                is_baseline=True,
-            ),
-        ],
-    )
-
-
-def steering_table(table: pd.DataFrame, says: str) -> Table:
-    """The same in numbers."""
-    return Table.of(
-        "steering",
-        "Steering, dose by dose",
-        table,
-        POOLED,
-        caption=f"Metric: {says}. Off-target: other positions of the same sentences, and sentences of another question with as much added to their marked word; what changes there is damage.",
-    )
-
-
-def steering_sentence(results: Sequence[SteerResult], seed: int = 0) -> str:
-    """What steering did at doses that were chosen on other groups."""
-    found, layer = reported(results, seed), results[0].direction.layer
-    doses = " and ".join(f"{dose:g}" for dose in sorted(set(found.doses)))
-    if found.clusters < MIN_CLUSTERS:
-        return (
-            f"The clean model is right in {found.sentences} sentences of {found.clusters} groups; fewer than {MIN_CLUSTERS} groups are too few to say "
-            "how often steering flips it."
-        )
-    what = (
-        f"Read out at layer {layer}, after which nothing is computed (no intervention): adding"
-        if results[0].is_read_out
-        else f"Steering at layer {layer}: adding"
-    )
-    beside = (
-        ""
-        if np.isnan(found.beside)
-        else f"{found.beside:.2g} at other positions of the same sentences (random {found.beside_random:.2g}) and "
-    )
-    return (
-        f"{what} {doses} steps of the direction (the dose chosen on one half of the groups and reported on the other) flips {percent(found.flipped)} of "
-        f"{found.sentences} sentences [{percent(found.flipped_low)}, {percent(found.flipped_high)}], random directions of the same length {percent(found.flipped_random)}; "
-        f"off-target change is {beside}{found.elsewhere:.2g} in sentences of another question (random {found.elsewhere_random:.2g})."
-    )
-
-
-def steering_method(results: Sequence[SteerResult]) -> list[str]:
-    """How it was steered."""
-    first = results[0]
-    place = (
-        "after which nothing is computed, so that this is a read-out and no intervention"
-        if first.is_read_out
-        else "after which the rest of the model is computed"
-    )
-    return [
-        f"Steering: at layer {first.direction.layer}, {place}, the direction between two classes is added to the vector of the marked word, in steps of the distance of their means, towards the class "
-        f"that the sentence does not have; directions are fitted without the words that decide in the steered sentences. Measured: {first.says[first.metrics[0]]}. Random directions ({first.n_null}) vary as the words do within their classes at that layer and are as long. "
-        "The dose is chosen on one half of the groups and reported on the other, both ways. Off-target: "
-        + SAYS["next" if first.speaks else "vectors"]
-        + "."
-    ]

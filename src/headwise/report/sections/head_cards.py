@@ -7,13 +7,12 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
-from headwise.evidence import KINDS, YES, rule_of
+from headwise.evidence import KINDS, VERDICT_RULE, YES, rule_of
 from headwise.model import heads as naming
 from headwise.model.architecture import Side
 from headwise.model.model import Model
 from headwise.report.schema import ANSWERS, VERDICTS, Detail, Heads, Measure, Packed
 
-from .evidence import RULE
 from .ov_tokens import writes_of
 
 NOT_TESTED = "-"
@@ -41,7 +40,7 @@ def heads_section(
     Args:
         model: The model.
         heads: What `verdicts.judge_all` gives, or for one kind of evidence its own frame; None where nothing was tested.
-        details: Further numbers, see `exhibits.details`.
+        details: Further numbers, see `head_details`.
         with_writes: Whether the directions that heads write are read from the weights.
     """
     side = side_shown(model)
@@ -61,7 +60,7 @@ def section(shape: tuple[int, int], heads: pd.DataFrame, details: Sequence[Detai
         n_heads=shape[1],
         measures=[_measure(kind, heads, shape) for kind in asked],
         verdicts=_letters(heads, "verdict", VERDICTS, shape) if several else "",
-        rules=RULE if several else "",
+        rules=VERDICT_RULE if several else "",
         details=[detail for detail in details if detail.rows],
     )
 
