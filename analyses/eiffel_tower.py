@@ -30,14 +30,8 @@ N_CONTROLS = 5  # models with random weights
 QUESTION = "Does tower move towards Paris after Eiffel, and towards small after miniature?"
 TOWERS = ("bare", "eiffel", "miniature")
 # The classes that a direction is fitted on, and the towers of which the first should lie further along it.
-TESTED = {
-    "place": (("paris", "elsewhere"), ("eiffel", "bare")),
-    "size": (("tall", "small"), ("eiffel", "miniature")),
-}
-NEXT_WORDS = {
-    "place": ("Paris", ["Lisbon", "Chicago", "Moscow", "Tuscany"]),
-    "size": ("tall", ["small"]),
-}
+TESTED = {"place": (("paris", "elsewhere"), ("eiffel", "bare")), "size": (("tall", "small"), ("eiffel", "miniature"))}  # fmt: skip
+NEXT_WORDS = {"place": ("Paris", ["Lisbon", "Chicago", "Moscow", "Tuscany"]), "size": ("tall", ["small"])}  # fmt: skip
 FITTED_ON = "groups of things that are tall or small, and in Paris or elsewhere, with the same frames and nouns in both classes and without any tower"
 NOT_FITTED = "no sentence, as it is the difference of the unembeddings of the words (the first token of each)"
 OPENINGS: dict[Verdict, str] = {
@@ -59,9 +53,9 @@ def analyse(
     held_out: dict[str, DirectionTestResult | None] = {}
     for name, (ends, between) in TESTED.items():
         group = f"{name} " if generated else "tower-"
-        towers = suite.where(label=between, group=group)
+        towers, left_out = suite.where(label=between, group=group), 0
         if generated:
-            fit, left_out = _unembedding(*NEXT_WORDS[name]), 0
+            fit = _unembedding(*NEXT_WORDS[name])
         else:
             things = suite.where(group=f"{name}-")
             held_out[name] = _held_out(model, things, ends, seed)
@@ -84,10 +78,7 @@ def analyse(
         verdict=verdict,
         answer=f"{OPENINGS[verdict].format(model=model.name)}: the Eiffel tower lies further towards Paris than a bare tower in {_step(results[0])}; a miniature lies further towards small than the Eiffel tower in {_step(results[1])}.",
         controls=f"{evidence.controls_line(heads)} {sections.whole_steps_controls(results)}",
-        sections=[
-            sections.whole_steps(results, others, held_out),
-            sections.direction(results, NOT_FITTED if generated else FITTED_ON, what="the two kinds of towers"),
-        ],
+        sections=[sections.whole_steps(results, others, held_out), sections.direction(results, NOT_FITTED if generated else FITTED_ON, what="the two kinds of towers")],
         suite=suite,
         heads=heads,
         shown=every_tower,
