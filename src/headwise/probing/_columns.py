@@ -29,6 +29,7 @@ PROBED = Columns(
     Column("control_accuracy", "On the control task", "rate", "Accuracy of the same classifier on a control task (Hewitt and Liang 2019)"),
     Column("selectivity", "Selectivity", "difference", "Accuracy above that of the same classifier on a control task, points, on the sentences where both can be known; empty where no control task was possible"),
     Column("codelength", "Codelength", "number", "Online code of all labels, in bits"),
+    Column("uniform_codelength", "Codelength without vectors", "number", "Bits of the same labels when every label is equally probable"),
     Column("codelength_ratio", "Bits", "rate", "Online codelength of all labels, as a share of what it takes without the vectors"),
 )  # fmt: skip
 CONTROLS = Columns(

@@ -11,8 +11,9 @@ from pathlib import Path
 from headwise import attention, directions, interventions, probing, weights
 from headwise._columns import Columns
 from headwise._result import Result, SavedResult
+from headwise.interventions import steering
 
-PACKAGES = (attention, probing, weights, directions, interventions)
+PACKAGES = (attention, probing, weights, directions, interventions, steering)
 UNITS = {
     "rate": "share of 1 (percent on a page)",
     "difference": "difference of shares (points on a page)",
