@@ -25,3 +25,5 @@ from .probing import probing as probing
 from .steering import steering as steering
 from .whole_steps import whole_steps as whole_steps
 from .whole_steps import whole_steps_controls as whole_steps_controls
+from .transfer import transfer as transfer
+from .transfer import transfer_controls as transfer_controls
