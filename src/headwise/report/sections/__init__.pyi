@@ -23,7 +23,7 @@ from .ov_alignment import ov_alignment_controls as ov_alignment_controls
 from .parameters import parameters as parameters
 from .probing import probing as probing
 from .steering import steering as steering
-from .whole_steps import whole_steps as whole_steps
-from .whole_steps import whole_steps_controls as whole_steps_controls
 from .transfer import transfer as transfer
 from .transfer import transfer_controls as transfer_controls
+from .whole_steps import whole_steps as whole_steps
+from .whole_steps import whole_steps_controls as whole_steps_controls

@@ -1,5 +1,8 @@
 """Whether the step of one field is that of others, as a section."""
 
+# Rows of a data frame have no types that pyright could know.
+# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
+
 import numpy as np
 
 from headwise._formatting import MINUS, percent
@@ -48,8 +51,14 @@ def transfer_controls(result: TransferTestResult) -> str:
     rows = [result.row(field=field, layer=result.layer) for field in result.fields[1:]]
     tested = [f"{row['t']:.1f} in {row['field']}" for row in rows if np.isfinite(row["t"])]
     few = " and ".join(str(row["field"]) for row in rows if not np.isfinite(row["t"]))
-    uniform = ", ".join(f"{row['uniform']:.2f} in {row['field']} (clean {row['step']:.2f})" for row in rows)
-    largest = f"t is {', '.join(tested)}, and at most {rows[0]['control_t']:.1f} in {result.n_null} models with random weights; " if tested else ""
+    uniform = ", ".join(
+        f"{row['uniform']:.2f} in {row['field']} (clean {row['step']:.2f})" for row in rows
+    )
+    largest = (
+        f"t is {', '.join(tested)}, and at most {rows[0]['control_t']:.1f} in {result.n_null} models with random weights; "
+        if tested
+        else ""
+    )
     return f"Steps: {largest}under uniform attention the step is {uniform}.{f' Too few pairs for a t: {few}.' if few else ''}".replace("-", MINUS)  # fmt: skip
 
 
