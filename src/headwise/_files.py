@@ -72,6 +72,23 @@ def read(
         raise HeadwiseError(f"{path}: a damaged {kind}: {error}.") from error
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Writes a text file, whole or not at all; folders are made.
+
+    Raises:
+        HeadwiseError: It cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise HeadwiseError(f"{path}: cannot be written: {error.strerror}.") from error
+    return path
+
+
 @contextmanager
 def replacing(folder: Path) -> Generator[Path]:
     """A fresh folder to fill, which takes a folder's place once it is whole; until then, and if anything fails, the old one is untouched.

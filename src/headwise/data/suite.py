@@ -14,12 +14,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import pandas as pd
 
+from headwise._files import write_text
 from headwise._validate import as_tuple
 from headwise.errors import BadSuite
+
+from ._toml_writer import toml_of
 
 WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
 
@@ -206,6 +210,21 @@ class Suite:
             if all((s.group, s.text) in texts for s in (pair.clean, pair.corrupted))
         )
         return replace(self, sentences=kept, pairs=pairs)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes a `.toml` file that `read_suite` reads back: sentences, groups, marks, links, tags and pairs.
+
+        Args:
+            path: The file; one that is there is replaced once the new one is whole.
+
+        Raises:
+            BadSuite: The name does not end in .toml, or the format cannot hold the suite.
+            HeadwiseError: The file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix != ".toml":
+            raise BadSuite(f"{path}: a suite is saved as .toml; give the file such a name.")
+        return write_text(path, toml_of(self))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per word: `sentence`, `group`, `split`, `word`, `text`, `tag`, `label`, `relation` and `governor` (of its first link)."""

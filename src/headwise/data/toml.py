@@ -88,9 +88,9 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     format: Literal[1]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    question: NonEmpty
+    question: str = ""
     license: str = ""
-    labels: Annotated[dict[str, str], Field(min_length=1)]
+    labels: dict[str, str] = {}
     groups: Annotated[list[_Group], Field(min_length=1)]
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from headwise._files import write_text
+from headwise.data._toml_writer import toml_of
 from headwise.data.suite import Link, Mark, Sentence, Suite
 from headwise.errors import HeadwiseError
 
@@ -81,12 +83,7 @@ def write_suite(suite: Suite, path: Path, relations: Iterable[str] = ()) -> None
         text = toml_text(suite, relations)
     else:
         raise HeadwiseError(f"{path}: expected a name that ends in .toml or .conllu.")
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise HeadwiseError(f"{path}: cannot be written: {error.strerror}.") from error
+    write_text(path, text)
 
 
 def conllu_text(suite: Suite) -> str:
@@ -176,55 +173,27 @@ def toml_text(suite: Suite, relations: Iterable[str] = ()) -> str:
     """
     wanted = frozenset(relations)
     labels = dict(suite.labels)
-    groups: dict[str, list[str]] = {}
-    for sentence in suite.sentences:
-        text = _toml_string(_marked(sentence, wanted, labels))
-        tags = _toml_string(" ".join(sentence.tags))
-        entry = f"{{ text = {text}, tags = {tags} }}" if sentence.tags else text
-        groups.setdefault(sentence.group, []).append(entry)
+    sentences = tuple(_labelled(sentence, wanted, labels) for sentence in suite.sentences)
     if not labels:
         raise HeadwiseError(
             f"{suite.name} has neither marks nor links of {', '.join(sorted(wanted)) or 'any relation named'}, so a "
             f"suite would hold nothing to ask about. It has links of {', '.join(suite.relations)}."
         )
-    quote = _toml_string
-    lines = [
-        "format = 1",
-        f"name = {quote(suite.name)}",
-        f"question = {quote(suite.question)}",
-        f"license = {quote(suite.license)}",
-        "",
-        "[labels]",
-        *(f"{quote(label)} = {quote(meaning)}" for label, meaning in labels.items()),
-    ]
-    for name, sentences in groups.items():
-        lines += ["", "[[groups]]", f"name = {quote(name)}", "sentences = ["]
-        lines += [*(f"  {entry}," for entry in sentences), "]"]
-    return "\n".join(lines) + "\n"
+    return toml_of(replace(suite, sentences=sentences, labels=labels, pairs=()))
 
 
-def _marked(sentence: Sentence, wanted: frozenset[str], labels: dict[str, str]) -> str:
+def _labelled(sentence: Sentence, wanted: frozenset[str], labels: dict[str, str]) -> Sentence:
+    """The sentence with links of some relations alone, and marks at both of their ends."""
     names = {mark.word: mark.label for mark in sentence.marks}
-    numbers: dict[int, int] = {}
-    targets: dict[int, int] = {}
+    links: list[Link] = []
     for link in sentence.links:
         if link.relation in wanted and link.dependent not in names:
             labels.setdefault(link.relation, f"a word that another needs ({link.relation})")
             names[link.dependent] = link.relation
-            targets[link.dependent] = link.governor
-            if link.governor not in numbers:
-                numbers[link.governor] = len(numbers) + 1
-    for governor in numbers:
-        if governor not in names:
+            links.append(link)
+    for link in links:
+        if link.governor not in names:
             labels.setdefault("governor", "a word that others are linked to")
-            names[governor] = "governor"
-    words = list(sentence.words)
-    for word, label in names.items():
-        number = f"#{numbers[word]}" if word in numbers else ""
-        target = f">{numbers[targets[word]]}" if word in targets else ""
-        words[word] = f"[{words[word]}|{label}{number}{target}]"
-    return replace(sentence, words=tuple(words)).text
-
-
-def _toml_string(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            names[link.governor] = "governor"
+    marks = tuple(Mark(word, label) for word, label in sorted(names.items()))
+    return replace(sentence, marks=marks, links=tuple(links))
