@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+import headwise
 from headwise import HeadwiseError
 from headwise.activations import alignment as words
 from headwise.activations import hooks
@@ -121,3 +122,36 @@ def test_word_vectors_by_hand():
     pieces = torch.tensor([[0.0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
     result = words.vectors_of_words(values[None], pieces[None])[0]
     torch.testing.assert_close(result, torch.tensor([[2.0], [5.0], [0.0]]))
+
+
+def test_a_sentence_is_tokenized_once_within_a_block(tiny_bert, tiny_gpt2):
+    lines = [
+        sentence("the fluffy creature"),
+        sentence("a mole dug"),
+        sentence("the fluffy creature"),
+    ]
+    alone = words.align(tiny_bert, lines)
+    with words.remembered() as memory:
+        assert words.align(tiny_bert, lines) == words.align(tiny_bert, lines[::-1])[::-1] == alone
+        assert (memory.requested, len(memory.known)) == (6, 2)
+        words.align(tiny_gpt2, lines[:1])  # another tokenizer has other pieces
+        assert len(memory.known) == 3
+        with words.remembered() as inner:
+            words.align(tiny_bert, lines[:1])
+        assert len(inner.known) == 1 and len(memory.known) == 3
+    with words.remembered(memory):
+        words.align(tiny_bert, lines)
+    assert (memory.requested, len(memory.known)) == (10, 3)
+    words.align(tiny_bert, lines)  # outside of a block nothing is kept
+    assert memory.requested == 10
+
+
+def test_a_run_aligns_each_sentence_once(tiny_bert):
+    """Three tests with controls on one suite: one alignment for each different sentence."""
+    suite = headwise.read_suite("creature").sample_groups(12)
+    with words.remembered() as memory:
+        headwise.relation_test(tiny_bert, suite, "amod", n_null=2)
+        headwise.ov_alignment_test(tiny_bert, suite, n_null=2)
+    texts = {s.words for s in suite.sentences}
+    of_suite = [key for key in memory.known if key[2] in texts]
+    assert len(of_suite) == len(texts) and memory.requested > 2 * len(texts)

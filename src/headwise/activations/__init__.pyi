@@ -8,6 +8,9 @@ from . import sites as sites
 from . import streaming as streaming
 from .alignment import Alignment as Alignment
 from .alignment import Batch as Batch
+from .alignment import Remembered as Remembered
+from .alignment import align as align
+from .alignment import remembered as remembered
 from .alignment import usual_batch_tokens as usual_batch_tokens
 from .cache import HeadCache as HeadCache
 from .cache import SentenceView as SentenceView

@@ -9,8 +9,10 @@ vector is the mean over its pieces.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -108,8 +110,55 @@ class Coverage:
     truncated: int
 
 
+@dataclass(eq=False)
+class Remembered:
+    """Alignments of the sentences that were tokenized in a `remembered` block.
+
+    Attributes:
+        requested: Alignments that were asked for.
+        known: By tokenizer, context and words, each with its tokenizer, so that no other one can take its identity.
+    """
+
+    requested: int = 0
+    known: dict[tuple[int, int, tuple[str, ...], tuple[bool, ...]], tuple[Any, Alignment]] = field(default_factory=dict[Any, Any])  # fmt: skip
+
+
+_REMEMBERED: ContextVar[Remembered | None] = ContextVar("remembered", default=None)
+
+
+@contextmanager
+def remembered(memory: Remembered | None = None) -> Generator[Remembered]:
+    """Within this block a sentence is tokenized and aligned once for each tokenizer, however many tests read it.
+
+    For a run on a model whose tokenizer stays as it is: one that is changed inside the block (special tokens added) keeps its earlier alignments.
+    Random-weight models share the tokenizer of their original, so their sentences are not aligned again either.
+
+    Args:
+        memory: Of an earlier block, to go on with.
+    """
+    memory = memory or Remembered()
+    token = _REMEMBERED.set(memory)
+    try:
+        yield memory
+    finally:
+        _REMEMBERED.reset(token)
+
+
 def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
-    """Tokenizes sentences and finds the pieces of each word."""
+    """Tokenizes sentences and finds the pieces of each word; in a `remembered` block only those that are new to it."""
+    memory = _REMEMBERED.get()
+    if memory is None:
+        return _align_all(model, sentences)
+    memory.requested += len(sentences)
+    tokenizer: Any = model.tokenizer
+    keys = [(id(tokenizer), model.n_context, s.words, s.spaces) for s in sentences]
+    new = {key: s for key, s in zip(keys, sentences, strict=True) if key not in memory.known}
+    found = _align_all(model, list(new.values()))
+    memory.known.update({key: (tokenizer, a) for key, a in zip(new, found, strict=True)})
+    return [memory.known[key][1] for key in keys]
+
+
+def _align_all(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
     # The tokenizer's own records are much larger than what is kept of them, so a few at a time.
     starts = range(0, len(sentences), 256)
     return [a for start in starts for a in _align(model, sentences[start : start + 256])]

@@ -198,11 +198,12 @@ def _run(
     model_names: Sequence[str],
 ) -> Iterator[tuple[Report, Path]]:
     with waiting("loading libraries"):
+        from headwise.activations.alignment import Remembered, remembered
         from headwise.model import loading
 
         from . import provenance
     for name in model_names or [""]:
-        model = None
+        model, memory = None, Remembered()
         if name:
             with waiting(f"loading {name}"):
                 model = loading.load(name, device=request.device, dtype=request.dtype)
@@ -214,9 +215,10 @@ def _run(
             if model is not None and model.name != name:  # a folder's name is known by now
                 _check_place(request, analysis, model.name, suite)
             start = time.monotonic()
-            report = analysis.analyse(
-                model, suite, seed=request.seed, smoke=request.smoke, **options
-            )
+            with remembered(memory):  # analyses of a model tokenize a sentence once
+                report = analysis.analyse(
+                    model, suite, seed=request.seed, smoke=request.smoke, **options
+                )
             origin = provenance.collect(
                 model or report.model,
                 suite,
