@@ -125,3 +125,21 @@ def test_untrained_models_need_no_head(word_level):
         model = headwise.model.loading.random_like(plant(word_level), seed)
         told = evidence.matters(ablate(model, pairs(60, seed)))
         assert not (told["matters"] == "yes").any()
+
+
+def test_a_set_is_needed_by_every_method_or_not(word_level):
+    """Found where its head is needed, a no where it is not, and inconclusive where sentences are too few or random sets do as much."""
+    model, suite = plant(word_level), pairs(60)
+    found = headwise.ablate_set(model, suite, ["L1H2"], n_null=30)
+    assert (
+        evidence.set_verdict(found) == "inconclusive"
+    )  # of eight heads one by lot is as good too often
+    rare = replace(found, table=found.table.assign(p_random=0.01))
+    assert evidence.set_verdict(rare) == "supported"
+    one_way = rare.table["p_random"].where(rare.table["method"] != "zero", 0.2)
+    assert evidence.set_verdict(replace(rare, table=rare.table.assign(p_random=one_way))) == "inconclusive"  # fmt: skip
+    idle = headwise.ablate_set(model, suite, ["L0H0"], n_null=5)
+    assert evidence.set_verdict(idle) == "not supported"
+    few = headwise.ablate_set(model, pairs(15), ["L1H2"], n_null=5)
+    few = replace(few, table=few.table.assign(p_random=0.01))
+    assert evidence.set_verdict(few) == "inconclusive"

@@ -1,7 +1,10 @@
-"""Suites derived from suites: links to deciding words."""
+"""Suites derived from suites: links to deciding words, and halves of minimal pairs."""
 
-from collections.abc import Sequence
+import random
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+
+from headwise.errors import BadSuite
 
 from .suite import Link, Sentence, Suite
 
@@ -61,6 +64,34 @@ def deciding_words(suite: Suite, relation: str = "") -> frozenset[str]:
                 s.words[i].lower() for s in (pair.clean, pair.corrupted) for i in pair.changed
             }
     return frozenset(found)
+
+
+def halves(suite: Suite, seed: int = 0) -> tuple[Suite, Suite]:
+    """The minimal pairs of half of the groups, drawn at random whatever their labels, and those of the others.
+
+    Raises:
+        BadSuite: There are no pairs, or they are of one group.
+    """
+    groups = list(dict.fromkeys(pair.group for pair in suite.pairs))
+    if not groups:
+        raise BadSuite(
+            f"This analysis needs minimal pairs, and {suite.name!r} has none. Name a suite with pairs = [...], such as "
+            "gender_pairs, mole_pairs or adjective_pairs; docs/suites.md says how to write one."
+        )
+    if len(groups) < 2:
+        raise BadSuite(
+            f"The pairs of {suite.name!r} come from {len(groups)} group; heads are selected on one half of the groups and "
+            "tested on the other, so there must be two at least, and ten or more for a conclusion."
+        )
+    random.Random(seed).shuffle(groups)
+    first, second = groups[: len(groups) // 2], groups[len(groups) // 2 :]
+    return _pairs_of(suite, first), _pairs_of(suite, second)
+
+
+def _pairs_of(suite: Suite, groups: Collection[str]) -> Suite:
+    pairs = tuple(pair for pair in suite.pairs if pair.group in groups)
+    sentences = tuple(s for pair in pairs for s in (pair.clean, pair.corrupted))
+    return replace(suite, pairs=pairs, sentences=sentences)
 
 
 def _suite(suite: Suite, what: str, sentences: Sequence[Sentence]) -> Suite:

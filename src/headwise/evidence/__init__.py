@@ -7,7 +7,7 @@ not tested.
 
 from .carries import carries, carries_by_layer, verdict
 from .looks import looks, looks_along
-from .matters import judged, matters
+from .matters import SET_RULE, judged, matters, set_verdict
 from .moves import collects, joint_p, moves, whole_moves
 from .rules import (
     CARRIES,
@@ -50,6 +50,7 @@ __all__ = [
     "N_RANDOM",
     "N_RANDOM_PROBED",
     "N_SPLITS",
+    "SET_RULE",
     "SMALLEST",
     "VERDICT_RULE",
     "YES",
@@ -66,6 +67,7 @@ __all__ = [
     "matters",
     "moves",
     "rule_of",
+    "set_verdict",
     "side_by_side",
     "summary",
     "verdict",

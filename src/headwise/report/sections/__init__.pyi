@@ -1,4 +1,5 @@
 from .ablation import ablation as ablation
+from .ablation import detectable as detectable
 from .atlas import atlas as atlas
 from .atlas import strongest_heads as strongest_heads
 from .attention import attends as attends
@@ -14,13 +15,16 @@ from .circuits import copying as copying
 from .compose import Asked as Asked
 from .compose import compose as compose
 from .compose import untested as untested
+from .direct_effects import direct_effects as direct_effects
 from .directions import direction as direction
 from .erasure import erasure as erasure
 from .evidence import evidence as evidence
+from .head_set import head_set as head_set
 from .logit_lens import logit_lens as logit_lens
 from .ov_alignment import ov_alignment as ov_alignment
 from .ov_alignment import ov_alignment_controls as ov_alignment_controls
 from .parameters import parameters as parameters
+from .patching import patching as patching
 from .probing import probing as probing
 from .steering import steering as steering
 from .transfer import transfer as transfer

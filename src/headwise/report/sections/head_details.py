@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from headwise._columns import Column
 from headwise._formatting import Unit
 from headwise.attention._comparison import DESCRIBED, SCOPES, Comparison, Scope, column
 from headwise.attention._significance import of_scope
@@ -18,6 +19,7 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.evidence import joint_p
 from headwise.interventions.ablation import AblationResult
+from headwise.model.head import Head
 from headwise.probing.experiment import ProbeResult
 from headwise.report.schema import Detail, Packed
 
@@ -30,6 +32,7 @@ WAYS = {
 }
 READ = {"z": "output z", "update": "update", "k": "key", "v": "value"}
 NUMBERS = ("effect", "low", "high", "p")
+NAME = Column("name", "Head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,12 @@ def detail(
     return Detail(
         title=title, caption=caption, rows=[row.name for row in rows], unit=unit, **packed
     )
+
+
+def named(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of single heads with their names."""
+    places = table[["layer", "head", "side"]].itertuples(index=False, name=None)
+    return table.assign(name=[Head(*place).name for place in places])
 
 
 def ways(result: AblationResult, shape: tuple[int, int], side: str = "", note: str = "") -> Detail:
