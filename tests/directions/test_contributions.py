@@ -251,7 +251,7 @@ def test_bad_questions(get):
         ({"keys": [[0]]}, "given for 1 sentences"),
         ({"keys": [[9]] * len(ASKED)}, "there is no word 9"),
         ({"suite": FITTED}, "was fitted on 6 of the 6 groups"),
-        ({"layer": 1}, "is of layer 2, and layer 1 was asked for"),
+        ({"layer": 1}, "is of layer 2, and layer 1 was requested"),
         ({"direction": replace(direction, model="GPT2")}, "was fitted on GPT2"),
     ):  # fmt: skip
         with pytest.raises(HeadwiseError, match=message):

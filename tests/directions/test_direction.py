@@ -66,7 +66,7 @@ def test_it_is_of_one_model_layer_and_part_of_the_data(burrow):
     refused(
         (lambda: replace(found, weights="0" * 64).require(burrow), "on other weights of burrow"),
         (lambda: replace(found, layer=9).require(burrow), "no residual, layer 9 of width"),
-        (lambda: found.require_layer(3), "is of layer 2, and layer 3 was asked for"),
+        (lambda: found.require_layer(3), "is of layer 2, and layer 3 was requested"),
         (lambda: found.require_unseen(SUITE), r"fitted on 8 of the 24 groups of 's' \('animal"),
     )
 

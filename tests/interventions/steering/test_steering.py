@@ -160,7 +160,7 @@ def test_bad_questions(tiny_gpt2, minilm):
     direction = direction_of(tiny_gpt2, 1)
     for options, message in (
         ({"direction": replace(direction, normed=True)}, "where nothing is left to steer"),
-        ({"layer": 2}, "is of layer 1, and layer 2 was asked for"),
+        ({"layer": 2}, "is of layer 1, and layer 2 was requested"),
         ({"doses": []}, "finite numbers, at least one"),
         ({"doses": [1.0, np.inf]}, "finite numbers, at least one"),
         ({"between": ("animal", "mark")}, "has 0 sentence.* whose marked word is 'animal' or 'mark'"),
