@@ -95,9 +95,10 @@ def _labelled(suite: headwise.Suite) -> headwise.Suite:
     labels = [{mark.label for mark in sentence.marks} for sentence in suite.sentences]
     if suite.pairs and all("person" in own for own in labels):
         return by_field(suite)
-    if suite.pairs and all(own & {"male", "female"} for own in labels):
+    has_fields = any(group.startswith(f"{SOURCE}-") for group in suite.groups)
+    if suite.pairs and has_fields and all(own & {"male", "female"} for own in labels):
         return suite
-    has = "has words with other labels" if suite.pairs else "has none"
+    has = "has others" if suite.pairs else "has none"
     raise headwise.BadSuite(
         f"This analysis needs minimal pairs whose marked words are labelled male and female, in groups named '{SOURCE}-...' and others, and {suite.name!r} {has}. "
         "probes/gender_steps.toml shows how it is written."

@@ -73,14 +73,13 @@ def read(
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Writes a text file, whole or not at all; folders are made.
+    """Writes a text file into a folder that is there, whole or not at all.
 
     Raises:
         HeadwiseError: It cannot be written.
     """
     partial = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
     except OSError as error:

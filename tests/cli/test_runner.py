@@ -85,6 +85,6 @@ def test_a_decoder_from_a_folder(headwise, tmp_path, raw, byte_level):
     result = headwise("run", "--model", "./tiny", "--smoke", "--device", "cpu", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     report = load_report(tmp_path / "reports/adjective_noun-tiny/results.json")
-    assert any("where this decoder cannot look" in line for line in report.findings)
+    assert any("a decoder attends only backwards" in line for line in report.findings)
     assert any("decoder" in paragraph for paragraph in report.method)
     assert (tmp_path / "reports/mole-tiny/index.html").is_file()

@@ -23,7 +23,7 @@ def plain(suite):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_suites_come_back(name, tmp_path):
     suite = headwise.read_suite(find_suite(name))
-    path = suite.save(tmp_path / "new" / "suite.toml")
+    path = suite.save(tmp_path / "suite.toml")
     assert plain(headwise.read_suite(path)) == plain(suite)
     assert [p.name for p in path.parent.iterdir()] == ["suite.toml"]
 
@@ -54,4 +54,6 @@ def test_what_the_format_cannot_hold_is_refused_and_nothing_is_written(tmp_path)
         replace(suite, name="a: b").save(tmp_path / "x.toml")
     with pytest.raises(BadSuite, match="a suite is saved as"):
         suite.save(tmp_path / "x.csv")
+    with pytest.raises(headwise.HeadwiseError, match="cannot be written"):
+        suite.save(tmp_path / "no" / "x.toml")
     assert not list(tmp_path.iterdir())

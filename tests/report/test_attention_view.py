@@ -59,7 +59,7 @@ def test_look_at_two_sides(visitor, tiny_t5):
     assert shown["examples"][0]["keys"]["words"] == ["the", "fluffy", "creature"]
     assert shown["examples"][0]["queries"]["words"] == ["blue", "forest"]
     visit = visitor.open(view.html)
-    assert "cross attention" in visit.text("#look")
+    assert "Attention: cross" in visit.text("#look")
     decoder = _attention(
         headwise.show_attention(
             tiny_t5, "the fluffy creature", targets=["blue forest"], side="decoder"

@@ -17,7 +17,7 @@ from headwise.burrow.grammar.pairs import burrow_pairs
     ],
 )
 def test_fields_of_words(words, field):
-    assert field_of(words) == field
+    assert field_of(*words) == field
 
 
 def test_both_sentences_of_a_pair_name_the_person_that_their_pronoun_means():

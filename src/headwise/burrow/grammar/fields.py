@@ -28,7 +28,7 @@ def by_field(suite: Suite) -> Suite:
 
 
 def _labelled(pair: Pair) -> Pair:
-    group = f"{field_of(pair.group.split('-')[:2])}-{pair.group}"
+    group = f"{field_of(*pair.group.split('-', 1))}-{pair.group}"
     labels = ("male", "female") if pair.right in MALE else ("female", "male")
     clean, corrupted = (
         _marked(sentence, group, label)
@@ -42,9 +42,9 @@ def _marked(sentence: Sentence, group: str, label: str) -> Sentence:
     return replace(sentence, group=group, marks=(Mark(person.word, label),))
 
 
-def field_of(words: list[str]) -> str:
+def field_of(first: str, second: str = "") -> str:
     """The field of a pair of persons."""
     for field, known in FIELDS.items():
-        if known & {word.lower() for word in words}:
+        if known & {first.lower(), second.lower()}:
             return field
-    return "names" if words[0][:1].isupper() else "work"
+    return "names" if first[:1].isupper() else "work"
