@@ -58,7 +58,7 @@ def test_a_run_on_given_data(headwise, tmp_path, shared):
     assert result.returncode == 0, result.stderr
     report = load_report(tmp_path / "reports/adjective_noun-minilm/results.json")
     assert report.provenance.data.path.endswith("en_ewt-ud-dev.conllu")
-    table = pd.read_csv(tmp_path / "reports/adjective_noun-minilm/tables/heads.csv")
+    table = pd.read_csv(tmp_path / "reports/adjective_noun-minilm/tables/attention.csv")
     assert len(table) == 3 * 72 and (table["pairs"] > 50).all()
 
 

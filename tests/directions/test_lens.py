@@ -214,7 +214,7 @@ def test_parts_give_what_the_whole_gives(tokenizer, monkeypatch):
     whole = headwise.logit_lens(model, suite(), targets=given, n_null=30)
     monkeypatch.setattr(sys.modules["headwise.directions.lens"], "MOST", 3 * (len(tokenizer) + 5))
     parts = headwise.logit_lens(model, suite(), targets=given, n_null=30)
-    for name in ("stream", "updates", "contrasts", "sentences", "targets"):
+    for name in ("stream", "updates", "contrasts", "sentences", "table"):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(whole, name), atol=1e-5)
 
 

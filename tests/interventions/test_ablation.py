@@ -180,7 +180,7 @@ def test_only_the_head_that_is_needed(byte_level):
     assert table.loc[~by_difference, "p"].isna().all()
     assert set(evidence.matters(result)["matters"]) == {"inconclusive"}
     assert (table.loc[needed & (table["metric"] == "kl"), "cost"] > 1e-3).all()
-    assert result.row(name="L1H1", method="zero")["cost"] == pytest.approx(
+    assert result.row(name="L1H1", method="zero", metric="kl")["cost"] == pytest.approx(
         result.costs["kl"][0, 5].mean()
     )
     assert not table.loc[~needed, "disagree"].any()
@@ -191,7 +191,7 @@ def test_sentences_without_answers(tiny_gpt2):
     result = ablate(tiny_gpt2, plain, metrics=["loss", "kl"], heads=[(0, 1)])
     assert len(result.table) == 2 * 3 and result.n_split == 0
     assert result.table["changed"].isna().all()
-    with pytest.raises(HeadwiseError, match="does not say what is right and wrong"):
+    with pytest.raises(HeadwiseError, match="does not give right and wrong continuations"):
         ablate(tiny_gpt2, plain, metrics=["logit difference"])
     assert ablate(tiny_gpt2, plain, heads=[(0, 1)]).metrics == ("kl", "loss")
 

@@ -38,6 +38,7 @@ BEST = Columns(
     CONTROLLED,
     RelationTestResult.columns.pick("mass"),
 )  # fmt: skip
+CAUSAL = "The model is a decoder: a word attends only to itself and to words before it, so cases whose answer comes later are not counted."
 PAPERS = [
     "Clark, Khandelwal, Levy and Manning 2019, What does BERT look at? An analysis of BERT's attention.",
     "Voita, Talbot, Moiseev, Sennrich and Titov 2019, Analyzing multi-head self-attention.",
@@ -266,6 +267,7 @@ def _limits(result: RelationTestResult) -> list[str]:
 def _method(result: RelationTestResult, suite: Suite) -> list[str]:
     cover = result.coverage
     return [
+        *([CAUSAL] if any(result.impossible.values()) else []),
         "For each pair of linked words and each head, the word that receives most attention was determined. governor->dependent: the governor attends, and any of its dependents is right; dependent->governor: the dependent "
         "attends, and its governor is right; column: of all words that attend to the dependent, its governor should attend most. Attention to a word is summed over its tokens, attention from a word averaged over them; special tokens and a "
         f"word's attention to itself are excluded. Of {cover.words:,} words, {cover.split:,} have several tokens, {cover.unaligned:,} could not be aligned and {cover.truncated:,} lie beyond the model's context.",
