@@ -19,6 +19,7 @@ from helpers.architectures import (
     TWO_STACKS,
     close,
     full,
+    hooked_and_raw,
     make,
     run,
     sides,
@@ -28,10 +29,7 @@ from helpers.architectures import (
 @pytest.fixture(scope="module", params=CONFIGS)
 def pair(request, wordpiece):
     """A hooked model, and the same model that nothing has touched."""
-    hf = make(request.param)
-    raw = copy.deepcopy(hf)
-    raw.set_attn_implementation("eager")
-    return headwise.load(hf, tokenizer=wordpiece), raw, request.param
+    return *hooked_and_raw(request.param, wordpiece), request.param
 
 
 def inputs_of(name, tokens=TOKENS, mask=MASK):

@@ -1,5 +1,7 @@
 """Tiny models of many architectures, random but real, and tokens for them."""
 
+import copy
+
 import torch
 
 import headwise
@@ -48,6 +50,14 @@ def make(name, vocabulary=VOCABULARY):
     )
     config.architectures = [CLASSES.get(name, f"{name}ForCausalLM")]
     return getattr(transformers, config.architectures[0])(config).eval()
+
+
+def hooked_and_raw(name, tokenizer):
+    """A hooked model, and the same model that nothing has touched."""
+    hf = make(name)
+    raw = copy.deepcopy(hf)
+    raw.set_attn_implementation("eager")
+    return headwise.load(hf, tokenizer=tokenizer), raw
 
 
 def sides(model):

@@ -1,7 +1,5 @@
 """Where a model's attention is, found on every architecture."""
 
-import copy
-
 import pytest
 import torch
 
@@ -15,6 +13,7 @@ from helpers.architectures import (
     TWO_STACKS,
     close,
     full,
+    hooked_and_raw,
     make,
     sides,
 )
@@ -23,10 +22,7 @@ from helpers.architectures import (
 @pytest.fixture(scope="module", params=CONFIGS)
 def pair(request, wordpiece):
     """A hooked model, and the same model that nothing has touched."""
-    hf = make(request.param)
-    raw = copy.deepcopy(hf)
-    raw.set_attn_implementation("eager")
-    return headwise.load(hf, tokenizer=wordpiece), raw, request.param
+    return *hooked_and_raw(request.param, wordpiece), request.param
 
 
 def test_cutting_a_head_is_cutting_its_columns(pair):

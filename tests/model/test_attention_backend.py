@@ -1,7 +1,5 @@
 """Attention run so that it can be read: row by row, and each model by itself."""
 
-import copy
-
 import pytest
 import torch
 
@@ -14,6 +12,7 @@ from helpers.architectures import (
     TWO_STACKS,
     close,
     full,
+    hooked_and_raw,
     make,
     run,
 )
@@ -22,10 +21,7 @@ from helpers.architectures import (
 @pytest.fixture(scope="module", params=CONFIGS)
 def pair(request, wordpiece):
     """A hooked model, and the same model that nothing has touched."""
-    hf = make(request.param)
-    raw = copy.deepcopy(hf)
-    raw.set_attn_implementation("eager")
-    return headwise.load(hf, tokenizer=wordpiece), raw, request.param
+    return *hooked_and_raw(request.param, wordpiece), request.param
 
 
 @pytest.mark.parametrize("starts", [(0,), (0, 2), (0, 1, 4)])
