@@ -76,7 +76,7 @@ def found_in(run: Run) -> dict[str, Any]:
     said: dict[str, bool | None] = {"answer": report.verdict == "supported"}
     for kind in ("looks", "carries", "matters", "moves"):
         own = [m for m in (report.heads.measures if report.heads else []) if m.kind == kind]
-        said[kind] = "y" in own[0].said if own else None
+        said[kind] = "y" in own[0].answers if own else None
     letters = report.heads.verdicts if report.heads else ""
     said["verdict"] = "s" in letters if letters else None
     return {**run.__dict__, **said, "seconds": time.monotonic() - start, "text": report.answer}
@@ -91,6 +91,18 @@ def runs(shapes: dict[str, int], analyses: tuple[str, ...]) -> Iterator[Run]:
         for shape, n in shapes.items():
             if seed < n:
                 yield from (Run(shape, a, "random weights", seed) for a in analyses)
+
+
+def run_of(found: dict[str, Any]) -> Run:
+    """The run that a line of the file is about."""
+    return Run(found["shape"], found["analysis"], found["kind"], found["seed"])
+
+
+def earlier(out: Path | None, todo: list[Run]) -> list[dict[str, Any]]:
+    """What a file already holds of these runs, so that a stopped command goes on where it was."""
+    if out is None or not out.exists():
+        return []
+    return [found for line in out.read_text(encoding="utf-8").splitlines() if run_of(found := json.loads(line)) in todo]  # fmt: skip
 
 
 def share(flags: list[bool]) -> str:
@@ -108,7 +120,10 @@ def main(
     analyses: Annotated[str, typer.Option(help="Which, with commas.")] = ",".join(ANALYSES),
     jobs: Annotated[int, typer.Option(help="Processes.")] = os.cpu_count() or 1,
     quick: Annotated[bool, typer.Option(help="Three models, two analyses.")] = False,
-    out: Annotated[Path | None, typer.Option(help="A line of JSON for every run.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A line of JSON for every run; those in it are not run again."),
+    ] = None,
 ) -> None:
     """Prints, for each analysis, in how many models anything is supported."""
     shapes = {"burrow": burrow, "minilm": minilm}
@@ -116,14 +131,16 @@ def main(
     if quick:
         shapes, chosen = {"burrow": 3}, ("relations", "creature")
     todo = list(runs({k: n for k, n in shapes.items() if n}, chosen))
-    done: list[dict[str, Any]] = []
+    done = earlier(out, todo)
+    todo = [run for run in todo if run not in map(run_of, done)]
+    total = len(done) + len(todo)
     with get_context("spawn").Pool(jobs, maxtasksperchild=8) as pool:
         for found in pool.imap_unordered(found_in, todo):
             done.append(found)
             if out:
                 with out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(found) + "\n")
-            console.print(f"{len(done)}/{len(todo)} {found['shape']} {found['analysis']} {found['kind']} {found['seed']}: {found['seconds']:.0f} s", style="dim")  # fmt: skip
+            console.print(f"{len(done)}/{total} {found['shape']} {found['analysis']} {found['kind']} {found['seed']}: {found['seconds']:.0f} s", style="dim")  # fmt: skip
     columns = ("answer", "looks", "carries", "matters", "moves", "verdict")
     table = Table(title="Models of which anything is supported")
     for name in ("shape", "analysis", "kind", *columns, "s a run"):
