@@ -21,8 +21,8 @@ from scipy import stats
 import headwise
 from headwise.activations import alignment, hooks
 from headwise.directions import nulls
-from headwise.directions._components import take_apart
-from headwise.directions._word_positions import Words
+from headwise.directions._stream.take_apart import take_apart
+from headwise.directions._stream.word_positions import Words
 from headwise.directions.decomposition import recorder_of
 from headwise.interventions.steering.doses import pooled, reported
 from headwise.interventions.steering.one_vs_rest import steer_between, towards_each
@@ -91,7 +91,7 @@ def speed(n: int) -> None:
 
 
 def _components(model: headwise.Model) -> tuple:
-    from headwise.directions._components import components
+    from headwise.directions._stream.components import components
 
     recorder = recorder_of(model)
     return components(recorder.wiring, recorder.layer)

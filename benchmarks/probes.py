@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import headwise
-from headwise.probing._fitting import Job, Task, fit_one
+from headwise.probing._fits.fitting import Job, Task, fit_one
 from headwise.probing._vectors import read_vectors
 from headwise.probing.classifiers import Logistic, inner_folds
 from headwise.probing.labelled_words import Examples, divide

@@ -23,7 +23,7 @@ from headwise import evidence
 from headwise.activations import hooks
 from headwise.cli import discovery
 from headwise.model.loading import random_like
-from headwise.probing._codelength import codelength, orders_of
+from headwise.probing._fits.codelength import codelength, orders_of
 from headwise.probing._table import table_of
 from headwise.probing._text_baselines import BEST_BASELINE
 from headwise.probing.controls import uniform

@@ -25,8 +25,8 @@ from headwise.activations import hooks
 from headwise.data import transforms
 from headwise.directions import nulls
 from headwise.directions._along import table_of
-from headwise.directions._components import Component
 from headwise.directions._measuring import Asked, Measured
+from headwise.directions._stream.components import Component
 from headwise.directions.contributions import DirectionTestResult, alike
 from headwise.directions.controls import Control
 from headwise.directions.direction import Direction

@@ -14,8 +14,8 @@ from ._columns import Column as Column
 from ._columns import Columns as Columns
 from ._result import Result as Result
 from .activations import hooks as hooks
+from .activations._capturing import capture as capture
 from .activations.cache import HeadCache as HeadCache
-from .activations.cache import capture as capture
 from .activations.streaming import reduce as reduce
 from .attention.relations import RelationTestResult as RelationTestResult
 from .attention.relations import relation_test as relation_test
@@ -58,10 +58,10 @@ from .interventions.steering.steering import steer as steer
 from .model.head import Head as Head
 from .model.loading import load as load
 from .model.model import Model as Model
+from .probing._result import ProbeResult as ProbeResult
 from .probing.classifiers import Logistic as Logistic
 from .probing.erasure import ErasureResult as ErasureResult
 from .probing.erasure import erase as erase
-from .probing.experiment import ProbeResult as ProbeResult
 from .probing.experiment import fit_probe as fit_probe
 from .probing.experiment import probe as probe
 from .probing.linear_probe import Probe as Probe

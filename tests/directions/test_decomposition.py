@@ -11,8 +11,8 @@ from headwise import HeadwiseError, decompose
 from headwise.activations import alignment, hooks
 from headwise.activations.alignment import Batch
 from headwise.data.suite import Mark, Sentence, Suite
-from headwise.directions import _components
-from headwise.directions._wiring import Wiring
+from headwise.directions._stream import components, take_apart
+from headwise.directions._stream.wiring import Wiring
 from headwise.model.loading import hold
 from helpers.architectures import CONFIGS, MASK, SMALL, TARGETS, TOKENS, TWO_STACKS, load, make
 
@@ -105,7 +105,7 @@ def watched(model, side, layer, normed=False, far=0):
     with hooks.capture(model, [key], layers=[layer]) as seen:
         end = model.forward(TOKENS, MASK, TARGETS if len(model.stacks) == 2 else None)
     expected = (end if normed else seen[key, layer])[shown > 0]
-    recorder = _components.Recorder(model, Wiring.of(model, side), layer, normed=normed)
+    recorder = components.Recorder(model, Wiring.of(model, side), layer, normed=normed)
     return recorder.see(batch, *(far + shown.nonzero().T)), expected
 
 
@@ -124,7 +124,7 @@ def test_every_token_of_every_stack(name, side):
         pulled, along = seen.pulled(reader), found @ reader
         heads = {
             k: c
-            for k, c in enumerate(_components.components(seen.wiring, layer))
+            for k, c in enumerate(components.components(seen.wiring, layer))
             if c.kind == "head"
         }
         assert len(heads) == layer * 4 * (2 if side == "decoder" else 1)
@@ -197,7 +197,7 @@ def test_words_are_taken_by_themselves(name, get, monkeypatch):
     for i, own in enumerate(ASKED):
         alone = decompose(model, replace(SUITE, sentences=SUITE.sentences[i : i + 1]), [own])
         near(alone.parts, whole.parts[:, [k for k, at in enumerate(WORDS) if at[0] == i]])
-    monkeypatch.setattr(_components, "CHUNK", 1)
+    monkeypatch.setattr(take_apart, "CHUNK", 1)
     near(decompose(model, SUITE, ASKED).parts, whole.parts)
 
 

@@ -1,7 +1,5 @@
 """The last layer's lens is the model's own logits; a head set by hand is found; nothing is found where nothing is."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +9,7 @@ from scipy import stats
 import headwise
 from headwise import HeadwiseError
 from headwise.data.suite import Suite
+from headwise.directions import _lens_reader
 from headwise.probing._vectors import read_vectors
 from headwise.probing.labelled_words import Examples
 from headwise.weights.readout import (
@@ -212,7 +211,7 @@ def test_a_decoder_without_head_is_read_after_its_final_norm(tokenizer):
 def test_parts_give_what_the_whole_gives(tokenizer, monkeypatch):
     model, given = tiny(tokenizer), {"animal": ["dig", "fur"], "unit": ["gram"]}
     whole = headwise.logit_lens(model, suite(), targets=given, n_null=30)
-    monkeypatch.setattr(sys.modules["headwise.directions.lens"], "MOST", 3 * (len(tokenizer) + 5))
+    monkeypatch.setattr(_lens_reader, "MOST", 3 * (len(tokenizer) + 5))
     parts = headwise.logit_lens(model, suite(), targets=given, n_null=30)
     for name in ("stream", "updates", "contrasts", "sentences", "table"):
         pd.testing.assert_frame_equal(getattr(parts, name), getattr(whole, name), atol=1e-5)

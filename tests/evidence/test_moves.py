@@ -8,7 +8,7 @@ import pandas as pd
 import headwise
 from headwise import evidence
 from headwise.directions import controls
-from headwise.directions._components import Component
+from headwise.directions._stream.components import Component
 from headwise.directions.contributions import DirectionTestResult
 from headwise.directions.controls import Control
 from headwise.directions.ov_alignment import OVAlignmentTestResult

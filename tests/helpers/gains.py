@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from headwise.probing import ProbeResult
 from headwise.probing._table import table_of
 from headwise.probing._text_baselines import BEST_BASELINE
-from headwise.probing.experiment import ProbeResult
 from headwise.stats import Clusters
 
 BEST = (BEST_BASELINE, "chosen")

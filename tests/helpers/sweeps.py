@@ -8,7 +8,7 @@ import torch
 
 from headwise.activations import hooks
 from headwise.data.suite import Mark, Pair, Sentence, Suite
-from headwise.interventions._reference_tokens import ReferenceTokens
+from headwise.interventions._replacing.reference_tokens import ReferenceTokens
 from headwise.interventions.prompts import Prompts, how_it_speaks
 
 TEXTS = (

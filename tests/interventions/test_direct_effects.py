@@ -69,7 +69,7 @@ def test_without_mlps_both_direct_effects_are_one(byte_level, asked):
 
 @pytest.mark.parametrize("name", ["Llama", "Gemma2", "Bert", "T5", "Bart"])
 def test_frozen_norms_of_an_unchanged_model_change_nothing(name, byte_level, wordpiece, asked):
-    from headwise.interventions._frozen import Frozen
+    from headwise.interventions._replacing.frozen import Frozen
     from headwise.interventions.direct_effects import _mlps
 
     model = load(name, byte_level, wordpiece)
@@ -89,7 +89,7 @@ def test_frozen_parts_of_a_model_that_lays_tokens_in_one_row(byte_level):
     """OPT's norms and MLPs are given all tokens of a batch one after the other; copies of a row still stand beside it."""
     from transformers import OPTConfig, OPTForCausalLM
 
-    from headwise.interventions._frozen import Frozen
+    from headwise.interventions._replacing.frozen import Frozen
     from headwise.interventions.direct_effects import _mlps
 
     torch.manual_seed(0)

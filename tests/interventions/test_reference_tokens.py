@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from headwise.data.suite import Sentence, Suite
-from headwise.interventions._reference_tokens import ALL, POSITION, SPECIAL, SPEECH, ReferenceTokens
+from headwise.interventions._replacing.reference_tokens import (
+    ALL,
+    POSITION,
+    SPECIAL,
+    SPEECH,
+    ReferenceTokens,
+)
 from headwise.interventions.prompts import Prompts
 
 

@@ -5,7 +5,7 @@ import torch
 
 import headwise
 from headwise.activations import hooks
-from headwise.model.attention_backend import RowsTap
+from headwise.model import RowsTap
 from helpers.architectures import (
     CONFIGS,
     TOKENS,

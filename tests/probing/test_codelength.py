@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headwise.probing._codelength import Order, codelength, orders_of
+from headwise.probing._fits.codelength import Order, codelength, orders_of
 
 
 def one_hot(n_groups, per_group, n_labels, seed):

@@ -264,11 +264,11 @@ def test_groups_are_never_split(tiny_bert, monkeypatch):
 
 def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
     """A run that is stopped half-way goes on with what is missing; a damaged fit is fitted again."""
-    from headwise.probing import _fitting
+    from headwise.probing._fits import fitting
 
     asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_null": 0}
     expected = headwise.probe(tiny_bert, suite(), **asked).table
-    done, fit_one = [], _fitting.fit_one
+    done, fit_one = [], fitting.fit_one
 
     def stopped(job, task, logistic):
         if len(done) == 4:
@@ -276,14 +276,14 @@ def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
         done.append(job.way)
         return fit_one(job, task, logistic)
 
-    monkeypatch.setattr(_fitting, "fit_one", stopped)
+    monkeypatch.setattr(fitting, "fit_one", stopped)
     with pytest.raises(KeyboardInterrupt):
         headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path)
     kept = sorted(tmp_path.glob("*.npz"))
     assert len(kept) == 4
     kept[0].write_bytes(kept[0].read_bytes()[:60])
     done.clear()
-    monkeypatch.setattr(_fitting, "fit_one", lambda *args: done.append(1) or fit_one(*args))
+    monkeypatch.setattr(fitting, "fit_one", lambda *args: done.append(1) or fit_one(*args))
     found = headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path).table
     assert len(done) == N_BASELINES + 2 * tiny_bert.n_heads - 3
     assert found.equals(expected)

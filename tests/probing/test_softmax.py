@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from headwise.probing._softmax import fit_logistic
+from headwise.probing._fits.softmax import fit_logistic
 
 
 def drawn(n, dim, n_labels, seed=0):

@@ -6,7 +6,7 @@ import pytest
 import headwise
 from headwise.data.suite import Suite
 from headwise.data.toml import parse
-from headwise.probing._selectivity import MIN_KINDS, control_task
+from headwise.probing._fits.selectivity import MIN_KINDS, control_task
 from headwise.probing._text_baselines import (
     MAJORITY,
     NEXT_WORD,

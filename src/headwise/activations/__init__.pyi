@@ -6,6 +6,7 @@ from . import offload as offload
 from . import planning as planning
 from . import sites as sites
 from . import streaming as streaming
+from ._capturing import capture as capture
 from .alignment import Alignment as Alignment
 from .alignment import Batch as Batch
 from .alignment import Remembered as Remembered
@@ -14,7 +15,6 @@ from .alignment import remembered as remembered
 from .alignment import usual_batch_tokens as usual_batch_tokens
 from .cache import HeadCache as HeadCache
 from .cache import SentenceView as SentenceView
-from .cache import capture as capture
 from .hooks import Captured as Captured
 from .norms import final_norm as final_norm
 from .norms import is_centred as is_centred

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from headwise.model.attention_backend import Place, Tap
+from headwise.model import Place, Tap
 from headwise.model.model import Model
 
 from ._skip_blocks import replaced_forward

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from headwise._validate import OneOrMore
 from headwise.errors import HeadwiseError
-from headwise.model.attention_backend import Tap
+from headwise.model import Tap
 from headwise.model.heads import AnyHeads, by_number, chosen
 from headwise.model.loading import hold
 from headwise.model.model import Model

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 
 from headwise._validate import OneOrMore, as_tuple
 from headwise.errors import HeadwiseError, UnknownName
+from headwise.model import BEFORE_ROTARY, Place, turns_queries_and_keys
 from headwise.model.architecture import Side
-from headwise.model.attention_backend import BEFORE_ROTARY, Place, turns_queries_and_keys
 from headwise.model.model import Model
 
 SHAPES = {

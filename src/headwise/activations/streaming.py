@@ -15,7 +15,7 @@ from torch import Tensor
 from headwise._validate import OneOrMore
 from headwise.data.suite import Sentence, Suite
 from headwise.errors import HeadwiseError
-from headwise.model.attention_backend import Place, RowsTap, Tap
+from headwise.model import Place, RowsTap, Tap
 from headwise.model.heads import AnyHeads, by_number
 from headwise.model.model import Model
 

@@ -8,7 +8,8 @@ from . import nulls as nulls
 from . import ov_alignment as ov_alignment
 from . import ov_images as ov_images
 from . import transfer as transfer
-from .constructors import Labelled as Labelled
+from ._labelled import Labelled as Labelled
+from ._ov_cosines import NoImages as NoImages
 from .constructors import from_classes as from_classes
 from .constructors import from_pairs as from_pairs
 from .constructors import from_probe as from_probe
@@ -26,7 +27,6 @@ from .decomposition import recorder_of as recorder_of
 from .direction import Direction as Direction
 from .lens import LogitLensResult as LogitLensResult
 from .lens import logit_lens as logit_lens
-from .ov_alignment import NoImages as NoImages
 from .ov_alignment import OVAlignmentTestResult as OVAlignmentTestResult
 from .ov_alignment import ov_alignment_test as ov_alignment_test
 from .transfer import TransferTestResult as TransferTestResult

@@ -9,8 +9,8 @@ from headwise.stats import Block, max_t, mean_of
 from headwise.stats.deciding import LEVEL
 
 from . import nulls
-from ._components import Component
 from ._measuring import ROUNDING, Asked, Measured, studentised
+from ._stream.components import Component
 from .controls import Control
 
 

@@ -20,8 +20,9 @@ from headwise.model.model import Model
 from headwise.probing.labelled_words import Examples
 from headwise.stats import MIN_CLUSTERS, Clusters, Estimates, difference_of
 
-from ._components import Recorder, components, take_apart
-from ._word_positions import Words
+from ._stream.components import Recorder, components
+from ._stream.take_apart import take_apart
+from ._stream.word_positions import Words
 from .direction import Direction
 
 ROUNDING = 1e-5  # of the largest contribution: differences below this come from float32

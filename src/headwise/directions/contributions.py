@@ -36,11 +36,11 @@ from headwise.stats.deciding import LEVEL, N_RANDOM
 
 from . import nulls
 from ._along import table_of, trajectory_of, whole_of
-from ._by_key import trace
 from ._columns import CONTRIBUTIONS, SOURCES, TRAJECTORY, WORDS
-from ._components import Component, components
 from ._measuring import Asked, measure
-from ._word_positions import streams_of
+from ._stream.by_key import trace
+from ._stream.components import Component, components
+from ._stream.word_positions import streams_of
 from .controls import Control, Refit, against_random_weights
 from .decomposition import recorder_of
 from .direction import Direction

@@ -20,8 +20,8 @@ from headwise.errors import HeadwiseError
 from headwise.model.loading import random_like
 from headwise.model.model import Model
 
-from ._components import Component, components
 from ._measuring import Asked, Measured, measure, studentised
+from ._stream.components import Component, components
 from .decomposition import recorder_of
 from .direction import Direction
 

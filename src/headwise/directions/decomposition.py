@@ -13,9 +13,10 @@ from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
-from ._components import Component, Recorder, components, take_apart
-from ._wiring import Wiring
-from ._word_positions import Words
+from ._stream.components import Component, Recorder, components
+from ._stream.take_apart import take_apart
+from ._stream.wiring import Wiring
+from ._stream.word_positions import Words
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.weights.readout import tokens_of
 
-from ._wiring import Wiring
+from ._stream.wiring import Wiring
 
 
 def token_of(model: Model, word: str) -> int:

@@ -33,7 +33,7 @@ from headwise.stats.deciding import INCONCLUSIVE, LEVEL, MIN_CASES, MIN_CLUSTERS
 
 from . import nulls
 from ._columns import TRANSFER
-from ._word_positions import Words, streams_of
+from ._stream.word_positions import Words, streams_of
 from .constructors import from_pairs
 from .contributions import alike
 from .direction import Direction

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from headwise._formatting import Verdict
+from headwise.probing import ProbeResult
 from headwise.probing.classifiers import HEADLINE, Classifier
-from headwise.probing.experiment import ProbeResult
 from headwise.probing.gains import Choice, is_small
 
 from .rules import CARRIES, INCONCLUSIVE, NO, YES

@@ -16,7 +16,7 @@ from headwise.model.model import Model
 
 from . import _effects, metrics
 from . import token_roles as places
-from ._replacements import Place, Source, read_all, starts_of, themselves
+from ._replacing.replacements import Place, Source, read_all, starts_of, themselves
 from ._runner import Sweep
 from .metrics import AnyMetric, Reading
 from .prompts import Prompts, Row

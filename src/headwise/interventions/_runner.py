@@ -22,8 +22,8 @@ from headwise.activations.sites import Site
 from headwise.model.architecture import Side
 from headwise.model.model import Model
 
-from ._frozen import Frozen
-from ._replacements import Given, Place, Source, is_of_target
+from ._replacing.frozen import Frozen
+from ._replacing.replacements import Given, Place, Source, is_of_target
 from .metrics import Reading, Seen
 from .prompts import Prompts
 

@@ -31,11 +31,12 @@ from headwise.stats.deciding import YES
 from headwise.stats.flips import MIN_TESTED_CLUSTERS, MIN_TESTED_ITEMS
 
 from . import _effects as effects
-from . import _replacements, metrics, token_roles
+from . import metrics, token_roles
 from ._columns import ABLATION, CLEAN
 from ._needed import judged
-from ._reference_tokens import ReferenceTokens
-from ._replacements import Source, by_row
+from ._replacing import replacements
+from ._replacing.reference_tokens import ReferenceTokens
+from ._replacing.replacements import Source, by_row
 from ._runner import Change, Sweep, Variant
 from .controls import N_CONTROLS, AblationControls, control
 from .metrics import AnyMetric, Reading
@@ -262,19 +263,19 @@ class Ablation:
         """The replacements of every head's `z`."""
         if set(self.methods) == {"zero"}:
             return {}
-        wanted: list[_replacements.Place] = [("z", side, layer) for side, layer in sorted(layers)]
+        wanted: list[replacements.Place] = [("z", side, layer) for side, layer in sorted(layers)]
         # A token's mean leaves its own sentence out, so there are nearly as many means as tokens.
         n_stores = 2 if "mean" in self.methods else 1
-        _replacements.check_budget(self.model, self.prompts, n_stores * len(wanted), self.budget)
-        z = _replacements.read_all(self.model, self.prompts, wanted)
+        replacements.check_budget(self.model, self.prompts, n_stores * len(wanted), self.budget)
+        z = replacements.read_all(self.model, self.prompts, wanted)
         found: dict[str, Source] = {}
         if "resample" in self.methods:
             found["resample"] = Source(z, self._index([p and p.reference for p in self.pools]))
         if "mean" in self.methods:
-            means: dict[_replacements.Place, Tensor] = {}
+            means: dict[replacements.Place, Tensor] = {}
             index: list[Int[ndarray, " _"] | None] = [None, None]
             for place, values in z.items():
-                of = _replacements.is_of_target(place)
+                of = replacements.is_of_target(place)
                 if (pool := self.pools[of]) is not None:
                     means[place], index[of] = pool.means(values)
             found["mean"] = Source(means, self._index(index))

@@ -29,11 +29,11 @@ from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
-from . import _replacements
 from ._columns import ATTRIBUTION
 from ._effects import significant
 from ._minimal_pairs import Pairs
-from ._replacements import Given, Place, Source
+from ._replacing import replacements
+from ._replacing.replacements import Given, Place, Source
 from ._runner import Change, Positions, Sweep, mask_of
 from .metrics import AnyMetric, Reading, Seen
 from .patching import MODES, SITES, changes
@@ -127,7 +127,7 @@ def attribution_patch(
         model, both.clean, site, layers, site == "residual" if by_position is None else by_position
     )
     wanted = sorted({change.place for change in patches})
-    _replacements.check_budget(model, base, 2 * len(wanted), budget)
+    replacements.check_budget(model, base, 2 * len(wanted), budget)
     other = both.other(mode, wanted)
     masks = both.masks(mode, {change.where for change in patches} - {""})
     (reading,) = both.readings(base)

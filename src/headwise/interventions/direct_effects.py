@@ -23,7 +23,7 @@ from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore
 from headwise.data.suite import Suite, as_suite
-from headwise.directions._wiring import Wiring
+from headwise.directions._stream.wiring import Wiring
 from headwise.model import heads
 from headwise.model.architecture import Side
 from headwise.model.heads import AnyHeads, Head
@@ -31,10 +31,11 @@ from headwise.model.heads import chosen as chosen_heads
 from headwise.model.model import Model
 from headwise.stats import mean_of
 
-from . import _effects, _replacements
+from . import _effects
 from ._columns import DIRECT_EFFECT
-from ._frozen import Frozen
-from ._replacements import Place, Source
+from ._replacing import replacements
+from ._replacing.frozen import Frozen
+from ._replacing.replacements import Place, Source
 from ._runner import Change, Sweep, Variant
 from .ablation import Ablation
 from .metrics import AnyMetric
@@ -101,10 +102,10 @@ def direct_effects(
     chosen = chosen_heads(model, heads)
     layers = _layers(model)
     wanted: list[Place] = [("z", head.side, head.layer) for head in layers]
-    _replacements.check_budget(model, ablation.prompts, 2 * len(wanted), budget)
+    replacements.check_budget(model, ablation.prompts, 2 * len(wanted), budget)
     own = Source(
-        _replacements.read_all(model, ablation.prompts, wanted),
-        _replacements.themselves(ablation.prompts),
+        replacements.read_all(model, ablation.prompts, wanted),
+        replacements.themselves(ablation.prompts),
     )
     given = ablation.sources_of({(h.side, h.layer) for h in chosen}) | {"own": own}
     cuts: list[Variant] = [(Change("z", h.side, h.layer, h.head, method),) for h in chosen]

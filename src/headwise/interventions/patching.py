@@ -27,10 +27,11 @@ from headwise.model.architecture import Side
 from headwise.model.heads import sides
 from headwise.model.model import Model
 
-from . import _replacements, token_roles
+from . import token_roles
 from ._columns import PATCH
 from ._effects import significant
 from ._minimal_pairs import Pairs
+from ._replacing import replacements
 from ._runner import Change, Sweep
 from .metrics import AnyMetric
 from .prompts import Prompts
@@ -126,7 +127,7 @@ def patch(
     patches = changes(model, both.clean, site, layers, by_position)
     wanted = sorted({change.place for change in patches})
     for prompts in (both.clean, both.corrupted):
-        _replacements.check_budget(model, prompts, len(wanted), budget)
+        replacements.check_budget(model, prompts, len(wanted), budget)
     found: list[list[Float[ndarray, "variant sentence"]]] = []
     for one in modes:
         sweep = Sweep(
@@ -163,7 +164,7 @@ def changes(
 
 def _roles(prompts: Prompts, site: str, side: Side) -> list[str]:
     """Roles of the tokens that a site has positions of."""
-    own = token_roles.roles(prompts)[_replacements.is_of_target((site, side, 0))]
+    own = token_roles.roles(prompts)[replacements.is_of_target((site, side, 0))]
     return list(dict.fromkeys(role for row in own for role in row))
 
 
@@ -207,6 +208,6 @@ def _result(
 
 def _n_pairs(prompts: Prompts, side: Side, where: str) -> int:
     """Pairs that have a role; others are not changed by a patch there."""
-    own = token_roles.roles(prompts)[_replacements.is_of_target(("z", side, 0))]
+    own = token_roles.roles(prompts)[replacements.is_of_target(("z", side, 0))]
     rows = zip(own, prompts.owners, strict=True)
     return len({owner for row, owner in rows if not where or where in row})

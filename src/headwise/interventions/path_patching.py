@@ -27,11 +27,11 @@ from headwise.model.architecture import Side
 from headwise.model.heads import AnyHead, AnyHeads, Head
 from headwise.model.model import Model
 
-from . import _replacements
 from ._columns import PATH
 from ._effects import significant
 from ._minimal_pairs import Pairs
-from ._replacements import Place, Source, is_of_target, starts_of
+from ._replacing import replacements
+from ._replacing.replacements import Place, Source, is_of_target, starts_of
 from ._runner import Change, Sweep, Variant
 from .metrics import AnyMetric, Reading
 from .patching import MODES
@@ -129,12 +129,12 @@ def path_patch(
         if (head.side, head.layer) not in layers:
             layers.append((head.side, head.layer))
     wanted: list[Place] = [("z", side, layer) for side, layer in layers]
-    _replacements.check_budget(model, both.clean, 2 * len(wanted), budget)
+    replacements.check_budget(model, both.clean, 2 * len(wanted), budget)
     tokens = batch_tokens or alignment.usual_batch_tokens(model)
     found: list[list[Float[ndarray, "variant sentence"]]] = []
     for one in modes:
         base, _ = both.sides_of(one)
-        own = Source(_replacements.read_all(model, base, wanted), _replacements.themselves(base))
+        own = Source(replacements.read_all(model, base, wanted), replacements.themselves(base))
         given = {"other": both.other(one, wanted), "own": own}
         isolated = [_isolated(head, goal, through, layers) for head in chosen]
         sweep = Sweep(model, base, both.readings(base), given, {}, tokens)
@@ -209,7 +209,7 @@ def _received(
     n_heads = attention.n_heads if through == "q" else attention.n_key_value_heads
     return {
         str(i): Source(
-            {place: own[:, None].expand(-1, n_heads, -1)}, _replacements.themselves(prompts)
+            {place: own[:, None].expand(-1, n_heads, -1)}, replacements.themselves(prompts)
         )
         for i, own in enumerate(arrived)
     }

@@ -7,6 +7,9 @@ from . import loading as loading
 from . import model as model
 from . import projections as projections
 from . import registry as registry
+from ._taps import Place as Place
+from ._taps import RowsTap as RowsTap
+from ._taps import Tap as Tap
 from .architecture import TOLERANCES as TOLERANCES
 from .architecture import Attention as Attention
 from .architecture import Side as Side
@@ -14,9 +17,6 @@ from .architecture import Stack as Stack
 from .architecture import plain as plain
 from .architecture import stacks_of as stacks_of
 from .attention_backend import BEFORE_ROTARY as BEFORE_ROTARY
-from .attention_backend import Place as Place
-from .attention_backend import RowsTap as RowsTap
-from .attention_backend import Tap as Tap
 from .attention_backend import turns_queries_and_keys as turns_queries_and_keys
 from .head import AnyHead as AnyHead
 from .head import Head as Head

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from headwise.errors import UnsupportedModel
 
+from ._taps import Place, Tap
 from .architecture import TOLERANCES, Side
-from .attention_backend import Place, Tap
 from .model import Model
 
 

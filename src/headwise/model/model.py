@@ -15,8 +15,9 @@ from torch import Tensor
 
 from headwise.errors import HeadwiseError, UnknownName, UnsupportedModel
 
+from ._taps import Stop
 from .architecture import Attention, Side, Stack
-from .attention_backend import Engine, Stop
+from .attention_backend import Engine
 from .head import AnyHead, Head, order_met, parse
 from .projections import ByHead, check, projections
 

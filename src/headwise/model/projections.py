@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from headwise.errors import UnsupportedModel
 
+from ._taps import Place, Tap
 from .architecture import TOLERANCES, Attention, plain
-from .attention_backend import Engine, Place, Tap
+from .attention_backend import Engine
 from .head import AnyHead
 
 SEPARATE = (

@@ -6,6 +6,8 @@ from . import gains as gains
 from . import labelled_words as labelled_words
 from . import linear_probe as linear_probe
 from . import splits as splits
+from ._result import BEST as BEST
+from ._result import ProbeResult as ProbeResult
 from .classifiers import HEADLINE as HEADLINE
 from .classifiers import CentroidClassifier as CentroidClassifier
 from .classifiers import FormRule as FormRule
@@ -16,8 +18,6 @@ from .controls import UNIFORM as UNIFORM
 from .controls import uniform as uniform
 from .erasure import ErasureResult as ErasureResult
 from .erasure import erase as erase
-from .experiment import BEST as BEST
-from .experiment import ProbeResult as ProbeResult
 from .experiment import fit_probe as fit_probe
 from .experiment import probe as probe
 from .gains import Choice as Choice

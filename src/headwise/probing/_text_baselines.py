@@ -22,7 +22,7 @@ from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
-from ._fitting import Job, Way
+from ._fits.fitting import Job, Way
 from ._vectors import Key
 from .labelled_words import Examples
 

@@ -25,7 +25,7 @@ from headwise.model.loading import random_like
 from headwise.model.model import Model
 from headwise.stats import Clusters, balanced_mean
 
-from ._fitting import Job, Task, fit_all
+from ._fits.fitting import Job, Task, fit_all
 from ._vectors import Key, ProbeSite, read_vectors
 from .classifiers import Classifier, Logistic
 from .gains import plain_t

@@ -35,7 +35,7 @@ from headwise.stats import Clusters, mean_of
 
 from ._columns import ERASED
 from ._downstream import TINY, Scores, after_moving
-from ._fitting import single_thread
+from ._fits.fitting import single_thread
 from ._vectors import read_vectors
 from .classifiers import Logistic, chosen_C, inner_folds
 from .labelled_words import Examples, divide

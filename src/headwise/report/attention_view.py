@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from headwise.activations.cache import capture
+from headwise.activations import capture
 from headwise.activations.streaming import align_whole
 from headwise.data.suite import Sentence
 from headwise.errors import HeadwiseError

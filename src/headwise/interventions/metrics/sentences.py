@@ -17,7 +17,7 @@ from torch.nn.functional import normalize
 from headwise.activations.norms import final_norm
 from headwise.data.suite import Sentence, Suite
 from headwise.errors import HeadwiseError
-from headwise.interventions._replacements import read_all, starts_of
+from headwise.interventions._replacing.replacements import read_all, starts_of
 from headwise.interventions.prompts import Prompts
 from headwise.model.model import Model
 

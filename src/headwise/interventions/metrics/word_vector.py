@@ -10,7 +10,7 @@ from torch.nn.functional import normalize
 
 from headwise.data.suite import Sentence, Suite
 from headwise.errors import HeadwiseError
-from headwise.interventions._replacements import read_all, starts_of
+from headwise.interventions._replacing.replacements import read_all, starts_of
 from headwise.interventions.prompts import Prompts
 from headwise.model.model import Model
 from headwise.probing.linear_probe import Probe

@@ -14,8 +14,8 @@ from numpy import ndarray
 
 from headwise.data.suite import Suite
 from headwise.data.unseen_words import LEAST, LEAST_OF_CLASS, enough, folds_of, without_shared_words
-from headwise.directions._word_positions import Words, streams_of
-from headwise.directions.constructors import Labelled
+from headwise.directions import Labelled
+from headwise.directions._stream.word_positions import Words, streams_of
 from headwise.directions.contributions import DirectionTestResult, direction_tests
 from headwise.directions.controls import MOST_WORDS
 from headwise.directions.direction import Direction

@@ -27,13 +27,13 @@ from headwise._result import Result
 from headwise._validate import OneOrMore
 from headwise.activations import alignment
 from headwise.data.suite import Sentence, Suite
-from headwise.directions._word_positions import Words, streams_of
+from headwise.directions._stream.word_positions import Words, streams_of
 from headwise.directions.direction import Direction
 from headwise.errors import HeadwiseError
-from headwise.interventions import _replacements
 from headwise.interventions import metrics as metrics_
 from headwise.interventions._columns import STEERED
-from headwise.interventions._replacements import Place, Source
+from headwise.interventions._replacing import replacements
+from headwise.interventions._replacing.replacements import Place, Source
 from headwise.interventions._runner import Change, Sweep, Variant
 from headwise.interventions.metrics import AnyMetric, Reading
 from headwise.interventions.metrics.word_vector import read_words
@@ -295,7 +295,7 @@ class _Steered:
         metrics_.check(model, wanted)
         prompts = Prompts.of(model, suite, answers=metrics_.need_answers(wanted))
         place: Place = ("residual", model.stacks[0].side, direction.layer)
-        stream = _replacements.read_all(model, prompts, [place])
+        stream = replacements.read_all(model, prompts, [place])
         chosen = read_words(prompts)
         masks = [
             np.array([word == chosen[owner] for word in row.words])
@@ -309,7 +309,7 @@ class _Steered:
             readings=metrics_.bind(model, suite, prompts, wanted),
             place=place,
             signs=np.array(signs),
-            own=Source(stream, _replacements.themselves(prompts)),
+            own=Source(stream, replacements.themselves(prompts)),
             at=(masks, [np.zeros(len(row.tokens), dtype=bool) for row in prompts.targets]),
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from headwise.activations.cache import capture
+from headwise.activations import capture
 from headwise.data.suite import Suite
 from headwise.model import heads as naming
 from headwise.model.architecture import Side

@@ -20,7 +20,7 @@ from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.evidence import joint_p
 from headwise.interventions.ablation import AblationResult
 from headwise.model.head import Head
-from headwise.probing.experiment import ProbeResult
+from headwise.probing import ProbeResult
 from headwise.report.schema import Detail, Packed
 
 from ._relation_tables import WHICH

@@ -23,7 +23,7 @@ from headwise.directions.lens import LogitLensResult
 from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.errors import HeadwiseError
 from headwise.interventions.ablation import AblationResult
-from headwise.probing.experiment import ProbeResult
+from headwise.probing import ProbeResult
 from headwise.report.schema import Figure, Heads, Heatmap, Report, Section, Table
 
 from . import directions, head_details, logit_lens

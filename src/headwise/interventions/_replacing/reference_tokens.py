@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from torch import Tensor
 
-from .prompts import Row
+from headwise.interventions.prompts import Row
 
 POSITION, SPECIAL, SPEECH, ALL = (
     "same position of the same template",

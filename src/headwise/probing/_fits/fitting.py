@@ -19,11 +19,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from headwise.errors import HeadwiseError
-from headwise.stats import balanced_mean
-
-from ._codelength import Order, codelength
-from ._softmax import fit_logistic
-from .classifiers import (
+from headwise.probing.classifiers import (
     BAG_C,
     USUAL_BAG_C,
     CentroidClassifier,
@@ -33,6 +29,10 @@ from .classifiers import (
     majority,
     word_counts,
 )
+from headwise.stats import balanced_mean
+
+from .codelength import Order, codelength
+from .softmax import fit_logistic
 
 Way = Literal["centroid", "logistic", "bag of words", "rule", "majority"]
 Parts = Sequence[tuple[Int[ndarray, " _"], Int[ndarray, " _"]]]

@@ -16,12 +16,12 @@ from numpy import ndarray
 
 from headwise.activations import hooks
 from headwise.data.suite import Suite
+from headwise.directions._measuring import Asked
 from headwise.errors import HeadwiseError
 from headwise.probing.labelled_words import Examples
 
-from ._components import Component, Recorder
-from ._measuring import Asked
-from ._word_positions import batches_of, check_places
+from .components import Component, Recorder
+from .word_positions import batches_of, check_places
 
 SOURCES = ("the word itself", "key words", "no word", "other words")
 MOST_WORDS = 12  # of each head

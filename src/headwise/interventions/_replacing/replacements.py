@@ -17,10 +17,9 @@ from headwise._progress import track
 from headwise.activations import alignment, hooks
 from headwise.activations.planning import parse, readable
 from headwise.errors import HeadwiseError
+from headwise.interventions.prompts import Prompts, Row
 from headwise.model.architecture import Side
 from headwise.model.model import Model
-
-from .prompts import Prompts, Row
 
 Place = tuple[str, Side, int]  # site, side, layer
 

@@ -13,8 +13,7 @@ from jaxtyping import Bool, Int
 from numpy import ndarray
 
 from headwise.data.suite import Suite
-
-from .labelled_words import Examples
+from headwise.probing.labelled_words import Examples
 
 MIN_KINDS = 10
 MOST_UNEVEN = 1.25  # the share of the control's most frequent label over that of the task's

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from scipy.special import log_softmax
 
-from ._softmax import fit_logistic
+from .softmax import fit_logistic
 
 FIRST = 0.125  # of the data, or as many groups as it takes to have every label
 SMOOTHING = 0.01

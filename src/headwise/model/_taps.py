@@ -1,0 +1,121 @@
+"""Functions that see a model's tensors on their way: whole tensors, rows of a pattern, and what passes through a softmax."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from .architecture import Side
+
+INSIDE_SOFTMAX = ("scores", "pattern")
+
+
+Place = tuple[Side, int]
+
+
+class Stop(Exception):
+    """Ends a forward pass once the last tensor that is wanted has been seen."""
+
+
+@dataclass(eq=False)
+class Tap:
+    """A function that sees a tensor on its way and may replace it.
+
+    Attributes:
+        site: Name of the site without its side.
+        place: Side and layer.
+        see: Called with the tensor; what it returns, if anything, takes the tensor's place.
+        edits: Whether `see` may return a replacement.
+        fired: How often it was called.
+    """
+
+    site: str
+    place: Place
+    see: Callable[[Tensor], Tensor | None]
+    edits: bool = False
+    fired: int = 0
+
+    def __call__(self, tensor: Tensor) -> Tensor:
+        """Shows a tensor and gives back what goes on in its place."""
+        self.fired += 1
+        replacement = self.see(tensor)
+        return tensor if replacement is None else replacement
+
+
+@dataclass(eq=False)
+class RowsTap:
+    """A function that reads a pattern a few rows at a time, so that no whole pattern need exist.
+
+    Attributes:
+        place: Side and layer.
+        see: Called with rows `[batch, head, row, key]` and the position of the first of them.
+        starts: Positions at which rows begin, 0 first.
+    """
+
+    place: Place
+    see: Callable[[Tensor, int], None]
+    starts: tuple[int, ...] = (0,)
+
+    def slices(self, n_queries: int) -> list[slice]:
+        """The rows of each step."""
+        return [slice(a, b) for a, b in pairwise((*self.starts, n_queries))]
+
+
+def by_rows(
+    attend: Callable[..., tuple[Tensor, Tensor]],
+    reader: RowsTap,
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor | None,
+    options: dict[str, Any],
+) -> tuple[Tensor, None]:
+    """A model's own eager attention for a few queries at a time; what a row is does not depend on others."""
+    outputs: list[Tensor] = []
+    for rows in reader.slices(query.shape[2]):
+        own = {name: _rows_of(x, rows, query.shape[2]) for name, x in options.items()}
+        output, weights = attend(
+            module, query[:, :, rows], key, value, _rows_of(mask, rows, query.shape[2]), **own
+        )
+        reader.see(weights, rows.start)
+        outputs.append(output)
+        del weights  # or it would stay while the next rows are computed
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1), None
+
+
+def _rows_of(option: Any, rows: slice, n_queries: int) -> Any:
+    """What belongs to some queries of a mask or bias `[batch, head, query, key]`; anything else as it is."""
+    is_by_query = isinstance(option, Tensor) and option.dim() == 4 and option.shape[2] == n_queries
+    return option[:, :, rows] if is_by_query else option
+
+
+def read_rows(reader: RowsTap | None, weights: Tensor | None) -> None:
+    """Shows a pattern that exists as a whole to who reads it row by row."""
+    if reader is not None and weights is not None:
+        for rows in reader.slices(weights.shape[2]):
+            reader.see(weights[:, :, rows], rows.start)
+
+
+class AtSoftmax(TorchFunctionMode):
+    """Meets the softmax inside a model's own attention: scores go in, the pattern comes out."""
+
+    def __init__(self, scores: list[Tap], pattern: list[Tap]) -> None:
+        self.scores, self.pattern = scores, pattern
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is not nn.functional.softmax:
+            return func(*args, **(kwargs or {}))
+        logits, *rest = args
+        for tap in self.scores:
+            logits = tap(logits)
+        weights = func(logits, *rest, **(kwargs or {}))
+        for tap in self.pattern:
+            weights = tap(weights)
+        return weights

@@ -1,0 +1,1 @@
+"""Many fits of one task: classifiers, code lengths and control tasks."""
