@@ -32,16 +32,16 @@ def test_what_is_unseen_goes_by_words_and_not_by_names(burrow):
 def test_words_that_decide():
     """What a link beyond syntax says, what differs in a pair, and else what stands with one label only."""
     linked = replace(SUITE.sentences[0], links=(Link(3, 4, "clue"), Link(2, 4, "det")))
-    assert unseen_words.deciding_words(replace(SUITE, sentences=(linked,))) == [
+    assert unseen_words.deciding_by_sentence(replace(SUITE, sentences=(linked,))) == [
         frozenset({"furry"})
     ]
     alike = Pair(sentence("Anna", "animal"), sentence("Anna", "animal", OTHERS))
     of_pair = replace(SUITE, sentences=(alike.clean, alike.corrupted), pairs=(alike,))
-    assert unseen_words.deciding_words(of_pair) == [
+    assert unseen_words.deciding_by_sentence(of_pair) == [
         frozenset({"a", "furry"}),
         frozenset({"the", "muddy"}),
     ]
-    assert unseen_words.deciding_words(SUITE)[0] is None
+    assert unseen_words.deciding_by_sentence(SUITE)[0] is None
     assert unseen_words.DecidingWords.of(SUITE).deciding == {
         "a",
         "furry",
@@ -65,7 +65,7 @@ def test_blocks_of_words_are_not_divided():
     suite = replace(SUITE, sentences=told)
     fold = unseen_words.folds_of(suite, 2)
     of_word = {}
-    for own, told_by in zip(fold, unseen_words.deciding_words(suite), strict=True):
+    for own, told_by in zip(fold, unseen_words.deciding_by_sentence(suite), strict=True):
         for word in told_by:
             assert of_word.setdefault(word, own) == own
     for k in (0, 1):

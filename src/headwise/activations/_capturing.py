@@ -14,8 +14,8 @@ from headwise.model.architecture import Side
 from headwise.model.heads import AnyHeads, by_number
 from headwise.model.model import Model
 
-from . import alignment as words
 from . import offload, planning
+from .alignment import usual_batch_tokens
 from .cache import HeadCache, Key, Shard
 from .streaming import align_whole, batch_size, stream
 
@@ -64,7 +64,7 @@ def capture(
         layers,
         numbers,
         budget=planning.parse(budget),
-        batch_tokens=batch_tokens or words.usual_batch_tokens(model),
+        batch_tokens=batch_tokens or usual_batch_tokens(model),
         may_offload=offload_dir is not None,
     )
     index = _index(model, plan, expand_kv)

@@ -151,9 +151,11 @@ def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
         return _align_all(model, sentences)
     memory.requested += len(sentences)
     tokenizer: Any = model.tokenizer
+    # The alignment depends on nothing else of a model, so one with random weights shares that of the trained one.
     keys = [(id(tokenizer), model.n_context, s.words, s.spaces) for s in sentences]
     new = {key: s for key, s in zip(keys, sentences, strict=True) if key not in memory.known}
     found = _align_all(model, list(new.values()))
+    # The tokenizer is held so that its id is not given to another while the memory lives.
     memory.known.update({key: (tokenizer, a) for key, a in zip(new, found, strict=True)})
     return [memory.known[key][1] for key in keys]
 
@@ -228,10 +230,12 @@ def _overlaps(
 def _alignment(
     sentence: Sentence, tokens: Sequence[int], overlaps: Sequence[dict[int, int]], limit: int
 ) -> Alignment:
+    # A token that spans two words (`Ġa.` in some vocabularies) belongs to the one with more of its characters.
     words = [max(overlap, key=overlap.__getitem__) if overlap else None for overlap in overlaps]
     touched = {word for overlap in overlaps for word in overlap}
     owners = {word for word in words if word is not None}
     kept = _truncate(words, limit)
+    # A word that lost one of its pieces has no vector: the mean of the remaining ones would be that of another word.
     lost = {words[i] for i in set(range(len(words))).difference(kept)} - {None}
     return Alignment(
         tokens=tuple(tokens[i] for i in kept),

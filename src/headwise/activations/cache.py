@@ -16,8 +16,8 @@ from torch import Tensor
 
 from headwise.errors import HeadwiseError, UnknownName
 
-from . import alignment as words
 from . import offload, planning
+from .alignment import vectors_of_words
 from .sites import DERIVED
 
 Key = tuple[str, int]
@@ -253,7 +253,7 @@ class WordView:
         n_pieces = first.sum(-1).clamp(min=1)
         if name in PAIRS:
             return (first @ (tensor @ second.T)) / n_pieces[:, None]
-        return words.vectors_of_words(tensor[None], first[None])[0]
+        return vectors_of_words(tensor[None], first[None])[0]
 
     def _pieces(self, which: int) -> Float[Tensor, "word pos"]:
         cache, i = self.sentence.cache, self.sentence.index

@@ -19,9 +19,8 @@ from headwise.model import Place, RowsTap, Tap
 from headwise.model.heads import AnyHeads, by_number
 from headwise.model.model import Model
 
-from . import alignment as words
 from . import hooks
-from .alignment import Alignment, Batch
+from .alignment import Alignment, Batch, align, align_targets, batches
 from .hooks import Captured
 from .sites import Site, expand
 
@@ -63,8 +62,8 @@ def reduce(
     """
     alignments = align_whole(model, suite, truncate=False)
     statistic = initial
-    batches = words.batches(model, alignments, batch_tokens)
-    for batch, seen in stream(model, batches, sites, layers=layers, heads=heads):
+    parts = batches(model, alignments, batch_tokens)
+    for batch, seen in stream(model, parts, sites, layers=layers, heads=heads):
         statistic = step(statistic, seen, batch)
         del batch, seen
     return statistic
@@ -280,7 +279,7 @@ def align_whole(
             Sentence.of(item) if isinstance(item, str) else item
             for item in given[start : start + CHUNK]
         ]
-        aligned = (words.align_targets if as_targets else words.align)(model, part)
+        aligned = (align_targets if as_targets else align)(model, part)
         for i, (sentence, alignment) in enumerate(zip(part, aligned, strict=True), start=start):
             _check(model, i, sentence, alignment, truncate=truncate)
         found += aligned

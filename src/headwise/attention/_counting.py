@@ -113,6 +113,7 @@ class Counter:
         first = batch.mask.long().argmax(dim=1, keepdim=True)
         sinks = special.scatter(1, first, 1.0)
         pieces = torch.cat([batch.pieces, sinks[:, None], special[:, None]], dim=1)
+        # A dense product of words by tokens grows with the square of a document's length for every row of its pattern.
         if len(pieces) == 1 and pieces.shape[2] > LONG:
             pieces = pieces[0].to_sparse()
         self._page = _Page(batch, pieces, self._questions.about(batch.indices))
@@ -138,6 +139,7 @@ class Counter:
             if self.norms:
                 moved = pattern * page.lengths.transpose(1, 2)[:, :, None]
                 looks = alignment.rows_of_words(moved, own, page.pieces)
+                # Row i of these rows is word first + i, so its attention to itself lies on the diagonal that begins in column `first`.
                 looks.diagonal(offset=first, dim1=1, dim2=2).zero_()
                 page.best_moved.take_in(looks[:, :, :SINKS], first)
         if stop == page.batch.pieces.shape[2]:
@@ -228,11 +230,13 @@ class _AllQuestions:
 
     def about(self, sentences: Sequence[int]) -> "_AllQuestions":
         """The questions about some sentences, which are the rows of a batch."""
+        # Questions lie sorted by sentence, so those of one sentence are a range, and a batch is a few ranges.
         low, high = (np.searchsorted(self.row, sentences, side=side) for side in ("left", "right"))
         found = self._take(_ranges(low, high))
         return replace(found, row=np.repeat(np.arange(len(sentences)), high - low))
 
     def _take(self, chosen: Int[ndarray, " chosen"]) -> "_AllQuestions":
+        # Right words lie one question after the other: those of question i end where the running total stands.
         ends = np.cumsum(self.n_targets)[chosen]
         counts = self.n_targets[chosen]
         columns = {
@@ -243,6 +247,7 @@ class _AllQuestions:
     @property
     def query_word(self) -> Int[ndarray, " question"]:
         """The query word: in a column it is the right answer."""
+        # A column has one right word, the one that should attend.
         last_target = self.targets[np.cumsum(self.n_targets) - 1]
         return np.where(self.column, last_target, self.query)
 
@@ -258,6 +263,7 @@ class _AllQuestions:
 def _ranges(low: Int[ndarray, " range"], high: Int[ndarray, " range"]) -> Int[ndarray, " _"]:
     """The numbers of several ranges, one range after the other."""
     counts = high - low
+    # Numbers that run through all ranges, shifted in each by what makes its first number `low`.
     return np.arange(counts.sum()) + np.repeat(low - np.cumsum(counts) + counts, counts)
 
 
@@ -285,6 +291,7 @@ class _Best:
         largest = looks.max(dim=2)
         self.row_value[:, own] = largest.values
         self.row_word[:, own] = torch.where(largest.values > 0, largest.indices, NOBODY)
+        # A column is complete only after the last rows, so its largest value so far is kept; a row is complete at once.
         largest = looks.max(dim=1)
         better = largest.values > self.column_value
         self.column_value = torch.where(better, largest.values, self.column_value)
@@ -342,6 +349,7 @@ class _Page:
     def take_in(self, looks: Float[Tensor, "batch row word_and_sinks head"], first: int) -> None:
         """Takes in the attention of the words from `first` on."""
         own = slice(first, first + looks.shape[1])
+        # A view: the zeros below take the word itself out of the contest after its attention was noted.
         itself = looks.diagonal(offset=first, dim1=1, dim2=2)
         self.itself[:, own] = itself.transpose(1, 2)
         self.rival[:, own] = torch.maximum(self.itself[:, own], looks[:, :, SPECIAL])
@@ -353,6 +361,7 @@ class _Page:
         if inside.any():
             at = [torch.from_numpy(x[inside]).to(looks.device) for x in (row, query - first, seen)]
             right = torch.from_numpy(question[inside]).to(looks.device)
+            # A question may have several right words; their attention is summed.
             self.mass.index_add_(0, right, looks[at[0], at[1], at[2]])
 
     def at(
@@ -386,4 +395,5 @@ def value_norms(
     gram = (W_O.float() @ W_O.float().transpose(-1, -2)).to(values.device)
     values = values.float().repeat_interleave(W_O.shape[0] // values.shape[2], dim=2)
     squares = torch.einsum("bphd,hde,bphe->bph", values, gram, values)
+    # Rounding can leave a tiny negative number where a value is zero.
     return squares.clamp(min=0).sqrt()

@@ -68,6 +68,7 @@ def table(
     has_mass = labels["mass_excess_low"].to_numpy() > 0
     needed = [asked[key] for key in NEEDED]
     is_yes = np.all([found.is_yes for found in needed], axis=0) & has_mass
+    # A "no" is about attending there more than chance does; to be no better than a text baseline is no evidence against a head.
     is_no = asked["chance", "all"].is_small & asked["chance", "non_adjacent"].is_small
     labels = labels.assign(
         share=np.all([found.passes for found in needed], axis=0).mean(axis=0),
@@ -107,6 +108,7 @@ def _ask(
     kept = [e.clusters.where(e.scopes[scope]) for e in evidence]
     gains = [e.gains(comparison, scope) for e in evidence]
     means = [g.mean(axis=0) for g in gains]
+    # Rows of the table are case by case and head by head; what belongs to a case is repeated for each of its heads.
     n_heads = len(evidence[0].hits)
     n_items = np.repeat([len(clusters) for clusters in kept], n_heads)
     n_clusters = np.repeat([c.n if len(c) else 0 for c in kept], n_heads)
@@ -120,6 +122,7 @@ def _ask(
     rate = np.concatenate([_mean(e.hits[:, e.scopes[scope]]) for e in evidence])
     columns: dict[str, Any] = {
         "baseline": np.where(n_items > 0, names, ""),
+        # The baseline differs from split to split; this is the mean of those that the splits chose.
         "baseline_hit_rate": rate - effect,
         "effect": effect,
         "effect_low": low,
@@ -134,6 +137,7 @@ def _ask(
     blocks = [Block(v, c) for v, c in zip(means, kept, strict=True)]
     whole = max_t(blocks, seed=seed, n_flips=n_flips, level=LEVEL / 2)
     p = _by_split(gains, kept, whole)
+    # Splits share their data, so their p are dependent: twice the median is valid whatever the dependence (Rueschendorf 1982; Meinshausen, Meier and Buehlmann 2009).
     p_fwer = combine(p)
     effects = np.concatenate([_mean(g) for g in gains], axis=1)
     passes = (effects >= SMALLEST) & (p < LEVEL)
@@ -158,6 +162,7 @@ def _ask(
             most=1 - columns["baseline_hit_rate"],
         ),
     }
+    # Where a baseline leaves no room for an effect of interest, none can be excluded.
     is_small = _is_small(means, kept, whole) & (1 - columns["baseline_hit_rate"] >= 2 * SMALLEST)
     said = decide(
         effect=effect,
@@ -187,6 +192,7 @@ def _by_split(
     for i, (own, clusters) in enumerate(zip(gains, kept, strict=True)):
         rows = np.arange(i * n_heads, (i + 1) * n_heads)
         near = np.flatnonzero(whole.p_fwer[rows] < FAR)
+        # Where all splits chose the same baseline they are one test.
         if not len(near) or (own == own[:1]).all():
             continue
         values = own[:, near].reshape(n_splits * len(near), own.shape[2])
@@ -214,6 +220,7 @@ def _is_small(
             found.append(np.zeros(n_heads, dtype=bool))
             continue
         df = mean_of(values[:1], clusters, "difference").df
+        # The family's critical value as a level, so that this other interval covers all tests at once, too.
         level = min(MOST_LEVEL, float(1 - 2 * distributions.t.sf(critical.max(), df)))
         found.append(mean_of(values, clusters, "difference", level).high < SMALLEST)
     return np.concatenate(found)

@@ -34,7 +34,7 @@ from numpy import ndarray
 from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
-from headwise.activations import alignment as words
+from headwise.activations.alignment import Alignment, Coverage, align, batches, coverage, require
 from headwise.activations.streaming import watch, watched
 from headwise.data.suite import Sentence, Suite
 from headwise.errors import HeadwiseError
@@ -86,7 +86,7 @@ class RelationTestResult(Result):
     evidence: tuple[Evidence, ...]
     impossible: dict[tuple[str, AttentionOrder], int]
     missing: int
-    coverage: words.Coverage
+    coverage: Coverage
     seed: int
     controls: Controls
     has_tags: bool
@@ -166,7 +166,7 @@ class Plan:
     suite: Suite
     relations: tuple[Relation, ...]
     corpus: Corpus
-    alignments: list[words.Alignment]
+    alignments: list[Alignment]
     groups: Int[ndarray, " sentence"]
     cases: list[Case]
     missing: int
@@ -183,7 +183,7 @@ class Plan:
         relations = relation_query.parse(relation, suite)
         used = _sentences_with_pairs(suite, relations)
         corpus = Corpus.of(used)
-        alignments = words.align(model, used)
+        alignments = align(model, used)
         cases, missing = _cases(model, relations, corpus, alignments)
         groups = _groups(suite, used)
         return cls(model, suite, tuple(relations), corpus, alignments, groups, cases, missing)
@@ -234,7 +234,7 @@ def count_heads(plan: Plan, *, norms: bool = True) -> list[Count]:
         norms: Whether attention weighted by what it moves is counted, too.
     """
     counter = Counter(plan.model, plan.cases, norms=norms)
-    seen = watch(plan.model, words.batches(plan.model, plan.alignments), counter)
+    seen = watch(plan.model, batches(plan.model, plan.alignments), counter)
     for _ in track(seen, len(plan.alignments), "reading heads", watched):
         pass
     return counter.counts()
@@ -261,8 +261,8 @@ def judge(
     """
     splits = Splits.draw(plan.groups, n_splits, seed)
     traits = Traits.of(plan.corpus, plan.alignments)
-    batches = words.batches(plan.model, plan.alignments)
-    uniform = count_uniform(plan.model, plan.cases, batches)
+    parts = batches(plan.model, plan.alignments)
+    uniform = count_uniform(plan.model, plan.cases, parts)
     evidence = [
         weigh(case, count, alike, plan.corpus, traits, plan.groups, splits)
         for case, count, alike in zip(plan.cases, counts, uniform, strict=True)
@@ -274,7 +274,7 @@ def judge(
         evidence=tuple(evidence),
         impossible={(c.relation.text, c.direction): c.impossible for c in plan.cases},
         missing=plan.missing,
-        coverage=words.coverage(plan.alignments),
+        coverage=coverage(plan.alignments),
         seed=seed,
         controls=controls,
         has_tags=plan.corpus.has_tags,
@@ -296,7 +296,7 @@ def _cases(
     model: Model,
     relations: Sequence[Relation],
     corpus: Corpus,
-    alignments: Sequence[words.Alignment],
+    alignments: Sequence[Alignment],
 ) -> tuple[list[Case], int]:
     """Every relation in every tested direction, and how many pairs have a word without a vector."""
     cases: list[Case] = []
@@ -310,7 +310,7 @@ def _cases(
         complete = has_vector[places].all(axis=1)
         for sentence, *pair in asked[~complete]:
             for word in pair:
-                words.require(corpus.sentences[sentence], alignments[sentence], int(word))
+                require(corpus.sentences[sentence], alignments[sentence], int(word))
         missing += int((~complete).sum())
         for direction in relation.directions:
             questions, impossible = ask(direction, asked[complete], corpus.lengths, model.is_causal)

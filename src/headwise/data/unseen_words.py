@@ -60,7 +60,7 @@ LEAST = 20  # sentences that must be left to fit on, and
 LEAST_OF_CLASS = 5  # of each label
 
 
-def deciding_words(suite: Suite) -> list[frozenset[str] | None]:
+def deciding_by_sentence(suite: Suite) -> list[frozenset[str] | None]:
     """The deciding words of every sentence, in lower case; None where the suite does not give them."""
     of_pair: dict[int, frozenset[str]] = {}
     for pair in suite.pairs:
@@ -101,7 +101,7 @@ class DecidingWords:
     @staticmethod
     def of(suite: Suite) -> "DecidingWords":
         """All sentences of a suite together."""
-        own, silent = _may_decide(suite), [words is None for words in deciding_words(suite)]
+        own, silent = _may_decide(suite), [words is None for words in deciding_by_sentence(suite)]
         unresolved = [
             frozenset(map(str.lower, s.words))
             for s, is_silent in zip(suite.sentences, silent, strict=True)
@@ -114,18 +114,18 @@ class DecidingWords:
         known = self.deciding | self.unresolved
         return [
             bool((words or may) & (known if words else self.deciding))
-            for words, may in zip(deciding_words(suite), _may_decide(suite), strict=True)
+            for words, may in zip(deciding_by_sentence(suite), _may_decide(suite), strict=True)
         ]
 
 
 def _may_decide(suite: Suite) -> list[frozenset[str]]:
-    """As `deciding_words`; for a sentence that does not give them, its words that occur with no other label."""
+    """As `deciding_by_sentence`; for a sentence that does not give them, its words that occur with no other label."""
     labels: dict[str, set[str]] = {}
     for sentence in suite.sentences:
         for word in sentence.words:
             labels.setdefault(word.lower(), set()).update(mark.label for mark in sentence.marks)
     found: list[frozenset[str]] = []
-    for sentence, deciding in zip(suite.sentences, deciding_words(suite), strict=True):
+    for sentence, deciding in zip(suite.sentences, deciding_by_sentence(suite), strict=True):
         marked = {sentence.words[mark.word].lower() for mark in sentence.marks}
         own = {w for w in map(str.lower, sentence.words) if w[:1].isalpha() and len(labels[w]) == 1}
         found.append(frozenset(own - marked) if deciding is None else deciding)
@@ -134,14 +134,14 @@ def _may_decide(suite: Suite) -> list[frozenset[str]]:
 
 def without_shared_words(fitted: Suite, tested: Suite) -> tuple[Suite, int]:
     """The sentences to fit on that share no deciding word with the tested ones, and how many were left out."""
-    there = list(zip(deciding_words(tested), _may_decide(tested), strict=True))
+    there = list(zip(deciding_by_sentence(tested), _may_decide(tested), strict=True))
     known = frozenset[str]().union(*(words for words, _ in there if words))
     may = frozenset[str]().union(*(own for words, own in there if not words))
     kept = list(fitted.sentences)
     # With each sentence that goes, more words stand with one label only.
     while True:
         left = replace(fitted, sentences=tuple(kept))
-        deciding = zip(kept, deciding_words(left), _may_decide(left), strict=True)
+        deciding = zip(kept, deciding_by_sentence(left), _may_decide(left), strict=True)
         kept = [
             s
             for s, words, own in deciding

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 from headwise.data.suite import Suite
-from headwise.data.unseen_words import deciding_words
+from headwise.data.unseen_words import deciding_by_sentence
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.probing.labelled_words import Examples
@@ -62,7 +62,7 @@ class Asked:
             HeadwiseError: An unknown label, a class with one example, or a sentence whose deciding words every direction was fitted on.
         """
         examples = _examples(model, suite, *between, positions)
-        told = deciding_words(suite)
+        told = deciding_by_sentence(suite)
         fold = np.full(len(examples.sentences), -1)
         for k, direction in reversed(list(enumerate(directions))):
             unseen = direction.unseen(suite)

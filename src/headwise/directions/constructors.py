@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from headwise.activations import alignment as words
+from headwise.activations.alignment import align, require
 from headwise.data.suite import Mark, Pair, Sentence, Suite
 from headwise.data.unseen_words import DecidingWords
 from headwise.errors import HeadwiseError
-from headwise.model import heads as heads_
-from headwise.model.heads import AnyHead
+from headwise.model.heads import AnyHead, chosen
 from headwise.model.model import Model
 from headwise.probing.linear_probe import Probe
 
@@ -86,9 +85,9 @@ def from_pairs(
     if bare := next((s for s in both if not s.marks), None):
         raise HeadwiseError(f"{bare.source}: {bare.text[:40]!r} marks no word to be compared.")
     read = [max(s.marks, key=lambda mark: mark.word) for s in both]
-    alignments = words.align(model, both)
+    alignments = align(model, both)
     for sentence, alignment, mark in zip(both, alignments, read, strict=True):
-        if not words.require(sentence, alignment, mark.word):
+        if not require(sentence, alignment, mark.word):
             raise HeadwiseError(
                 f"{sentence.source}: {sentence.words[mark.word]!r} has no vector in {model.name}: it is truncated or shares a token."
             )
@@ -254,7 +253,7 @@ def from_value_up(model: Model, head: AnyHead, word: str) -> Direction:
     Raises:
         HeadwiseError: No such head, or a word of several tokens.
     """
-    (own,) = heads_.chosen(model, [head])
+    (own,) = chosen(model, [head])
     image = value_up_images(model, [word], [own.layer])[0, own.head, 0]
     return Direction.of(
         model,

@@ -30,7 +30,7 @@ from headwise._result import Result
 from headwise.activations import hooks
 from headwise.activations.sites import Site
 from headwise.data.suite import Suite
-from headwise.model import heads as naming
+from headwise.model.heads import shape_of, sides
 from headwise.model.model import Model
 from headwise.stats.deciding import LEVEL, N_RANDOM
 
@@ -252,7 +252,7 @@ def direction_tests(
                 n_words=(int(a.codes.sum()), int((1 - a.codes).sum())),
                 missing=a.examples.missing,
                 components=names,
-                shape=naming.shape_of(model, naming.sides(model)[0]),
+                shape=shape_of(model, sides(model)[0]),
                 pushes=m.pushes,
                 codes=a.codes,
                 groups=a.examples.groups,

@@ -33,8 +33,7 @@ from headwise._validate import OneOrMore, as_tuple
 from headwise.activations.sites import expand
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
-from headwise.model import heads as heads_
-from headwise.model.heads import AnyHeads, Head
+from headwise.model.heads import AnyHeads, Head, chosen
 from headwise.model.model import Model
 from headwise.probing._vectors import read_vectors
 from headwise.probing.labelled_words import Examples
@@ -201,4 +200,4 @@ def _heads(model: Model, given: AnyHeads | None, layers: Sequence[int]) -> list[
     """Heads whose updates are read."""
     if given is None:
         return [head for head in model.heads if head.layer in layers]
-    return heads_.chosen(model, given) if given else []
+    return chosen(model, given) if given else []

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from headwise.activations import alignment as words
 from headwise.activations import hooks
+from headwise.activations.alignment import align
 from headwise.activations.sites import Site
 from headwise.data.suite import Sentence
 from headwise.errors import HeadwiseError
@@ -51,7 +51,7 @@ def first_token_of(model: Model, word: str) -> int:
 
 def _tokens(model: Model, word: str) -> list[int]:
     sentence = Sentence.of(f"the {word}")
-    (alignment,) = words.align(model, [sentence])
+    (alignment,) = align(model, [sentence])
     pairs = zip(alignment.tokens, alignment.words, strict=True)
     return [token for token, of in pairs if of is not None and of > 0]
 

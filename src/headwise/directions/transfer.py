@@ -22,8 +22,8 @@ from numpy import ndarray
 
 from headwise._columns import Columns
 from headwise._result import Result
-from headwise.activations import alignment as words
 from headwise.activations import hooks
+from headwise.activations.alignment import align, require
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model.loading import random_like
@@ -308,11 +308,9 @@ def _marked(model: Model, suite: Suite) -> Words:
     for sentence, mark in zip(both, marks, strict=True):
         if mark is None:
             raise HeadwiseError(f"{sentence.source}: {sentence.text[:40]!r} marks no word.")
-    at = Words(
-        words.align(model, both), np.arange(len(both)), np.array([m.word for m in marks if m])
-    )
+    at = Words(align(model, both), np.arange(len(both)), np.array([m.word for m in marks if m]))
     for sentence, alignment, word in zip(both, at.alignments, at.positions, strict=True):
-        if not words.require(sentence, alignment, int(word)):
+        if not require(sentence, alignment, int(word)):
             raise HeadwiseError(
                 f"{sentence.source}: {sentence.words[int(word)]!r} has no token of its own in {model.name}. Put another word."
             )

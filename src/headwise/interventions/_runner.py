@@ -96,6 +96,7 @@ class Sweep:
             for stored, reading in zip(values, self.readings, strict=True):
                 found = reading.read(seen).double().cpu().numpy()
                 for k, owner in enumerate(owners):
+                    # A sentence may have several rows (`Prompts.owners`); its metric is their sum.
                     stored[numbers, owner] += found[k]
         return values
 
@@ -114,6 +115,7 @@ class Sweep:
         plan = alignment.plan(lengths, max(max(lengths), self.batch_tokens // 8))
         with _onednn.fast(self.model):
             for rows in track(iter(plan), len(lengths), doing, len):
+                # The plan puts sentences of like length together, the longest first, so the first row's length is that of the batch.
                 n_copies = max(1, self.batch_tokens // (len(rows) * lengths[rows[0]]))
                 given = Given.of(self.model, self.prompts, rows)
                 with self._keeping(sorted({*begins, *self._last})) as kept:
@@ -122,6 +124,7 @@ class Sweep:
                 yield [0], clean
                 for chunk in _chunks(order, begins, n_copies):
                     chosen = [variants[i] for i in chunk]
+                    # A change in the last block itself needs that block at the changed positions, which need not be read.
                     ends = can_end and all(c.begins < self._last[0] for v in chosen for c in v)
                     below = kept[begins[chunk[0]]]
                     yield (
@@ -172,6 +175,7 @@ class Sweep:
         n = len(variants)
         firsts = [f for r in self.readings for row in rows if (f := r.first(row)) is not None]
         sites = sorted({site for reading in self.readings for site in reading.sites})
+        # Copies of a row stand side by side: row k with variant j is k * n + j, hence `unflatten(0, (len(rows), n))` below.
         many = given.repeated(n) if n > 1 else given
         source = None
         with ExitStack() as stack:
@@ -204,6 +208,7 @@ class Sweep:
                 self.model.forward(*inputs)
         shown = {site: look[site].unflatten(0, (len(rows), n)) for site, look in looks.items()}
         if clean is not None:
+            # Sites are [row, copy, ...] by now, and the clean model has one copy of each.
             shown |= {site: clean.sites[site].repeat_interleave(n, dim=1) for site in same}
         return Seen(tuple(rows), min(firsts, default=0), log_p, shown, clean)
 
@@ -278,6 +283,7 @@ def _altered(
     """Applies the changes of each copy."""
 
     def change_all(tensor: Tensor, _: Site) -> Tensor:
+        # One hook for all variants of the batch: it changes the copies that are theirs and leaves the others as they were.
         altered = tensor.clone().unflatten(0, (len(rows), n))
         n_pos = tensor.shape[1]
         instead: dict[str, tuple[Tensor | None, Tensor]] = {}
@@ -296,6 +302,7 @@ def _altered(
             new = 0.0
             if values is not None:
                 new = values if change.head is None else values[:, :, change.head]
+            # `where` is [row, pos]; a part is that with d_head or d_model, or with heads and d_head.
             where = where.reshape(*where.shape, *[1] * (part.dim() - 2))
             part.copy_(torch.where(where, new, part))
         return altered.flatten(0, 1)

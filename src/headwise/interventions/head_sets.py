@@ -27,8 +27,7 @@ from headwise._result import Result
 from headwise._validate import OneOrMore
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
-from headwise.model import heads as heads_
-from headwise.model.heads import AnyHeads, Head
+from headwise.model.heads import AnyHeads, Head, chosen, order_met
 from headwise.model.model import Model
 from headwise.stats import mean_of
 
@@ -121,16 +120,16 @@ def ablate_set(
     Raises:
         HeadwiseError: As `headwise.ablate`; or the set has every head of the model, so that no other could be drawn.
     """
-    chosen = tuple(heads_.chosen(model, heads))
+    ablated = tuple(chosen(model, heads))
     every = model.heads
-    random, random_from = _like(every, chosen, n_null, seed)
-    cuts: Sets = {"set": chosen, "kept": _others(every, chosen), "all": tuple(every)}
-    cuts |= {head.name: (head,) for head in chosen}
+    random, random_from = _like(every, ablated, n_null, seed)
+    cuts: Sets = {"set": ablated, "kept": _others(every, ablated), "all": tuple(every)}
+    cuts |= {head.name: (head,) for head in ablated}
     cuts = {name: own for name, own in cuts.items() if own}
     suite = as_suite(suite)
     ablation = ablate(model, suite, metrics=metrics, heads=cuts, method=method, seed=seed, batch_tokens=batch_tokens, n_null=0)  # fmt: skip
     whole = Ablation.of(model, suite, metrics, method, "", seed, batch_tokens, "4GiB")
-    beside: Sets = {"set": chosen, "all": tuple(every)}
+    beside: Sets = {"set": ablated, "all": tuple(every)}
     beside |= {f"random {i}": own for i, own in enumerate(random)}
     kept = [_others(every, own) for own in random[:n_null_kept]]
     beside |= {f"kept {i}": own for i, own in enumerate(kept) if own}
@@ -138,16 +137,16 @@ def ablate_set(
     elsewhere = None
     if unrelated is not None:
         elsewhere = ablate(
-            model, unrelated, metrics=None, heads={"set": chosen}, method=method, seed=seed, batch_tokens=batch_tokens,
+            model, unrelated, metrics=None, heads={"set": ablated}, method=method, seed=seed, batch_tokens=batch_tokens,
             n_null=0,
         )  # fmt: skip
     rows = [
-        _row(ablation, elsewhere, name, k, chosen, costs[name])
+        _row(ablation, elsewhere, name, k, ablated, costs[name])
         for name in ablation.metrics
         for k in range(len(ablation.methods))
     ]
     by_lot = {name: own.of("random") for name, own in costs.items()}
-    return HeadSetResult(chosen, ablation.methods, ablation, random_from, by_lot, elsewhere, pd.DataFrame(rows))  # fmt: skip
+    return HeadSetResult(ablated, ablation.methods, ablation, random_from, by_lot, elsewhere, pd.DataFrame(rows))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +157,7 @@ class _Costs:
     values: Float[ndarray, "method cut"]
     cases: int
 
-    def of(self, kind: str) -> Float[ndarray, "method chosen"]:
+    def of(self, kind: str) -> Float[ndarray, "method ablated"]:
         """Those of one name, or of a name and a number."""
         return self.values[:, [name.partition(" ")[0] == kind for name in self.names]]
 
@@ -225,7 +224,7 @@ def _draw(
 
 
 def _sorted(members: Iterable[Head]) -> tuple[Head, ...]:
-    return tuple(sorted(members, key=heads_.order_met))
+    return tuple(sorted(members, key=order_met))
 
 
 def _row(

@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from headwise.activations import alignment as words
-from headwise.activations.alignment import Alignment
+from headwise.activations.alignment import Alignment, align, align_targets
 from headwise.data.suite import Pair, Sentence, Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
@@ -123,7 +122,7 @@ class Prompts:
         index = {group: i for i, group in enumerate(dict.fromkeys(s.group for s in sentences))}
         builder = _Builder(model, how_it_speaks(model))
         for i, (sentence, alignment) in enumerate(
-            zip(sentences, words.align(model, sentences), strict=True)
+            zip(sentences, align(model, sentences), strict=True)
         ):
             if alignment.truncated:
                 raise HeadwiseError(
@@ -175,7 +174,7 @@ def that_fit(model: Model, suite: Suite) -> Suite:
 
     def fit(sentence: Sentence, *options: str) -> bool:
         longer = [Sentence.of(f"{sentence.text} {option}".strip()) for option in options or ("",)]
-        return not any(alignment.truncated for alignment in words.align(model, longer))
+        return not any(alignment.truncated for alignment in align(model, longer))
 
     pairs = tuple(
         pair
@@ -271,7 +270,7 @@ class _Builder:
 
     def _target(self, sentence: Sentence, tokens: tuple[int, ...]) -> Row:
         """What the decoder is given: its start, what the tokenizer begins with, and earlier tokens of the continuation."""
-        (empty,) = words.align_targets(self.model, [Sentence.of("a")])
+        (empty,) = align_targets(self.model, [Sentence.of("a")])
         start = empty.tokens[: next(i for i, word in enumerate(empty.words) if word is not None)]
         n = len(start) + len(tokens)
         return Row(
@@ -290,7 +289,7 @@ class _Builder:
     ) -> Continuation:
         """Where a continuation is read; its row is added if need be."""
         if self.speech == "answer":
-            (answer,) = words.align(self.model, [Sentence.of(option)])
+            (answer,) = align(self.model, [Sentence.of(option)])
             tokens = tuple(
                 t for t, word in zip(answer.tokens, answer.words, strict=True) if word is not None
             )
@@ -310,7 +309,7 @@ class _Builder:
     ) -> tuple[int, ...]:
         """Tokens of a continuation where it stands."""
         longer = Sentence.of(f"{sentence.text} {option}")
-        (alignment,) = words.align(self.model, [longer])
+        (alignment,) = align(self.model, [longer])
         tokens = alignment.tokens[: _end(alignment)]
         unknown = getattr(self.model.tokenizer, "unk_token_id", None)
         if tokens[: len(prompt)] != prompt or len(tokens) <= len(prompt):

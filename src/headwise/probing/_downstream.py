@@ -17,7 +17,7 @@ from torch import Tensor
 
 from headwise._progress import track
 from headwise.activations import _skip_blocks, hooks
-from headwise.activations import alignment as words
+from headwise.activations.alignment import Alignment, Batch, batches, vectors_of_words
 from headwise.activations.sites import Site
 from headwise.model.model import Model
 
@@ -67,8 +67,8 @@ def after_moving(
         if is_scored[row]:
             rows_of.setdefault(int(i), []).append(row)
     wanted = [a if i in rows_of else _EMPTY for i, a in enumerate(examples.alignments)]
-    batches = words.batches(model, wanted, BATCH_TOKENS if speaks else None)
-    for batch in track(batches, len(rows_of), "running on", lambda b: len(b.indices)):
+    parts = batches(model, wanted, BATCH_TOKENS if speaks else None)
+    for batch in track(parts, len(rows_of), "running on", lambda b: len(b.indices)):
         batch = batch.to(model.device)
         picked = [(k, row) for k, i in enumerate(batch.indices) for row in rows_of[i]]
         in_batch, rows = (np.array(part) for part in zip(*picked, strict=True))
@@ -97,7 +97,7 @@ def after_moving(
     return scores
 
 
-_EMPTY = words.Alignment(tokens=(), words=(), n_words=0)
+_EMPTY = Alignment(tokens=(), words=(), n_words=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +110,7 @@ class _Ran:
 
 def _run_on(
     model: Model,
-    batch: words.Batch,
+    batch: Batch,
     pieces: Float[Tensor, "example pos"],
     in_batch: Int[ndarray, " example"],
     speaks: bool,
@@ -120,7 +120,7 @@ def _run_on(
         run = model.logits if speaks else model.forward
         out = run(batch.tokens, batch.mask)
     residual = seen["residual", model.n_layers][in_batch]
-    ends = words.vectors_of_words(residual, pieces[:, None])[:, 0]
+    ends = vectors_of_words(residual, pieces[:, None])[:, 0]
     log_p = out.float().log_softmax(-1) if speaks and out is not None else None
     return _Ran(ends.double().cpu().numpy(), log_p)
 

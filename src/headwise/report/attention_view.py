@@ -15,9 +15,8 @@ from headwise.activations import capture
 from headwise.activations.streaming import align_whole
 from headwise.data.suite import Sentence
 from headwise.errors import HeadwiseError
-from headwise.model import heads as naming
 from headwise.model.architecture import Side
-from headwise.model.heads import AnyHead
+from headwise.model.heads import AnyHead, chosen, n_layers, sides
 from headwise.model.model import Model
 
 from .notebook import View
@@ -52,7 +51,7 @@ def show_attention(
     """
     given = [sentences] if isinstance(sentences, str | Sentence) else list(sentences)
     side = _side(model, side, targets)
-    shape = naming.n_layers(model, side), model.attention(side, 0).n_heads
+    shape = n_layers(model, side), model.attention(side, 0).n_heads
     held = _held(model, heads, side, shape)
     read = align_whole(model, given, truncate=False)
     target_sentences = (
@@ -118,11 +117,11 @@ def _sinks(examples: Sequence[Example], shape: tuple[int, int]) -> Heatmap:
 def _side(model: Model, side: Side | None, targets: Sequence[str | Sentence] | None) -> Side:
     if targets and model.kind != "encoder-decoder":
         raise HeadwiseError(f"{model.name} is a model of one stack and takes no targets.")
-    sides = naming.sides(model)
+    of_model = sides(model)
     if side is None:
-        return "cross" if targets else sides[0]
-    if side not in sides:
-        known = ", ".join(repr(name) for name in sides if name)
+        return "cross" if targets else of_model[0]
+    if side not in of_model:
+        known = ", ".join(repr(name) for name in of_model if name)
         raise HeadwiseError(
             f"{model.name} has no side {side!r}; "
             + (f"it has {known}." if known else "it is a model of one stack: leave side out.")
@@ -144,7 +143,7 @@ def _held(
         f"{side}.{one}" if side and isinstance(one, str) and "." not in one else one
         for one in given
     ]
-    found = naming.chosen(model, names)
+    found = chosen(model, names)
     if other := next((head.name for head in found if head.side != side), ""):
         raise HeadwiseError(f"{other} is not a head of the side {side!r} that is shown.")
     return [head.layer * shape[1] + head.head for head in found]

@@ -136,6 +136,7 @@ def max_t(
     for name, column in zip(("p", "p_fwer", "criticals", "bars"), columns, strict=True):
         found[name][tested] = np.max(column, axis=0)
     df = np.concatenate([np.full(len(b.values), b.clusters.n - 1) for b in kept])
+    # Flips of effects that are real and alike are more alike than the effects' own errors, which would make intervals too short.
     bonferroni = stats.t.isf(level / tested.sum(), df)
     found["criticals"][tested] = np.maximum(found["criticals"][tested], bonferroni)
     found["q_fdr"][tested] = stats.false_discovery_control(found["p"][tested])
@@ -162,6 +163,7 @@ def p_against(block: Block, family: Tests) -> Float[ndarray, " test"]:
     for factor, maxima in enumerate(family.maxima):
         names = np.unique(block.clusters.factors[factor])
         _, observed, _ = _observed([block], [spread], factor, names, crossed_t)
+        # One is added above and below: the observed signs are one of the flips, and no p is zero (Phipson and Smyth 2010).
         above = len(maxima) - np.searchsorted(maxima, observed - EPSILON, side="left")
         found.append((1 + above) / (1 + len(maxima)))
     return np.fmax.reduce(found)
@@ -195,6 +197,7 @@ def _by_factor(
     """p, family-wise p, critical t and bars, when the clusters of one factor are flipped, and the largest of every flip."""
     names = np.unique(np.concatenate([block.clusters.factors[factor] for block in blocks]))
     scaled, observed, n = _observed(blocks, spreads, factor, names, crossed_t)
+    # Drawn for the names of all blocks, so that a cluster has one sign in every test of the family.
     signs = _flips(len(names), n_flips, seed)
     p, p_fwer, critical, largest = _compare(scaled.astype(np.float32), observed, n, signs, level)
     skew = np.concatenate([_skewness(spread.influences[factor]) for spread in spreads])
@@ -270,6 +273,7 @@ def _compare(
         np.maximum(largest[0], flipped.max(axis=0), out=largest[0])
         np.maximum(largest[1], -flipped.min(axis=0), out=largest[1])
     maxima = np.sort(largest.ravel())
+    # The first of all maxima is that of the data themselves.
     others = np.sort(np.delete(largest.ravel(), 0))
     above = len(others) - np.searchsorted(others, observed - EPSILON, side="left")
     bar = maxima[min(len(maxima) - 1, int(np.ceil((1 - level) * len(maxima))) - 1)]
@@ -286,6 +290,7 @@ def _blocks(rows: Int[ndarray, " row"], width: int) -> Iterator[Int[ndarray, " _
 def _flips(n_clusters: int, n_flips: int, seed: int) -> Float[ndarray, "cluster flip"]:
     """Columns of signs, the observed one first, without their mirror images: all there are, or a random sample."""
     if n_clusters <= N_EXHAUSTIVE:
+        # Counting upwards in binary with the last cluster's sign fixed: half of all flips, of which the others are mirror images.
         bits = np.arange(2 ** max(0, n_clusters - 1)) >> np.arange(n_clusters)[:, None] & 1
         return (1 - 2 * bits).astype(np.float32)
     rng = np.random.default_rng(seed)
@@ -298,6 +303,7 @@ def _to_t(u: Float[ndarray, " test"], n: Float[ndarray, " test"]) -> Float[ndarr
 
     Tests with different numbers of clusters are compared in the former unit, in which their null distributions are nearly the same.
     """
+    # u**2 reaches n where all sums are equal, and t would be infinite.
     room = np.maximum(n - u**2, n * 1e-9)
     return u * np.sqrt((n - 1) / room)
 

@@ -75,6 +75,7 @@ def spread_of(
     variances = [(x**2).sum(axis=1) for x in found]
     if len(found) == 2:
         crossed = (_influences(values, crossing(*clusters.factors), contrast) ** 2).sum(axis=1)
+        # What varies with the pair of both was counted twice.
         variances.append(variances[0] + variances[1] - crossed)
     return Spread(
         value=values @ contrast.of_item,
@@ -97,6 +98,8 @@ def _influences(
         sums = sum_by_cluster(part, index[inside], n_clusters).astype(np.float64)
         mean = sums.sum(axis=1, keepdims=True) / len(inside)
         share = counts / len(inside)
+        # A cluster pulls its class's mean towards itself, so its deviation is too small by 1 - share (CR2 of a mean; Bell and McCaffrey 2002).
+        # A class that lies in one cluster alone has no deviation, and nothing to correct.
         scale = weight / len(inside) / np.sqrt(np.where(share < 1, 1 - share, 1))
         sums -= mean * counts
         sums *= scale
@@ -118,5 +121,6 @@ def _freedom(code: Int[ndarray, " item"], contrast: Contrast) -> float:
         share = counts / counts.sum()
         scale = weight / counts.sum() / np.sqrt(np.where(share < 1, 1 - share, 1))
         covariance += np.outer(scale, scale) * (np.diag(counts) - np.outer(counts, share))
+    # Satterthwaite: for a quadratic form of independent normals, trace(V)**2 / trace(V V).
     squares = float((covariance**2).sum())
     return float(np.trace(covariance)) ** 2 / squares if squares > 0 else 0.0

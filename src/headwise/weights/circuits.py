@@ -101,6 +101,7 @@ def factored(
             f"{model.name} has no attention at side {side!r}, layer {layer}; it has {told}."
         )
     found = projections(attention)
+    # Grouped queries: query head h uses key-value head h // group.
     group = attention.n_heads // attention.n_key_value_heads
     if circuit == "QK":
         left, right = found.W_Q, found.W_K.repeat_interleave(group, 0).mT
@@ -230,6 +231,7 @@ def top_tokens(
     for end, vectors in ends.items():
         embedding = _embedding(model, writes=end == "writes", side=side)[:n_tokens]
         dots = (turn * vectors) @ embedding.to(vectors.dtype).T
+        # All embeddings share a large component, which would put the same tokens first for every direction.
         dots -= dots.mean(dim=1, keepdim=True)
         for sign, signed in (("+", dots), ("-", -dots)):
             best, ids = (found.cpu().numpy().ravel() for found in signed.topk(k, dim=1))

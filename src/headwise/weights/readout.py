@@ -23,8 +23,8 @@ from scipy.stats import false_discovery_control
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from headwise.activations import alignment as words
 from headwise.activations._skip_blocks import replaced_forward
+from headwise.activations.alignment import align
 from headwise.activations.norms import final_norm
 from headwise.data.suite import Sentence
 from headwise.errors import HeadwiseError
@@ -141,7 +141,7 @@ def tokens_of(model: Model, given: Sequence[str]) -> Iterator[int | None]:
     for start in range(0, len(given), 4096):  # an alignment is much larger than a token
         some = given[start : start + 4096]
         sentences = [Sentence.of(f"{FRAME[0]} {word} {FRAME[1]}") for word in some]
-        aligned = words.align(model, sentences)
+        aligned = align(model, sentences)
         for sentence, alignment in zip(sentences, aligned, strict=True):
             own = [t for t, at in zip(alignment.tokens, alignment.words, strict=True) if at == 1]
             is_one = len(sentence.words) == 3 and len(own) == 1 and not alignment.missing
