@@ -1,8 +1,5 @@
 """What heads do with one relation, as tables."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
-
 from collections.abc import Sequence
 
 import pandas as pd

@@ -1,8 +1,5 @@
 """Attention along one relation, or along many: sections."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportAttributeAccessIssue=false
-
 import numpy as np
 import pandas as pd
 
@@ -78,7 +75,7 @@ def attention(
         findings=[*(_tally(result, d) for d in relation.directions), *_limits(result)],
         method=_method(result, suite),
         references=PAPERS,
-        details=[directions_asked(result, _shape(result))],
+        details=[directions_asked(result)],
     )  # fmt: skip
 
 
@@ -110,7 +107,7 @@ def relations(result: RelationTestResult, suite: Suite) -> Section:
         ],
         method=_method(result, suite),
         references=PAPERS,
-        details=[relations_asked(result, best_directions(result), _shape(result))],
+        details=[relations_asked(result, best_directions(result))],
     )  # fmt: skip
 
 

@@ -1,8 +1,5 @@
 """Direct effects of heads and self-repair, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false
-
 from headwise.interventions.direct_effects import DirectEffectResult
 from headwise.report.schema import Section, Table
 

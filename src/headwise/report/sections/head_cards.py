@@ -32,8 +32,6 @@ def heads_section(
     model: Model,
     heads: pd.DataFrame | None = None,
     details: Sequence[Detail] = (),
-    *,
-    with_writes: bool = True,
 ) -> Heads:
     """All heads of a model (of an encoder-decoder, of its encoder) with what is known of them.
 
@@ -41,18 +39,20 @@ def heads_section(
         model: The model.
         heads: What `verdicts.judge_all` gives, or for one kind of evidence its own frame; None where nothing was tested.
         details: Further numbers, see `head_details`.
-        with_writes: Whether the directions that heads write are read from the weights.
     """
     side = side_shown(model)
     frame = pd.DataFrame({"layer": [], "head": []}) if heads is None else heads
-    found = section(shape_shown(model), frame, details)
-    writes, caption = writes_of(model, first(frame), side) if with_writes else ([], "")
+    found = section(frame, details, shape_shown(model))
+    writes, caption = writes_of(model, first(frame), side)
     own = {"side": side, "writes": writes, "writes_caption": caption}
     return found.model_copy(update=own)
 
 
-def section(shape: tuple[int, int], heads: pd.DataFrame, details: Sequence[Detail] = ()) -> Heads:
-    """What is known of heads, without a model to ask."""
+def section(
+    heads: pd.DataFrame, details: Sequence[Detail] = (), shape: tuple[int, int] | None = None
+) -> Heads:
+    """What is known of heads, without a model to ask; of `shape` layers and heads, by default those that the frame speaks of."""
+    shape = shape or shape_of(heads)
     asked = [kind for kind in KINDS if kind in heads]
     several = len(asked) > 1 and "verdict" in heads
     return Heads(
@@ -76,8 +76,12 @@ def first(heads: pd.DataFrame) -> list[tuple[int, int]]:
     effect = next((name for name in effects if name in heads), None)
     keys["effect"] = heads[effect].fillna(-np.inf) if effect else 0.0
     order = keys.sort_values(list(keys), ascending=False, kind="stable").index
-    best = heads.loc[order]
-    return [(int(a), int(b)) for a, b in zip(best["layer"], best["head"], strict=True)]
+    return list(heads.loc[order, ["layer", "head"]].astype(int).itertuples(index=False, name=None))
+
+
+def shape_of(heads: pd.DataFrame) -> tuple[int, int]:
+    """Layers and heads that a frame speaks of."""
+    return 1 + int(heads["layer"].max()), 1 + int(heads["head"].max())
 
 
 def grid(heads: pd.DataFrame, column: str, shape: tuple[int, int]) -> Float[ndarray, "layer head"]:
@@ -95,23 +99,14 @@ def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
         for name in ("effect", "low", "high", "p", "control", "detectable")
         if name in ("effect", "low", "high", "p") or f"{kind}_{name}" in heads
     }
-    return Measure.model_validate(
-        {
-            "kind": kind,
-            "what": texts.what,
-            "unit": texts.unit,
-            "rule": texts.text,
-            "p_over": texts.p_over,
-            "answers": _letters(heads, kind, ANSWERS, shape),
-            **arrays,
-        }
-    )
+    told = {"what": texts.what, "unit": texts.unit, "rule": texts.text, "p_over": texts.p_over}
+    answers = _letters(heads, kind, ANSWERS, shape)
+    return Measure.model_validate({"kind": kind, "answers": answers, **told, **arrays})
 
 
 def _letters(
     heads: pd.DataFrame, column: str, letters: dict[str, str], shape: tuple[int, int]
 ) -> str:
     found = np.full(shape, NOT_TESTED)
-    for layer, head, answers in zip(heads["layer"], heads["head"], heads[column], strict=True):
-        found[int(layer), int(head)] = letters.get(str(answers), NOT_TESTED)
+    found[heads["layer"], heads["head"]] = heads[column].map(letters).fillna(NOT_TESTED)
     return "".join(found.ravel())

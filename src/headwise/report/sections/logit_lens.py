@@ -1,8 +1,5 @@
 """Which tokens words predict, layer by layer, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportCallIssue=false
-
 import numpy as np
 import pandas as pd
 

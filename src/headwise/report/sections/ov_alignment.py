@@ -1,8 +1,5 @@
 """Whether heads move words along the OV images of the words that they are linked to, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false
-
 import numpy as np
 import pandas as pd
 
@@ -75,7 +72,7 @@ def ov_alignment(
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
             "Dar, Geva, Gupta and Berant 2023, Analyzing transformers in embedding space.",
         ],
-        details=[collected(both, result.shape)],
+        details=[collected(both)],
     )  # fmt: skip
 
 

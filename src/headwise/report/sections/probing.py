@@ -1,8 +1,5 @@
 """What can be decoded at every layer and from every head, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
-
 import math
 
 import numpy as np
@@ -119,7 +116,7 @@ def _curve(result: ProbeResult, baselines: pd.Series, kind: str) -> Lines:
         x=layers,
         series=[
             *(
-                Series(name=NAMES[classifier], values=rows["balanced_accuracy"], low=rows["balanced_accuracy_low"], high=rows["balanced_accuracy_high"])
+                Series.of(NAMES[classifier], rows, "balanced_accuracy")
                 for classifier, rows in residual.groupby("classifier")
             ),
             *(Series(name=name, values=[rate] * len(layers), is_baseline=True) for name, rate in baselines.items()),
