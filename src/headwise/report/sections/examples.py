@@ -159,10 +159,9 @@ def _choose(
     heads: dict[int, list[int]] = {i: sorted(told) for i in shared if told}
     for head in sorted(told):
         for i, _ in told[head]:
-            heads.setdefault(i, [])
-            if head not in heads[i]:
-                heads[i].append(head)
-    return Choice(shared, told, {i: own for i, own in heads.items() if own})
+            if i not in shared:
+                heads.setdefault(i, []).append(head)
+    return Choice(shared, told, heads)
 
 
 def _examples(
@@ -175,26 +174,15 @@ def _examples(
     """Runs a few sentences at a time, and keeps what is shown of them."""
     n_layers, n_heads = naming.shape_of(model, side)
     sites = [_site(name, side) for name in SITES]
-    for part in _parts(found, list(heads), n_layers * n_heads):
+    # Pattern and scores in float32.
+    sizes = np.cumsum([8 * n_layers * n_heads * found[i].n_tokens ** 2 for i in heads])
+    ends = np.flatnonzero(np.diff(sizes // MOST_BYTES)) + 1
+    for part in np.split(np.array([*heads]), ends):
         cache = capture(model, [found[i].sentence for i in part], sites, budget=16 * MOST_BYTES)
         for view, i in zip(cache, part, strict=True):
-            sentence, alignment = found[i].sentence, found[i].alignment
-            text = text_of(model, sentence, alignment)
-            links = found[i].links
+            sentence, links = found[i].sentence, found[i].links
+            text = text_of(model, sentence, found[i].alignment)
             yield example_of(view, sites, heads[i], n_heads, text, is_causal=is_causal, links=links, sentence=sentence)  # fmt: skip
-
-
-def _parts(found: Sequence[Candidate], chosen: Sequence[int], n_heads: int) -> list[list[int]]:
-    parts: list[list[int]] = []
-    used = 0
-    for i in chosen:
-        size = 8 * n_heads * found[i].n_tokens ** 2  # pattern and scores in float32
-        if not parts or used + size > MOST_BYTES:
-            parts.append([])
-            used = 0
-        parts[-1].append(i)
-        used += size
-    return parts
 
 
 def _site(name: str, side: Side) -> str:
