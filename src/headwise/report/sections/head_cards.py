@@ -7,15 +7,18 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from headwise._columns import Column
 from headwise.evidence import KINDS, VERDICT_RULE, YES, rule_of
 from headwise.model import heads as naming
 from headwise.model.architecture import Side
+from headwise.model.head import Head
 from headwise.model.model import Model
 from headwise.report.schema import ANSWERS, VERDICTS, Detail, Heads, Measure, Packed
 
 from .ov_tokens import writes_of
 
 NOT_TESTED = "-"
+NAME = Column("name", "Head")
 
 
 def side_shown(model: Model) -> Side:
@@ -82,6 +85,12 @@ def first(heads: pd.DataFrame) -> list[tuple[int, int]]:
 def shape_of(heads: pd.DataFrame) -> tuple[int, int]:
     """Layers and heads that a frame speaks of."""
     return 1 + int(heads["layer"].max()), 1 + int(heads["head"].max())
+
+
+def named(heads: pd.DataFrame) -> pd.DataFrame:
+    """A frame of single heads, maybe of several sides, with their names."""
+    places = heads.reindex(columns=["layer", "head", "side"], fill_value="")
+    return heads.assign(name=[Head(*place).name for place in places.itertuples(index=False)])
 
 
 def grid(heads: pd.DataFrame, column: str, shape: tuple[int, int]) -> Float[ndarray, "layer head"]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from headwise._columns import Column
 from headwise._formatting import Unit
 from headwise.attention._comparison import DESCRIBED, SCOPES, Comparison, column
 from headwise.attention._significance import of_scope
@@ -16,7 +15,6 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.evidence import joint_p
 from headwise.interventions.ablation import AblationResult
-from headwise.model.head import Head
 from headwise.probing import ProbeResult
 from headwise.report.schema import Detail, Packed
 
@@ -31,7 +29,6 @@ WAYS = {
 READ = {"z": "output z", "update": "update", "k": "key", "v": "value"}
 NUMBERS = ("effect", "low", "high", "p")
 TESTED = ("effect", "effect_low", "effect_high", "p_fwer")
-NAME = Column("name", "Head")
 OVER: dict[Comparison, str] = {"chance": "chance", "plain": "plain text", "tags": "tags"}
 
 
@@ -65,12 +62,6 @@ def detail(
             arrays[number][..., i] = grid(row.table, name, shape)
     packed = {name: Packed.of(values) for name, values in arrays.items()}
     return Detail(title=title, caption=caption, rows=[r.name for r in rows], unit=unit, **packed)
-
-
-def named(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of single heads with their names."""
-    places = table[["layer", "head", "side"]].itertuples(index=False, name=None)
-    return table.assign(name=[Head(*place).name for place in places])
 
 
 def ways(result: AblationResult, side: str = "", note: str = "") -> Detail:
