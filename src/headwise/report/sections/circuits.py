@@ -4,17 +4,17 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from headwise._columns import Column
-from headwise._formatting import MINUS, head_name
+from headwise._formatting import MINUS
 from headwise.report.schema import Detail, Heatmap, Lines, Section, Series, Table
 from headwise.stats.deciding import LEVEL
 from headwise.weights.circuits import CIRCUITS, CircuitResult
 
+from .head_cards import NAME, named
 from .head_details import Row, detail
 
 MEASURED = CircuitResult.columns
 COLUMNS = MEASURED.pick(
-    Column("name", "Head"),
+    NAME,
     "circuit", "norm", "top", "top_random",
     "effective_rank", "effective_rank_random", "effective_rank_random_low", "effective_rank_random_high", "effective_rank_p_fwer",
     "copying", MEASURED["copying_random_low"].but(title="Random from"), "copying_random_high", "copying_p_fwer",
@@ -25,12 +25,8 @@ ON_CARDS = (("OV", "copying", "copying"), ("OV", "effective_rank", "effective ra
 def circuits(result: CircuitResult) -> Section:
     """Effective rank and copying score of every head's circuits, from the weights alone."""
     sides = [str(side) for side in result.table["side"].unique()]
-    named = result.table.assign(
-        name=[
-            f"{side} {head_name(layer, head)}".strip()
-            for side, layer, head in result.table[["side", "layer", "head"]].itertuples(index=False)
-        ]
-    )
+    short = named(result.table.drop(columns="side"))["name"]
+    table = result.table.assign(name=(result.table["side"] + " " + short).str.strip())
     return Section(
         title="Circuits of every head",
         figures=[
@@ -38,7 +34,7 @@ def circuits(result: CircuitResult) -> Section:
             *(_by_layer(result, side) for side in sides),
         ],
         tables=[
-            Table.of("circuits", "Circuits of every head", named, COLUMNS, caption="QK is W_Q W_K^T, OV is value-down times value-up.", folded=True)
+            Table.of("circuits", "Circuits of every head", table, COLUMNS, caption="QK is W_Q W_K^T, OV is value-down times value-up.", folded=True)
         ],
         findings=[
             copying(result),

@@ -10,6 +10,8 @@ from headwise._formatting import percent
 from headwise.evidence import INCONCLUSIVE, NO, YES
 from headwise.report.schema import Section, Table
 
+from .head_cards import NAME
+
 MOST_NAMED = 12  # heads in a sentence
 TESTED = {
     "looks": "Looks (attention): the head attends to the expected word more often than chance and than every model-free baseline.",
@@ -26,6 +28,7 @@ CONTRASTS = {
 }  # fmt: skip
 NOT_ABLATED = "Whether the model needs each head was not tested, as there are no minimal pairs of this question; pass some with --pairs."  # fmt: skip
 COSINE = Column("moves_effect", "Cosine", "number", "Of its update with the OV images of the word's own deciding words, less that with those of others")  # fmt: skip
+MISSING = Column("missing", "Missing", "text", "Kinds of evidence that were not tested or are inconclusive")  # fmt: skip
 COLUMNS = {
     "looks": Columns(
         Column("looks", "Looks"),
@@ -76,15 +79,10 @@ def _table(heads: pd.DataFrame, tested: Sequence[str]) -> Table:
     """Those with the largest degradation first."""
     by = "matters_effect" if "matters_effect" in heads else "layer"
     columns = Columns(
-        Column("name", "Head"),
+        NAME,
         Column("verdict", "Verdict", "text", "By the kinds of evidence together"),
         *(_columns(kind, heads) for kind in tested),
-        Column(
-            "missing",
-            "Missing",
-            "text",
-            "Kinds of evidence that were not tested or are inconclusive",
-        ),
+        MISSING,
     )
     return Table.of(
         "evidence",

@@ -90,7 +90,8 @@ def shape_of(heads: pd.DataFrame) -> tuple[int, int]:
 def named(heads: pd.DataFrame) -> pd.DataFrame:
     """A frame of single heads, maybe of several sides, with their names."""
     places = heads.reindex(columns=["layer", "head", "side"], fill_value="")
-    return heads.assign(name=[Head(*place).name for place in places.itertuples(index=False)])
+    places = places.astype({"layer": int, "head": int}).itertuples(index=False)
+    return heads.assign(name=[Head(*place).name for place in places])
 
 
 def grid(heads: pd.DataFrame, column: str, shape: tuple[int, int]) -> Float[ndarray, "layer head"]:
