@@ -82,24 +82,21 @@ def trajectories(results: Sequence[DirectionTestResult], what: str = "") -> Line
 def push_map(results: Sequence[DirectionTestResult]) -> Heatmap:
     """The largest share that each head has along any of the directions."""
     shares = np.max([result.grid("share") for result in results], axis=0)
-    along, largest = (
-        (f"along {results[0].direction.name}", "")
-        if len(results) == 1
-        else ("along any direction", ", the largest of the directions")
-    )
+    along, largest = "any direction", ", the largest of the directions"
+    if len(results) == 1:
+        along, largest = results[0].direction.name, ""
     mlps = percent(float(np.mean([_share(result, "mlp") for result in results])))
     return Heatmap.of_shares(
-        f"Direct contribution {along}",
+        f"Direct contribution along {along}",
         f"Percent of the distance between the classes along the direction that each head's update adds{largest}. MLPs add {mlps} and are not drawn. Below zero is shown as zero. Outlined: the largest.",
         shares,
         steps=20,
     )
 
 
-def _share(result: DirectionTestResult, *kinds: str) -> float:
-    """The summed share of some kinds of components."""
-    is_one = result.table["kind"].isin(kinds).to_numpy(bool)
-    return float(result.table["share"].to_numpy(float)[is_one].sum())
+def _share(result: DirectionTestResult, kind: str) -> float:
+    """The summed share of one kind of components."""
+    return float(result.table.loc[result.table["kind"] == kind, "share"].to_numpy(float).sum())
 
 
 def _tables(results: Sequence[DirectionTestResult]) -> list[Table]:

@@ -6,7 +6,7 @@ column that holds one number per head.
 
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,23 +30,8 @@ from .probing import figures as probe_figures
 MAPS = 6  # columns that are shown as maps; all are in the table
 
 
-@runtime_checkable
-class Tabled(Protocol):
-    """A result with a table."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        ...
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """What was found."""
-        ...
-
-
 @singledispatch
-def report_of(result: object) -> Report:
+def report_of(result: Any) -> Report:
     """A result as a report.
 
     Raises:
@@ -54,7 +39,7 @@ def report_of(result: object) -> Report:
     """
     if isinstance(result, Report):
         return result
-    if not isinstance(result, Tabled):
+    if not (hasattr(result, "model") and hasattr(result, "table")):
         raise HeadwiseError(
             f"A {type(result).__name__} cannot be shown: expected a result of a test, or a report. Of a capture, which holds no words, show the "
             "sentences themselves: headwise.show_attention(model, sentences)."
@@ -137,7 +122,7 @@ def _table(result: Any, frame: pd.DataFrame) -> Table:
     told = next((c for c in tables if set(c) >= set(frame)), known)
     plain = (Column(str(n), str(n).replace("_", " "), _kind(frame[n])) for n in frame)
     columns = Columns(*(told.get(c.name, c) for c in plain))
-    return Table.of("table", "Every number", frame.rename(columns=str), columns, folded=False)
+    return Table.of("table", "Every number", frame.rename(columns=str), columns)
 
 
 def _kind(values: pd.Series) -> Unit:
