@@ -93,24 +93,20 @@ def _links(
     corpus = Corpus.of(suite.sentences)
     for index, (text, direction) in enumerate(asked):
         (relation,) = relation_query.parse(text, suite)
+        labels = {
+            (i, link.dependent, link.governor): link.relation
+            for i, sentence in enumerate(suite.sentences)
+            for link in reversed(sentence.links)  # of two labels of a pair the first is shown
+            if not relation.labels or link.relation in relation.labels
+        }
         for sentence, dependent, governor in relation.pairs(corpus).tolist():
             looks, seen = governor, dependent
             if direction == "dependent->governor":
                 looks, seen = dependent, governor
             if not (is_causal and seen > looks):
-                label = _label(suite.sentences[sentence], dependent, governor, relation)
+                label = labels[sentence, dependent, governor]
                 found[sentence].append((index, Linked(query=looks, key=seen, relation=label)))
     return found
-
-
-def _label(sentence: Sentence, dependent: int, governor: int, relation: Relation) -> str:
-    """The label of the link itself, as a relation may be of several."""
-    return next(
-        link.relation
-        for link in sentence.links
-        if (link.dependent, link.governor) == (dependent, governor)
-        and (not relation.labels or link.relation in relation.labels)
-    )
 
 
 def renumbered(found: Sequence[Candidate]) -> list[Candidate]:
