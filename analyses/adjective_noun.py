@@ -26,13 +26,7 @@ from headwise.cli import discovery
 from headwise.data import transforms
 from headwise.interventions import that_fit
 from headwise.report import sections
-from headwise.report.schema import (  # fmt: skip
-    Verdict,
-    could_be_found,
-    head_name,
-    percent,
-    points,
-)
+from headwise.report.schema import Verdict, could_be_found, head_name, percent, points
 
 SUITE = "adjective_noun"
 PAIRS = "adjective_pairs"
@@ -82,7 +76,6 @@ def analyse(
         parts.append(sections.untested("Decoding which adjective is the noun's own", error))
     pairs = that_fit(model, pairs) if pairs else None
     cut = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
-    known += [evidence.matters(cut)] if cut else []
     if pairs and pairs.pairs:
         cues = transforms.cues(pairs)
         try:
@@ -91,6 +84,9 @@ def analyse(
             parts.append(sections.ov_alignment(aligned, cues))
         except headwise.HeadwiseError as error:
             parts.append(sections.untested("Alignment of updates with OV images", error))
+    if cut:
+        known.append(evidence.matters(cut))
+        parts.append(sections.ablation(cut, " In sentences that go on as an adjective demands."))
     heads = evidence.judge_all(evidence.side_by_side(known))
     return sections.compose(
         model,
@@ -100,13 +96,8 @@ def analyse(
         answer=f"{_answer(looked)} {evidence.summary(heads)}".rstrip(),
         controls=evidence.controls_line(heads),
         sections=[
-            sections.attention(looked, suite, NAMES).model_copy(
-                update={"title": "Attention of nouns and adjectives"}
-            ),
+            sections.attention(looked, suite, NAMES, title="Attention of nouns and adjectives"),
             *parts,
-            sections.ablation(cut, " In sentences that go on as an adjective demands.")
-            if cut
-            else None,
             sections.evidence(heads),
         ],
         suite=suite,

@@ -32,6 +32,12 @@ OPENINGS: dict[Verdict, str] = {
     "not supported": "No head of {model} moves nouns along the directions of their own adjectives beyond its controls",
     "inconclusive": "Whether any head of {model} moves nouns along the directions of their own adjectives beyond its controls is inconclusive",
 }
+WITHOUT_IMAGES = Section(
+    title="Alignment of updates with OV images",
+    findings=["Nothing was measured."],
+    method=["The OV image of a word is what a head writes when the word's embedding is all that it attends to; a word of several tokens has no embedding of its own."],
+    references=["Elhage et al. 2021, A mathematical framework for transformer circuits."],
+)  # fmt: skip
 
 
 def analyse(
@@ -39,28 +45,33 @@ def analyse(
 ) -> headwise.Report:
     """Measures updates at nouns along the OV images of adjectives."""
     relation = "amod" if "amod" in suite.relations else next(iter(suite.relations), "amod")
-    looks = [(relation, "governor->dependent")]
+    asked = {
+        "analysis": "creature",
+        "question": QUESTION,
+        "suite": suite,
+        "relations": [(relation, "governor->dependent")],
+        "seed": seed,
+    }
     try:
         found = headwise.ov_alignment_test(
             model, suite, relation, seed=seed, n_null=2 if smoke else evidence.N_RANDOM
         )
     except NoImages as error:
-        return _without_images(model, suite, str(error), looks, seed)
+        answer = f"This model cannot be tested: {error}"
+        return sections.compose(
+            model, **asked, verdict="inconclusive", answer=answer, sections=[WITHOUT_IMAGES]
+        )
     heads = evidence.collects(found)
     verdict = evidence.verdict_over(heads["moves"])
     beside = _beside(model, suite, relation, seed)
     return sections.compose(
         model,
-        analysis="creature",
-        question=QUESTION,
+        **asked,
         verdict=verdict,
         answer=_answer(found, heads, verdict),
         controls=sections.ov_alignment_controls(found),
         sections=[sections.ov_alignment(found, suite, beside)],
-        suite=suite,
         heads=heads,
-        relations=looks,
-        seed=seed,
     )
 
 
@@ -73,34 +84,6 @@ def _beside(
         return headwise.ov_alignment_test(model, after, relation, seed=seed, n_null=0)
     except headwise.HeadwiseError:
         return None
-
-
-def _without_images(
-    model: headwise.Model,
-    suite: headwise.Suite,
-    why: str,
-    relations: list[sections.Asked],
-    seed: int,
-) -> headwise.Report:
-    """What there is to say of a model whose tokenizer has too few adjectives as one token."""
-    return sections.compose(
-        model,
-        analysis="creature",
-        question=QUESTION,
-        verdict="inconclusive",
-        answer=f"This model cannot be tested: {why}",
-        sections=[
-            Section(
-                title="Alignment of updates with OV images",
-                findings=["Nothing was measured."],
-                method=["The OV image of a word is what a head writes when the word's embedding is all that it attends to; a word of several tokens has no embedding of its own."],
-                references=["Elhage et al. 2021, A mathematical framework for transformer circuits."],
-            )
-        ],
-        suite=suite,
-        relations=relations,
-        seed=seed,
-    )  # fmt: skip
 
 
 def _answer(found: OVAlignmentTestResult, heads: pd.DataFrame, verdict: Verdict) -> str:

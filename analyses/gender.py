@@ -63,12 +63,7 @@ def analyse(
                 model, others, direction, unrelated=unrelated, n_null=3 if smoke else 10, seed=seed
             )
         )
-    said = {found.said(field) for field in found.fields[1:]}
-    verdict: Verdict = "inconclusive"
-    if evidence.NO in said:
-        verdict = "not supported"
-    elif said == {evidence.YES}:
-        verdict = "supported"
+    verdict = evidence.verdict_over_all(found.said(field) for field in found.fields[1:])
     controls = [evidence.controls_line(heads)] if heads is not None else []
     untested = "the model, or the sentences, do not predict a next token."
     return sections.compose(

@@ -76,13 +76,19 @@ def analyse(
     pairs = that_fit(model, pairs) if pairs and is_word else None
     if pairs is None or len(pairs.groups) < MIN_GROUPS:
         pairs = None
-    looked, cut, pushed, steered = None, None, [], []
+    shown, of_pairs, pushed, steered = suite, [], [], []
     if pairs:
+        shown = transforms.cues(pairs)
         looked = headwise.relation_test(
-            model, transforms.cues(pairs), f"cue: {LOOKS}", seed=seed, n_null=n_null, n_splits=4 if smoke else evidence.N_SPLITS
+            model, shown, f"cue: {LOOKS}", seed=seed, n_null=n_null, n_splits=4 if smoke else evidence.N_SPLITS
         )  # fmt: skip
         cut = headwise.ablate(model, pairs, seed=seed)
         known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
+        title = "Attention to the deciding word"
+        of_pairs = [
+            sections.attention(looked, shown, ("word", "cue"), title=title),
+            sections.ablation(cut, " In sentences where the word's sense decides."),
+        ]
     if is_word:
         fitted, tested = (suite, pairs) if pairs else suite.split(seed)
         try:
@@ -97,18 +103,7 @@ def analyse(
             pushed = []
             parts.append(sections.untested("Direct contribution", error))
     heads = evidence.judge_all(evidence.side_by_side(known))
-    if looked and pairs:
-        parts.append(
-            sections.attention(
-                looked,
-                transforms.cues(pairs),
-                ("word", "cue"),
-                title="Attention to the deciding word",
-            )
-        )
-    if cut:
-        parts.append(sections.ablation(cut, " In sentences where the word's sense decides."))
-    parts.append(sections.evidence(heads))
+    parts += [*of_pairs, sections.evidence(heads)]
     if pushed:
         what = f"{word} in one sense from {word} in the others"
         parts.append(sections.direction(pushed, suite.name, what=what))
@@ -127,7 +122,7 @@ def analyse(
         sections=parts,
         suite=suite,
         heads=heads,
-        shown=transforms.cues(pairs) if pairs else suite,
+        shown=shown,
         relations=[("cue", LOOKS)] if pairs else [],
         seed=seed,
     )  # fmt: skip
@@ -159,18 +154,11 @@ def _wording(suite: headwise.Suite, label: str, position: int | str) -> tuple[st
 
 def _answer(read: ProbeResult, word: str, kind: str) -> str:
     choice = read.chosen("residual")
-    verdict, layer, best, gain = (
-        evidence.verdict(choice),
-        choice.key[1],
-        choice.accuracy,
-        choice.gain,
-    )
+    verdict, layer = evidence.verdict(choice), choice.key[1]
+    best, gain = choice.accuracy, choice.gain
+    smallest = f"{100 * evidence.SMALLEST:.0f} points"
     opening = OPENINGS[verdict].format(
-        kind=kind,
-        word=word,
-        model=read.model,
-        layer=layer,
-        smallest=f"{100 * evidence.SMALLEST:.0f} points",
+        kind=kind, word=word, model=read.model, layer=layer, smallest=smallest
     )
     start, majority = (
         percent(read.rate((site, 0, None), way).value)

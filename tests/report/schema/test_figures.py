@@ -1,6 +1,7 @@
 """Figures as data: arrays become lists, what is no number becomes null, and the kind is told by its name."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,6 +14,21 @@ def test_arrays_become_lists_and_nan_becomes_null():
     assert grid.values == [[0.5, None]]
     line = Series(name="s", values=np.array([0.1, np.nan]), low=np.array([np.nan, 0.2]))
     assert line.values == [0.1, None] and line.low == [None, 0.2] and line.high == []
+
+
+def test_shares_end_at_a_round_number_and_the_largest_is_outlined():
+    shares = np.array([[0.01, -0.3, 0.42], [np.nan, 0.1, 0.0]])
+    found = Heatmap.of_shares("t", "c", shares)
+    assert (found.low, found.high, found.marked) == (0, 0.5, [(0, 2)])
+    assert Heatmap.of_shares("t", "c", shares, steps=20).high == 0.45
+    assert Heatmap.of_shares("t", "c", shares / 10).high == 0.1  # no smaller
+
+
+def test_a_line_has_the_interval_of_its_column():
+    rows = pd.DataFrame({"step": [0.1, np.nan], "step_low": [0.0, np.nan], "step_high": [0.2, 0.3]})
+    line = Series.of("s", rows, "step")
+    assert (line.values, line.low, line.high) == ([0.1, None], [0.0, None], [0.2, 0.3])
+    assert not line.is_baseline and Series.of("s", rows, "step", is_baseline=True).is_baseline
 
 
 def test_a_figure_is_known_by_its_kind():

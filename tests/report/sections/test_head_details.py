@@ -10,8 +10,8 @@ from headwise.report.sections import head_details
 
 def test_small_tables():
     rows = [
-        head_details.Row("a", pd.DataFrame({"layer": [0, 1], "head": [1, 0], "effect": [0.1, 0.2], "p": [0.5, 0.6]})),
-        head_details.Row("b", pd.DataFrame({"layer": [1], "head": [1], "effect": [0.3], "low": [0.2], "high": [0.4]})),
+        head_details.Row("a", pd.DataFrame({"layer": [0, 1], "head": [1, 0], "effect": [0.1, 0.2], "p_fwer": [0.5, 0.6]})),
+        head_details.Row("b", pd.DataFrame({"layer": [1], "head": [1], "share": [0.3], "low": [0.2]}), ("share", "low")),
     ]  # fmt: skip
     found = head_details.detail("t", "c", "rate", rows, (2, 2))
     assert found.rows == ["a", "b"] and found.effect.shape == [2, 2, 2]
@@ -39,7 +39,7 @@ def test_effects_along_relations_are_the_smaller_of_two():
     frame = pd.concat([pd.DataFrame(place | scope) for scope in scopes], ignore_index=True)
     result = object.__new__(headwise.RelationTestResult)
     object.__setattr__(result, "table", frame)
-    found = head_details.relations_asked(result, [("a", "column")], (1, 2))
+    found = head_details.relations_asked(result, [("a", "column")])
     assert found.rows == ["a: column"]
     for name, expected in (("effect", [0.2, 0.5]), ("low", [0.1, 0.4]), ("p", [0.9, 0.1])):
         np.testing.assert_allclose(getattr(found, name).array()[0, :, 0], expected, atol=1e-7)

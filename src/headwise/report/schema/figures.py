@@ -3,6 +3,8 @@
 from typing import Annotated, Literal
 
 import numpy as np
+import pandas as pd
+from numpy import ndarray
 from pydantic import Field, field_validator
 
 from headwise._formatting import Unit
@@ -33,6 +35,13 @@ class Heatmap(Frozen):
     baseline: tuple[str, float | None] | None = None
     marked: list[tuple[int, int]] = []
     unit: Unit = "rate"
+
+    @classmethod
+    def of_shares(cls, title: str, caption: str, values: ndarray, *, steps: int = 10) -> "Heatmap":
+        """Shares of something, from zero to the largest, which is outlined; the scale ends at the next of so many steps of 1."""
+        layer, head = np.unravel_index(int(np.nanargmax(values)), values.shape)
+        high = max(0.1, float(np.ceil(steps * np.nanmax(values)) / steps))
+        return cls(title=title, caption=caption, values=values, high=high, marked=[(int(layer), int(head))])  # pyright: ignore[reportArgumentType]  # fmt: skip
 
 
 class Matrix(Frozen):
@@ -70,6 +79,14 @@ class Series(Frozen):
     low: list[float | None] = []
     high: list[float | None] = []
     is_baseline: bool = False
+
+    @classmethod
+    def of(
+        cls, name: str, rows: pd.DataFrame, column: str, *, is_baseline: bool = False
+    ) -> "Series":
+        """A column of a table, with its interval from `<column>_low` to `<column>_high`."""
+        values, low, high = (rows[name].tolist() for name in (column, f"{column}_low", f"{column}_high"))  # fmt: skip
+        return cls(name=name, values=values, low=low, high=high, is_baseline=is_baseline)
 
     @field_validator("values", "low", "high", mode="before")
     @classmethod

@@ -1,6 +1,6 @@
 """Sentences that may be shown: short enough, each once, with who should look at whom in them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from headwise.model.model import Model
 from headwise.report.schema import Linked
 
 MOST_TOKENS = 64
-CHUNK = 256  # sentences that are tokenized at a time
 FEW = 6  # of sentences that are all too long
 
 Asked = tuple[str | Relation, AttentionOrder]
@@ -67,35 +66,23 @@ def candidates(
     links = _links(suite, asked, is_causal=is_causal)
     order = np.random.default_rng(seed).permutation(len(suite.sentences)).tolist()
     order.sort(key=lambda i: not links[i])
-    once = {suite.sentences[i].words: i for i in reversed(order)}
-    kept = [i for i in order if once[suite.sentences[i].words] == i]
+    once: dict[tuple[str, ...], int] = {}
+    for i in order:
+        once.setdefault(suite.sentences[i].words, i)
     found: list[Candidate] = []
     long: list[Candidate] = []
-    for i, alignment in _aligned(model, suite, kept):
+    for i in once.values():
+        (alignment,) = words.align(model, [suite.sentences[i]])
         if alignment.truncated or not alignment.tokens:
             continue
-        candidate = _candidate(suite.sentences[i], alignment, links[i])
+        own = [(a, k) for a, k in links[i] if not alignment.missing & {k.query, k.key}]
+        asked_of, linked = tuple(a for a, _ in own), tuple(k for _, k in own)
+        candidate = Candidate(suite.sentences[i], alignment, linked, asked_of)
         (found if candidate.n_tokens <= MOST_TOKENS else long).append(candidate)
         if len(found) == n:
             break
     found.sort(key=lambda candidate: not candidate.links)  # links may have had no tokens
     return found or sorted(long, key=lambda candidate: candidate.n_tokens)[: min(FEW, n)]
-
-
-def _aligned(
-    model: Model, suite: Suite, order: Sequence[int]
-) -> Iterator[tuple[int, words.Alignment]]:
-    for start in range(0, len(order), CHUNK):
-        part = order[start : start + CHUNK]
-        yield from zip(part, words.align(model, [suite.sentences[i] for i in part]), strict=True)
-
-
-def _candidate(
-    sentence: Sentence, alignment: words.Alignment, links: Sequence[tuple[int, Linked]]
-) -> Candidate:
-    """Without links of words that have no token of their own."""
-    kept = [(a, k) for a, k in links if not alignment.missing & {k.query, k.key}]
-    return Candidate(sentence, alignment, tuple(k for _, k in kept), tuple(a for a, _ in kept))
 
 
 def _links(
@@ -106,24 +93,20 @@ def _links(
     corpus = Corpus.of(suite.sentences)
     for index, (text, direction) in enumerate(asked):
         (relation,) = relation_query.parse(text, suite)
+        labels = {
+            (i, link.dependent, link.governor): link.relation
+            for i, sentence in enumerate(suite.sentences)
+            for link in reversed(sentence.links)  # of two labels of a pair the first is shown
+            if not relation.labels or link.relation in relation.labels
+        }
         for sentence, dependent, governor in relation.pairs(corpus).tolist():
             looks, seen = governor, dependent
             if direction == "dependent->governor":
                 looks, seen = dependent, governor
             if not (is_causal and seen > looks):
-                label = _label(suite.sentences[sentence], dependent, governor, relation)
+                label = labels[sentence, dependent, governor]
                 found[sentence].append((index, Linked(query=looks, key=seen, relation=label)))
     return found
-
-
-def _label(sentence: Sentence, dependent: int, governor: int, relation: Relation) -> str:
-    """The label of the link itself, as a relation may be of several."""
-    return next(
-        link.relation
-        for link in sentence.links
-        if (link.dependent, link.governor) == (dependent, governor)
-        and (not relation.labels or link.relation in relation.labels)
-    )
 
 
 def renumbered(found: Sequence[Candidate]) -> list[Candidate]:

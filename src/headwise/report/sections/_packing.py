@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
@@ -25,11 +26,6 @@ def text_of(model: Model, sentence: Sentence, alignment: Alignment) -> Text:
         words=list(sentence.words),
         word_of=[-1 if word is None else word for word in alignment.words],
     )
-
-
-def sinks_of(text: Text) -> list[int]:
-    """Tokens that take attention whatever they mean: the first and those of no word."""
-    return [i for i, word in enumerate(text.word_of) if i == 0 or word < 0]
 
 
 def example_of(
@@ -57,7 +53,11 @@ def example_of(
         links: Words that should be looked at.
         sentence: Brings its marks.
     """
-    pattern, scores, norms = (_taken(view, site, held, n_heads) for site in sites)
+    layers = range(1 + max(held) // n_heads)
+    pattern, scores, norms = (
+        torch.cat([view[site, layer] for layer in layers])[list(held)].float().cpu().numpy()
+        for site in sites
+    )
     seen = np.isfinite(scores) & (scores > MASKED)
     if is_causal:
         seen &= np.tri(scores.shape[1], dtype=bool)
@@ -67,7 +67,7 @@ def example_of(
         keys=keys,
         links=list(links),
         marks=[Marked(word=m.word, label=m.label) for m in (sentence.marks if sentence else ())],
-        sinks=sinks_of(keys or queries),
+        sinks=[i for i, word in enumerate((keys or queries).word_of) if i == 0 or word < 0],
         causal=is_causal,
         heads=list(held),
         pattern=Packed.roots(pattern),
@@ -75,16 +75,6 @@ def example_of(
         scores=Packed.of(steps, "u1"),
         score_ranges=ranges,
     )
-
-
-def _taken(
-    view: SentenceView, site: str, held: Sequence[int], n_heads: int
-) -> Float[ndarray, "held query key"]:
-    layers: dict[int, list[int]] = {}
-    for head in held:
-        layers.setdefault(head // n_heads, []).append(head % n_heads)
-    values = [view[site, layer][own].float().cpu().numpy() for layer, own in layers.items()]
-    return np.concatenate(values)
 
 
 def in_bytes(

@@ -1,5 +1,6 @@
 """Which sentences tell something of a head: where it attends most clearly to what it should, as usually, and least."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,13 +73,11 @@ def _weights(
     weights = torch.zeros((n_asked, n_rows, n_pos, n_pos))
     pieces = batch.pieces.cpu()
     for row, i in enumerate(batch.indices):
-        for asked in set(found[i].asked):
-            own = [k for a, k in zip(found[i].asked, found[i].links, strict=True) if a == asked]
-            queries = sorted({link.query for link in own})
-            for query in queries:
-                keys = sorted({link.key for link in own if link.query == query})
-                looks = pieces[row, query] / pieces[row, query].sum()
-                weights[asked, row] += looks[:, None] * pieces[row, keys].sum(0) / len(queries)
+        own = {(a, k.query, k.key) for a, k in zip(found[i].asked, found[i].links, strict=True)}
+        n_queries = Counter(asked for asked, _ in {(asked, query) for asked, query, _ in own})
+        for asked, query, key in own:
+            looks = pieces[row, query] / pieces[row, query].sum() / n_queries[asked]
+            weights[asked, row] += looks[:, None] * pieces[row, key]
     return weights
 
 

@@ -1,14 +1,10 @@
 """What heads do with one relation, as tables."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
-
 from collections.abc import Sequence
 
 import pandas as pd
 
-from headwise._columns import Column, Columns
-from headwise._formatting import head_name
+from headwise._columns import Columns
 from headwise.attention._columns import BY_SCOPE
 from headwise.attention._comparison import SCOPES, Scope
 from headwise.attention._significance import of_scope
@@ -16,6 +12,8 @@ from headwise.attention.questions import AttentionOrder
 from headwise.attention.relations import RelationTestResult
 from headwise.evidence import LOOKS
 from headwise.report.schema import Table
+
+from .head_cards import NAME, named
 
 WHICH: dict[Scope, str] = {
     "all": "all pairs",
@@ -43,7 +41,7 @@ MORE = Columns(
     ),
 )  # fmt: skip
 HEAD_COLUMNS = ASKED.pick("layer", "head")
-SHOWN = Columns(Column("name", "Head"), ASKED.pick("scope"), COLUMNS, CONTROLLED)
+SHOWN = Columns(NAME, ASKED.pick("scope"), COLUMNS, CONTROLLED)
 
 
 def wide_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -59,19 +57,13 @@ def wide_table(table: pd.DataFrame) -> pd.DataFrame:
 
 def best_heads(result: RelationTestResult, directions: Sequence[AttentionOrder]) -> Table:
     """The most promising head in each direction, on every kind of pairs."""
-    rows: list[pd.DataFrame] = []
-    for direction in directions:
-        best = result.best(direction)
-        if best is not None:
-            t, asked = result.table, ["relation", "direction", "layer", "head"]
-            own: pd.DataFrame = t.loc[(t[asked] == best[asked]).all(axis=1) & (t["pairs"] > 0)]
-            name = head_name(int(best["layer"]), int(best["head"]))
-            rows.append(own.assign(name=name, scope=[WHICH[scope] for scope in own["scope"]]))
-    frame = pd.concat(rows) if rows else pd.DataFrame(columns=list(SHOWN))
+    best = pd.DataFrame([row for d in directions if (row := result.best(d)) is not None], columns=list(result.table))  # fmt: skip
+    asked = best[["relation", "direction", "layer", "head"]]
+    counted = asked.merge(result.table[result.table["pairs"] > 0])
     return Table.of(
         "best_heads",
         "The most promising head in each direction",
-        frame,
+        named(counted).replace({"scope": WHICH}),
         SHOWN,
         caption="The head whose effect over the best baseline is largest where it is smaller, on all pairs or on non-adjacent "
         "ones. Baselines are chosen anew for each kind of pairs. A distractor is a wrong word of the right part of "

@@ -1,8 +1,5 @@
 """The degradation when single heads are ablated, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportCallIssue=false
-
 import numpy as np
 
 from headwise import evidence
@@ -27,9 +24,6 @@ def ablation(result: AblationResult, note: str = "") -> Section:
         note: What the sentences were, such as ` On one half of the groups.`
     """
     sides = list(dict.fromkeys(head.side for (head,) in result.cuts.values()))
-    shape = result.grid(
-        "cost", method=result.methods[0], metric=result.metrics[0], side=sides[0]
-    ).shape
     return Section(
         title="Ablation of single heads",
         figures=[_map(result, side, note) for side in sides],
@@ -45,7 +39,7 @@ def ablation(result: AblationResult, note: str = "") -> Section:
             "Michel, Levy and Neubig 2019, Are sixteen heads really better than one?",
             "Li and Janson 2024, Optimal ablation for interpretability.",
         ],
-        details=[ways(result, shape, sides[0], note)],
+        details=[ways(result, sides[0], note)],
     )  # fmt: skip
 
 
@@ -55,21 +49,18 @@ def _map(result: AblationResult, side: str, note: str) -> Heatmap:
     clean = float(result.intact[metric].mean())
     method = "mean" if "mean" in result.methods else result.methods[0]
     values = result.grid("cost", method=method, metric=metric, side=side) / (clean if can else 1.0)
-    worst = np.unravel_index(int(np.nanargmax(values)), values.shape)
     what = (
         f"Percent of the {metric} lost"
         if can
         else f"Loss of {metric}, which is not above zero in the clean model by its interval,"
     )
-    return Heatmap(
-        title=f"Degradation when each {side} head is ablated".replace("  ", " "),
-        caption=f"{what} ({result.says[metric]}; clean {clean:.2g}) under {method} ablation.{note} Outlined: the largest.",
-        values=values,
-        low=0.0,
-        high=max(0.1, float(np.ceil(10 * np.nanmax(values)) / 10)) if can else max(1e-9, float(np.nanmax(values))),
-        marked=[(int(worst[0]), int(worst[1]))],
-        unit="rate" if can else "number",
-    )  # fmt: skip
+    found = Heatmap.of_shares(
+        f"Degradation when each {side} head is ablated".replace("  ", " "),
+        f"{what} ({result.says[metric]}; clean {clean:.2g}) under {method} ablation.{note} Outlined: the largest.",
+        values,
+    )
+    in_its_unit = {"unit": "number", "high": max(1e-9, float(np.nanmax(values)))}
+    return found if can else found.model_copy(update=in_its_unit)
 
 
 def _findings(result: AblationResult) -> list[str]:

@@ -1,14 +1,11 @@
 """What every head attends to, whatever the words mean, as a section."""
 
-# Rows of a data frame and arrays that become figures have no types that pyright could know.
-# pyright: reportArgumentType=false
-
 from headwise._formatting import head_name, percent
 from headwise.attention.atlas import SINK, Atlas
 from headwise.data.suite import Suite
 from headwise.report.schema import Detail, Heatmap, Section, Table
 
-from . import head_details
+from .head_details import Row, detail
 
 MAPS = {
     "previous": ("Previous token", "Mean attention on the token before."),
@@ -61,8 +58,6 @@ def strongest_heads(result: Atlas) -> str:
 
 def _on_cards(result: Atlas) -> Detail:
     shares = [column for column in result.columns.values() if column.unit == "rate"]
-    places = result.table[["layer", "head"]]
-    rows = [head_details.Row(c.title, places.assign(effect=result.table[c.name])) for c in shares]
+    rows = [Row(column.title, result.table, [column.name]) for column in shares]
     caption = "Mean share of its attention. Duplicate and induction: on random tokens that are repeated. These are descriptions, so without interval and p."
-    shape = result.grid("sink").shape
-    return head_details.detail("What it attends to", caption, "rate", rows, (shape[0], shape[1]))
+    return detail("What it attends to", caption, "rate", rows)

@@ -1,19 +1,17 @@
 """Attention along one relation, or along many: sections."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false, reportAttributeAccessIssue=false
-
 import numpy as np
 import pandas as pd
 
 from headwise._columns import Column, Columns
-from headwise._formatting import MINUS, head_name
+from headwise._formatting import head_name
 from headwise.attention._comparison import SCOPES
-from headwise.attention._significance import smallest_supported
+from headwise.attention._significance import of_scope, smallest_supported, worst
 from headwise.attention.questions import AttentionOrder
 from headwise.attention.relations import RelationTestResult
 from headwise.data.suite import Suite
-from headwise.evidence import MIN_CASES, MIN_CLUSTERS, verdict_over
+from headwise.evidence import INCONCLUSIVE, MIN_CASES, MIN_CLUSTERS, NO, YES, verdict_over
+from headwise.evidence.together import written
 from headwise.report.schema import Heatmap, Matrix, Section, Table, Verdict
 
 from ._relation_tables import (
@@ -26,6 +24,7 @@ from ._relation_tables import (
     method,
     wide_table,
 )
+from .head_cards import named, shape_of
 from .head_details import directions_asked, relations_asked
 
 BEST = Columns(
@@ -78,7 +77,7 @@ def attention(
         findings=[*(_tally(result, d) for d in relation.directions), *_limits(result)],
         method=_method(result, suite),
         references=PAPERS,
-        details=[directions_asked(result, _shape(result))],
+        details=[directions_asked(result)],
     )  # fmt: skip
 
 
@@ -91,7 +90,7 @@ def relations(result: RelationTestResult, suite: Suite) -> Section:
     wide = wide_table(result.table)
     return Section(
         title="Attention along relations",
-        figures=[_matrix(result, best, wide)] if len(best) else [],
+        figures=[_matrix(result, wide)] if len(best) else [],
         tables=[
             Table.of(
                 "best_heads", "The most promising head for each relation",
@@ -110,15 +109,14 @@ def relations(result: RelationTestResult, suite: Suite) -> Section:
         ],
         method=_method(result, suite),
         references=PAPERS,
-        details=[relations_asked(result, best_directions(result), _shape(result))],
+        details=[relations_asked(result, best_directions(result))],
     )  # fmt: skip
 
 
-def attention_verdict(result: RelationTestResult, direction: AttentionOrder | None = None) -> Verdict:  # fmt: skip
-    """Of all heads, in one direction or in all: supported if one head is, not supported if every one is, else inconclusive."""
-    rows = result.table if direction is None else result.table[result.table["direction"] == direction]  # fmt: skip
-    said = {"supported": "yes", "not supported": "no"}
-    return verdict_over(said.get(str(verdict), "inconclusive") for verdict in rows["verdict"])
+def attention_verdict(result: RelationTestResult) -> Verdict:
+    """Of all heads and directions: supported if one is, not supported if every one is, else inconclusive."""
+    said = {"supported": YES, "not supported": NO}
+    return verdict_over(result.table["verdict"].map(said).fillna(INCONCLUSIVE))
 
 
 def attention_controls(result: RelationTestResult) -> str:
@@ -130,7 +128,7 @@ def attention_controls(result: RelationTestResult) -> str:
     if np.isnan(largest):
         return "Controls: not compared, as there are too few cases to test."
     models = f"{n} model{'' if n == 1 else 's'} with random weights"
-    return f"Controls: the largest effect over a baseline is {_signed(largest)} among the heads of {models} and of the model with uniform attention."
+    return f"Controls: the largest effect over a baseline is {written(largest, 'difference')} among the heads of {models} and of the model with uniform attention."
 
 
 def attends(direction: AttentionOrder, names: tuple[str, str] = ("governor", "dependent")) -> str:
@@ -151,26 +149,27 @@ def best_by_relation(result: RelationTestResult) -> pd.DataFrame:
         for direction in relation.directions
         if (row := result.best(direction, relation.text)) is not None
     ]
-    frame = pd.DataFrame(rows, columns=list(result.table.columns))
-    names = [head_name(*place) for place in zip(frame["layer"], frame["head"], strict=True)]
-    return frame.assign(name=names)
+    return named(pd.DataFrame(rows, columns=list(result.table.columns)))
 
 
 def best_directions(result: RelationTestResult) -> list[tuple[str, AttentionOrder]]:
     """Each relation with the direction in which its best head is best, the largest effect first."""
     best = best_by_relation(result)
-    worst = _smaller(wide_table(result.table).loc[best.index]).fillna(-np.inf)
-    chosen = best.loc[worst.sort_values(ascending=False).index].drop_duplicates("relation")
+    order = worst(result.table)[best.index].sort_values(ascending=False).index
+    chosen = best.loc[order].drop_duplicates("relation")
     return list(zip(chosen["relation"], chosen["direction"], strict=True))
 
 
 def judged_by(result: RelationTestResult) -> dict[tuple[int, int], int] | None:
     """For each head the index in `best_directions` of the relation along which its effect is largest; None where nothing was counted."""
-    grids = [_grid(result, relation, direction) for relation, direction in best_directions(result)]
-    if not grids:
+    asked = best_directions(result)
+    if not asked:
         return None
-    best = np.where(np.isnan(grids), -np.inf, grids).argmax(axis=0)
-    return {(int(a), int(b)): int(best[a, b]) for a, b in np.ndindex(best.shape)}
+    effects = of_scope(result.table, "all").assign(effect=worst(result.table))
+    by_head = effects.pivot(
+        index=["layer", "head"], columns=["relation", "direction"], values="effect"
+    )
+    return dict(zip(by_head.index, by_head[asked].to_numpy().argmax(axis=1).tolist(), strict=True))
 
 
 def power_of(rows: pd.DataFrame) -> str:
@@ -184,23 +183,9 @@ def power_of(rows: pd.DataFrame) -> str:
     if smallest.empty:
         return "No effect, however large, would have been found in 80% of such data."
     none = int((found.isna() & enough).sum())
-    text = f"The smallest effect that would be found in 80% of such data ranges from {_signed(smallest.min())} to {_signed(smallest.max())}"
+    text = f"The smallest effect that would be found in 80% of such data ranges from {written(smallest.min(), 'difference')} to {written(smallest.max(), 'difference')}"
     why = "because a few groups have most of the cases, the baseline is nearly always right or controls reach as much"
     return f"{text}; in {none:,} combinations no effect would, {why}." if none else f"{text}."
-
-
-def _shape(result: RelationTestResult) -> tuple[int, int]:
-    return 1 + int(result.table["layer"].max()), 1 + int(result.table["head"].max())
-
-
-def _smaller(wide: pd.DataFrame) -> pd.Series:
-    """The smaller of the effects on all and on non-adjacent pairs."""
-    return wide[["effect", "effect_non_adjacent"]].min(axis=1)
-
-
-def _grid(result: RelationTestResult, relation: str, direction: AttentionOrder):
-    grids = [result.grid("effect", relation=relation, direction=direction, scope=scope) for scope in SCOPES[:2]]  # fmt: skip
-    return np.fmin(*grids)
 
 
 def _maps(result: RelationTestResult, direction: AttentionOrder, names: tuple[str, str]) -> list[Heatmap]:  # fmt: skip
@@ -209,7 +194,7 @@ def _maps(result: RelationTestResult, direction: AttentionOrder, names: tuple[st
     if best is None:
         return []
     asked = {"relation": best["relation"], "direction": direction}
-    own = [(scope, result.row(**asked, layer=best["layer"], head=best["head"], scope=scope)) for scope in SCOPES[:2]]  # fmt: skip
+    place = {"layer": int(best["layer"]), "head": int(best["head"])}
     what = attends(direction, names)
     return [
         Heatmap(
@@ -217,20 +202,20 @@ def _maps(result: RelationTestResult, direction: AttentionOrder, names: tuple[st
             caption=f"{direction}: percent of cases in which {what}. Outlined: largest effect over its baseline.",
             values=result.grid("hit_rate", **asked, scope=scope),
             baseline=(f"baseline: {row['baseline']}", row["baseline_hit_rate"]),
-            marked=[(int(best["layer"]), int(best["head"]))],
+            marked=[(place["layer"], place["head"])],
         )
-        for scope, row in own
-        if row["pairs"]
+        for scope in SCOPES[:2]
+        if (row := result.row(**asked, **place, scope=scope))["pairs"]
     ]
 
 
-def _matrix(result: RelationTestResult, best: pd.DataFrame, wide: pd.DataFrame) -> Matrix:
+def _matrix(result: RelationTestResult, wide: pd.DataFrame) -> Matrix:
     """Effects of all heads on all relations, each in the direction in which its best head is best."""
-    n_layers, n_heads = _shape(result)
+    n_layers, n_heads = shape_of(wide)
     values, names, marked = [], [], []
     for i, (relation, direction) in enumerate(best_directions(result)):
         own = wide[(wide["relation"] == relation) & (wide["direction"] == direction)]
-        values.append(_smaller(own).to_numpy())
+        values.append(own[["effect", "effect_non_adjacent"]].min(axis=1))
         names.append(relation if ":" in relation else f"{relation}: {direction}")
         marked += [(i, column) for column in np.flatnonzero(own["verdict"] == "supported")]
     return Matrix(
@@ -250,9 +235,8 @@ def _tally(result: RelationTestResult, direction: AttentionOrder) -> str:
     rows = t[(t["direction"] == direction) & (t["scope"] == "all")]
     if not rows["pairs"].sum():
         return f"{direction}: no case could be counted."
-    said = rows["verdict"].value_counts()
-    counts = [int(said.get(name, 0)) for name in ("supported", "not supported", "inconclusive")]
-    return f"{direction}: of {len(rows)} heads, {counts[0]} are supported and {counts[1]} are not supported; the evidence is inconclusive for {counts[2]}."
+    yes, no, unknown = ((rows["verdict"] == name).sum() for name in ("supported", "not supported", "inconclusive"))  # fmt: skip
+    return f"{direction}: of {len(rows)} heads, {yes} are supported and {no} are not supported; the evidence is inconclusive for {unknown}."
 
 
 def _limits(result: RelationTestResult) -> list[str]:
@@ -273,7 +257,3 @@ def _method(result: RelationTestResult, suite: Suite) -> list[str]:
         f"word's attention to itself are excluded. Of {cover.words:,} words, {cover.split:,} have several tokens, {cover.unaligned:,} could not be aligned and {cover.truncated:,} lie beyond the model's context.",
         *method(result, len(suite.groups)),
     ]  # fmt: skip
-
-
-def _signed(value: float) -> str:
-    return f"{100 * value:+.1f} points".replace("-", MINUS)

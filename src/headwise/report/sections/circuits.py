@@ -1,23 +1,20 @@
 """What the QK and OV circuits of every head are like, beside random ones, as a section."""
 
-# Rows of a data frame and arrays that become figures have no types that pyright could know.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
-
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from headwise._columns import Column
-from headwise._formatting import MINUS, head_name
+from headwise._formatting import MINUS
 from headwise.report.schema import Detail, Heatmap, Lines, Section, Series, Table
 from headwise.stats.deciding import LEVEL
 from headwise.weights.circuits import CIRCUITS, CircuitResult
 
-from . import head_details
+from .head_cards import NAME, named
+from .head_details import Row, detail
 
 MEASURED = CircuitResult.columns
 COLUMNS = MEASURED.pick(
-    Column("name", "Head"),
+    NAME,
     "circuit", "norm", "top", "top_random",
     "effective_rank", "effective_rank_random", "effective_rank_random_low", "effective_rank_random_high", "effective_rank_p_fwer",
     "copying", MEASURED["copying_random_low"].but(title="Random from"), "copying_random_high", "copying_p_fwer",
@@ -28,12 +25,8 @@ ON_CARDS = (("OV", "copying", "copying"), ("OV", "effective_rank", "effective ra
 def circuits(result: CircuitResult) -> Section:
     """Effective rank and copying score of every head's circuits, from the weights alone."""
     sides = [str(side) for side in result.table["side"].unique()]
-    named = result.table.assign(
-        name=[
-            f"{side} {head_name(layer, head)}".strip()
-            for side, layer, head in result.table[["side", "layer", "head"]].itertuples(index=False)
-        ]
-    )
+    short = named(result.table.drop(columns="side"))["name"]
+    table = result.table.assign(name=(result.table["side"] + " " + short).str.strip())
     return Section(
         title="Circuits of every head",
         figures=[
@@ -41,7 +34,7 @@ def circuits(result: CircuitResult) -> Section:
             *(_by_layer(result, side) for side in sides),
         ],
         tables=[
-            Table.of("circuits", "Circuits of every head", named, COLUMNS, caption="QK is W_Q W_K^T, OV is value-down times value-up.", folded=True)
+            Table.of("circuits", "Circuits of every head", table, COLUMNS, caption="QK is W_Q W_K^T, OV is value-down times value-up.", folded=True)
         ],
         findings=[
             copying(result),
@@ -127,18 +120,13 @@ def _by_layer(result: CircuitResult, side: str) -> Lines:
 
 def _on_cards(result: CircuitResult, side: str) -> Detail:
     """What the weights of each head say, on its card; of a model of two stacks, of its encoder."""
-    rows: list[head_details.Row] = []
+    rows: list[Row] = []
     for circuit, column, name in ON_CARDS:
-        is_own = (result.table["circuit"] == circuit) & (result.table["side"] == side)
-        t = result.table[is_own.to_numpy(bool)]
-        for title, numbers in (
-            (name, {"effect": t[column], "p": t[f"{column}_p_fwer"]}),
-            (f"{name}, random weights", {"effect": t[f"{column}_random"]}),
-        ):
-            rows.append(head_details.Row(title, t[["layer", "head"]].assign(**numbers)))
+        t = result.table[(result.table["circuit"] == circuit) & (result.table["side"] == side)]
+        rows.append(Row(name, t, (column, "", "", f"{column}_p_fwer")))
+        rows.append(Row(f"{name}, random weights", t, [f"{column}_random"]))
     caption = (
         f"Copying score: 1 where the head writes what it reads, {MINUS}1 where it writes the opposite. Effective rank: number of directions that a circuit uses. Random weights: mean of products of Gaussian matrices "
         "of the same shape and norm. p against these, over every number of every head; weights have no interval."
     )
-    shape = result.grid("norm", circuit="OV", side=side).shape
-    return head_details.detail("Its circuits", caption, "number", rows, (shape[0], shape[1]))
+    return detail("Its circuits", caption, "number", rows)

@@ -56,25 +56,22 @@ def compose(
     if kept and suite and suite.about:
         kept[0] = kept[0].model_copy(update={"method": [suite.about, *kept[0].method]})
     shown = shown or suite
+    cards, attention = None, None
+    if isinstance(model, Model):
+        cards = heads_section(model, heads, [detail for s in kept for detail in s.details])
+    if isinstance(model, Model) and shown:
+        order = [] if heads is None else first(heads)
+        attention = examples_shown(
+            model, shown, relations, heads_first=order, judged_by=judged_by, seed=seed
+        )
     return Report(
         analysis=analysis,
-        model=model if isinstance(model, str) else model.name,
+        model=model.name if isinstance(model, Model) else model,
         question=question,
         verdict=verdict,
         answer=answer,
         controls=controls,
         sections=kept,
-        heads=None
-        if isinstance(model, str)
-        else heads_section(model, heads, [detail for s in kept for detail in s.details]),
-        attention=None
-        if isinstance(model, str) or shown is None
-        else examples_shown(
-            model,
-            shown,
-            relations,
-            heads_first=[] if heads is None else first(heads),
-            judged_by=judged_by,
-            seed=seed,
-        ),
+        heads=cards,
+        attention=attention,
     )

@@ -1,12 +1,9 @@
 """Direct effects of heads and self-repair, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false
-
 from headwise.interventions.direct_effects import DirectEffectResult
 from headwise.report.schema import Section, Table
 
-from .head_details import NAME, named
+from .head_cards import NAME, named
 
 COLUMNS = DirectEffectResult.columns.pick(
     NAME, "total", "direct", "direct_through_mlps", "self_repair", "self_repair_low", "self_repair_high"

@@ -66,17 +66,9 @@ def trajectories(results: Sequence[DirectionTestResult], what: str = "") -> Line
     series: list[Series] = []
     for result in results:
         rows = result.trajectory[result.trajectory["label"] == "difference"]
-        scaled = np.array(rows[["mean", "mean_low", "mean_high"]], dtype=float).T / abs(
-            result.total
-        )
-        series.append(
-            Series(
-                name=" - ".join(result.between).replace(" - others", ""),
-                values=scaled[0],
-                low=scaled[1],
-                high=scaled[2],
-            )
-        )
+        scaled = rows[["mean", "mean_low", "mean_high"]] / abs(result.total)
+        name = " - ".join(result.between).replace(" - others", "")
+        series.append(Series.of(name, scaled, "mean"))
     classes = what or " and of ".join(" from ".join(result.between) for result in results)
     return Lines(
         title="Distance of the classes by layer",
@@ -90,27 +82,21 @@ def trajectories(results: Sequence[DirectionTestResult], what: str = "") -> Line
 def push_map(results: Sequence[DirectionTestResult]) -> Heatmap:
     """The largest share that each head has along any of the directions."""
     shares = np.max([result.grid("share") for result in results], axis=0)
-    best = np.unravel_index(int(np.nanargmax(shares)), shares.shape)
-    along, largest = (
-        (f"along {results[0].direction.name}", "")
-        if len(results) == 1
-        else ("along any direction", ", the largest of the directions")
-    )
+    along, largest = "any direction", ", the largest of the directions"
+    if len(results) == 1:
+        along, largest = results[0].direction.name, ""
     mlps = percent(float(np.mean([_share(result, "mlp") for result in results])))
-    return Heatmap(
-        title=f"Direct contribution {along}",
-        caption=f"Percent of the distance between the classes along the direction that each head's update adds{largest}. MLPs add {mlps} and are not drawn. Below zero is shown as zero. Outlined: the largest.",
-        values=shares,
-        low=0.0,
-        high=max(0.1, float(np.ceil(20 * np.nanmax(shares)) / 20)),
-        marked=[(int(best[0]), int(best[1]))],
-    )  # fmt: skip
+    return Heatmap.of_shares(
+        f"Direct contribution along {along}",
+        f"Percent of the distance between the classes along the direction that each head's update adds{largest}. MLPs add {mlps} and are not drawn. Below zero is shown as zero. Outlined: the largest.",
+        shares,
+        steps=20,
+    )
 
 
-def _share(result: DirectionTestResult, *kinds: str) -> float:
-    """The summed share of some kinds of components."""
-    is_one = result.table["kind"].isin(kinds).to_numpy(bool)
-    return float(result.table["share"].to_numpy(float)[is_one].sum())
+def _share(result: DirectionTestResult, kind: str) -> float:
+    """The summed share of one kind of components."""
+    return float(result.table.loc[result.table["kind"] == kind, "share"].to_numpy(float).sum())
 
 
 def _tables(results: Sequence[DirectionTestResult]) -> list[Table]:

@@ -1,8 +1,5 @@
 """What erasing a label changes, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
-
 import pandas as pd
 
 from headwise._columns import Column

@@ -10,6 +10,8 @@ from headwise._formatting import percent
 from headwise.evidence import INCONCLUSIVE, NO, YES
 from headwise.report.schema import Section, Table
 
+from .head_cards import NAME
+
 MOST_NAMED = 12  # heads in a sentence
 TESTED = {
     "looks": "Looks (attention): the head attends to the expected word more often than chance and than every model-free baseline.",
@@ -26,26 +28,23 @@ CONTRASTS = {
 }  # fmt: skip
 NOT_ABLATED = "Whether the model needs each head was not tested, as there are no minimal pairs of this question; pass some with --pairs."  # fmt: skip
 COSINE = Column("moves_effect", "Cosine", "number", "Of its update with the OV images of the word's own deciding words, less that with those of others")  # fmt: skip
+MISSING = Column("missing", "Missing", "text", "Kinds of evidence that were not tested or are inconclusive")  # fmt: skip
 COLUMNS = {
     "looks": Columns(
-        Column("looks", "Looks"),
         Column("looks_relation", "Along"),
         Column("looks_share", "Splits", "rate", "Share of random splits in which the head passes"),
         Column("looks_effect", "Effect", "difference", "Hit rate above that of the best model-free baseline, points"),
     ),
     "carries": Columns(
-        Column("carries", "Carries"),
         Column("carries_accuracy", "Accuracy", "rate", "Balanced accuracy from its output z"),
         Column("carries_effect", "Gain", "difference", "Balanced accuracy above that of the best baseline, points"),
     ),
     "matters": Columns(
-        Column("matters", "Matters"),
         Column("matters_negative", "Negative", "text", "Whether its ablation improves the metric, by every method"),
         Column("matters_disagree", "Methods disagree", "text", "Whether methods of ablation lead to different verdicts"),
         Column("matters_effect", "Degradation", "rate", "Share of the clean metric that is lost, mean over methods"),
     ),
     "moves": Columns(
-        Column("moves", "Moves"),
         Column("moves_towards", "towards"),
         Column("moves_effect", "Contribution", "rate", "Share of the distance between the classes along the direction that it adds"),
     ),
@@ -76,15 +75,10 @@ def _table(heads: pd.DataFrame, tested: Sequence[str]) -> Table:
     """Those with the largest degradation first."""
     by = "matters_effect" if "matters_effect" in heads else "layer"
     columns = Columns(
-        Column("name", "Head"),
+        NAME,
         Column("verdict", "Verdict", "text", "By the kinds of evidence together"),
         *(_columns(kind, heads) for kind in tested),
-        Column(
-            "missing",
-            "Missing",
-            "text",
-            "Kinds of evidence that were not tested or are inconclusive",
-        ),
+        MISSING,
     )
     return Table.of(
         "evidence",
@@ -100,6 +94,7 @@ def _columns(kind: str, heads: pd.DataFrame) -> Columns:
     """One kind of evidence: yes or no, the effect, its interval and p."""
     rule = kinds.rule_of(kind, heads)
     return Columns(
+        Column(kind, kind.capitalize()),
         COLUMNS[kind],
         *([COSINE] if kind == "moves" and "moves_own" in heads else []),
         Column(f"{kind}_low", "from", rule.unit, "Lower end of the 95% interval"),

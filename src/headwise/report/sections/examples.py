@@ -14,7 +14,6 @@ from numpy import ndarray
 from headwise.activations import capture
 from headwise.data.suite import Suite
 from headwise.model import heads as naming
-from headwise.model.architecture import Side
 from headwise.model.model import Model
 from headwise.report.schema import Attention, Example, Telling
 from headwise.report.schema.attention import Why
@@ -74,9 +73,12 @@ def examples_shown(
     side = side_shown(model)
     shape = naming.shape_of(model, side)
     is_causal = model.is_causal and side != "encoder"
+    sites = [f"{side}.{name}" if side else name for name in SITES]
     found = candidates(model, suite, asked, is_causal=is_causal, seed=seed, n=n)
-    scores = _scores(model, found, judged_by, shape, side)
-    choice = _choose(found, scores, _order(heads_first, shape), budget, seed)
+    scores = _scores(model, found, judged_by, shape, sites[0])
+    wanted = [layer * shape[1] + head for layer, head in heads_first]
+    order = list(dict.fromkeys([*wanted, *range(len(scores))]))
+    choice = _choose(found, scores, order, budget, seed)
     if not choice.heads:
         return None
     places = {sentence: i for i, sentence in enumerate(choice.heads)}
@@ -85,7 +87,7 @@ def examples_shown(
         n_heads=shape[1],
         side=side,
         caption=_caption(suite, found, choice, scores, _whom(asked, judged_by), is_causal, shape),
-        examples=list(_examples(model, found, choice.heads, side, is_causal)),
+        examples=list(_examples(model, found, choice.heads, sites, shape, is_causal)),
         telling=[
             Telling(
                 head=head,
@@ -114,7 +116,7 @@ def _scores(
     found: Sequence[Candidate],
     judged_by: Mapping[tuple[int, int], int] | None,
     shape: tuple[int, int],
-    side: Side,
+    pattern: str,
 ) -> Float[ndarray, "head sentence"]:
     """Of every head, counting from layer 0 on, in every sentence; NaN where nothing is asked."""
     scores = np.full((shape[0] * shape[1], len(found)), np.nan)
@@ -126,14 +128,9 @@ def _scores(
         asked_of[place] = which
     asking = [found[i] for i in linked]
     asking = renumbered(asking) if judged_by is None else asking
-    values = scores_of(model, asking, asked_of, _site("pattern", side))
+    values = scores_of(model, asking, asked_of, pattern)
     scores[:, linked] = values.reshape(len(scores), -1)
     return scores
-
-
-def _order(heads_first: Sequence[tuple[int, int]], shape: tuple[int, int]) -> list[int]:
-    wanted = [layer * shape[1] + head for layer, head in heads_first]
-    return list(dict.fromkeys([*wanted, *range(shape[0] * shape[1])]))
 
 
 def _choose(
@@ -159,46 +156,30 @@ def _choose(
     heads: dict[int, list[int]] = {i: sorted(told) for i in shared if told}
     for head in sorted(told):
         for i, _ in told[head]:
-            heads.setdefault(i, [])
-            if head not in heads[i]:
-                heads[i].append(head)
-    return Choice(shared, told, {i: own for i, own in heads.items() if own})
+            if i not in shared:
+                heads.setdefault(i, []).append(head)
+    return Choice(shared, told, heads)
 
 
 def _examples(
     model: Model,
     found: Sequence[Candidate],
     heads: Mapping[int, Sequence[int]],
-    side: Side,
+    sites: Sequence[str],
+    shape: tuple[int, int],
     is_causal: bool,
 ) -> Iterator[Example]:
     """Runs a few sentences at a time, and keeps what is shown of them."""
-    n_layers, n_heads = naming.shape_of(model, side)
-    sites = [_site(name, side) for name in SITES]
-    for part in _parts(found, list(heads), n_layers * n_heads):
+    n_layers, n_heads = shape
+    # Pattern and scores in float32.
+    sizes = np.cumsum([8 * n_layers * n_heads * found[i].n_tokens ** 2 for i in heads])
+    ends = np.flatnonzero(np.diff(sizes // MOST_BYTES)) + 1
+    for part in np.split(np.array([*heads]), ends):
         cache = capture(model, [found[i].sentence for i in part], sites, budget=16 * MOST_BYTES)
         for view, i in zip(cache, part, strict=True):
-            sentence, alignment = found[i].sentence, found[i].alignment
-            text = text_of(model, sentence, alignment)
-            links = found[i].links
+            sentence, links = found[i].sentence, found[i].links
+            text = text_of(model, sentence, found[i].alignment)
             yield example_of(view, sites, heads[i], n_heads, text, is_causal=is_causal, links=links, sentence=sentence)  # fmt: skip
-
-
-def _parts(found: Sequence[Candidate], chosen: Sequence[int], n_heads: int) -> list[list[int]]:
-    parts: list[list[int]] = []
-    used = 0
-    for i in chosen:
-        size = 8 * n_heads * found[i].n_tokens ** 2  # pattern and scores in float32
-        if not parts or used + size > MOST_BYTES:
-            parts.append([])
-            used = 0
-        parts[-1].append(i)
-        used += size
-    return parts
-
-
-def _site(name: str, side: Side) -> str:
-    return f"{side}.{name}" if side else name
 
 
 def _whom(asked: Sequence[Asked], judged_by: Mapping[tuple[int, int], int] | None) -> str:

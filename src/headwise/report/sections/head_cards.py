@@ -7,15 +7,18 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from headwise._columns import Column
 from headwise.evidence import KINDS, VERDICT_RULE, YES, rule_of
 from headwise.model import heads as naming
 from headwise.model.architecture import Side
+from headwise.model.head import Head
 from headwise.model.model import Model
 from headwise.report.schema import ANSWERS, VERDICTS, Detail, Heads, Measure, Packed
 
 from .ov_tokens import writes_of
 
 NOT_TESTED = "-"
+NAME = Column("name", "Head")
 
 
 def side_shown(model: Model) -> Side:
@@ -32,8 +35,6 @@ def heads_section(
     model: Model,
     heads: pd.DataFrame | None = None,
     details: Sequence[Detail] = (),
-    *,
-    with_writes: bool = True,
 ) -> Heads:
     """All heads of a model (of an encoder-decoder, of its encoder) with what is known of them.
 
@@ -41,18 +42,20 @@ def heads_section(
         model: The model.
         heads: What `verdicts.judge_all` gives, or for one kind of evidence its own frame; None where nothing was tested.
         details: Further numbers, see `head_details`.
-        with_writes: Whether the directions that heads write are read from the weights.
     """
     side = side_shown(model)
     frame = pd.DataFrame({"layer": [], "head": []}) if heads is None else heads
-    found = section(shape_shown(model), frame, details)
-    writes, caption = writes_of(model, first(frame), side) if with_writes else ([], "")
+    found = section(frame, details, shape_shown(model))
+    writes, caption = writes_of(model, first(frame), side)
     own = {"side": side, "writes": writes, "writes_caption": caption}
     return found.model_copy(update=own)
 
 
-def section(shape: tuple[int, int], heads: pd.DataFrame, details: Sequence[Detail] = ()) -> Heads:
-    """What is known of heads, without a model to ask."""
+def section(
+    heads: pd.DataFrame, details: Sequence[Detail] = (), shape: tuple[int, int] | None = None
+) -> Heads:
+    """What is known of heads, without a model to ask; of `shape` layers and heads, by default those that the frame speaks of."""
+    shape = shape or shape_of(heads)
     asked = [kind for kind in KINDS if kind in heads]
     several = len(asked) > 1 and "verdict" in heads
     return Heads(
@@ -76,8 +79,19 @@ def first(heads: pd.DataFrame) -> list[tuple[int, int]]:
     effect = next((name for name in effects if name in heads), None)
     keys["effect"] = heads[effect].fillna(-np.inf) if effect else 0.0
     order = keys.sort_values(list(keys), ascending=False, kind="stable").index
-    best = heads.loc[order]
-    return [(int(a), int(b)) for a, b in zip(best["layer"], best["head"], strict=True)]
+    return list(heads.loc[order, ["layer", "head"]].astype(int).itertuples(index=False, name=None))
+
+
+def shape_of(heads: pd.DataFrame) -> tuple[int, int]:
+    """Layers and heads that a frame speaks of."""
+    return 1 + int(heads["layer"].max()), 1 + int(heads["head"].max())
+
+
+def named(heads: pd.DataFrame) -> pd.DataFrame:
+    """A frame of single heads, maybe of several sides, with their names."""
+    places = heads.reindex(columns=["layer", "head", "side"], fill_value="")
+    places = places.astype({"layer": int, "head": int}).itertuples(index=False)
+    return heads.assign(name=[Head(*place).name for place in places])
 
 
 def grid(heads: pd.DataFrame, column: str, shape: tuple[int, int]) -> Float[ndarray, "layer head"]:
@@ -95,23 +109,14 @@ def _measure(kind: str, heads: pd.DataFrame, shape: tuple[int, int]) -> Measure:
         for name in ("effect", "low", "high", "p", "control", "detectable")
         if name in ("effect", "low", "high", "p") or f"{kind}_{name}" in heads
     }
-    return Measure.model_validate(
-        {
-            "kind": kind,
-            "what": texts.what,
-            "unit": texts.unit,
-            "rule": texts.text,
-            "p_over": texts.p_over,
-            "answers": _letters(heads, kind, ANSWERS, shape),
-            **arrays,
-        }
-    )
+    told = {"what": texts.what, "unit": texts.unit, "rule": texts.text, "p_over": texts.p_over}
+    answers = _letters(heads, kind, ANSWERS, shape)
+    return Measure.model_validate({"kind": kind, "answers": answers, **told, **arrays})
 
 
 def _letters(
     heads: pd.DataFrame, column: str, letters: dict[str, str], shape: tuple[int, int]
 ) -> str:
     found = np.full(shape, NOT_TESTED)
-    for layer, head, answers in zip(heads["layer"], heads["head"], heads[column], strict=True):
-        found[int(layer), int(head)] = letters.get(str(answers), NOT_TESTED)
+    found[heads["layer"], heads["head"]] = heads[column].map(letters).fillna(NOT_TESTED)
     return "".join(found.ravel())

@@ -1,8 +1,5 @@
 """A set of heads as a whole: whether it is needed and whether it is sufficient, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
-
 from headwise import evidence
 from headwise._formatting import MINUS
 from headwise.interventions.head_sets import HeadSetResult

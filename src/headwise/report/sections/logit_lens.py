@@ -1,14 +1,13 @@
 """Which tokens words predict, layer by layer, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportCallIssue=false
-
 import numpy as np
 import pandas as pd
 
 from headwise._columns import Column, Columns
 from headwise.directions.lens import LogitLensResult
 from headwise.report.schema import Section, Table
+
+from .head_cards import named
 
 READ = LogitLensResult.further["stream"]
 NAMED = LogitLensResult.columns
@@ -89,14 +88,10 @@ def _updates(result: LogitLensResult) -> Table:
     by = ["label", "layer", "head"]
     contrasts = _joined(result.contrasts[result.contrasts["kind"] == "update"], by, "contrast")
     before = _joined(result.stream, by[:2], "before")
-    rises = (
-        _joined(result.updates, by, "rises")
-        .merge(contrasts, on=by, how="left")
-        .merge(before, on=by[:2])
-    )
-    rises["head"] = [f"L{a}H{b}" for a, b in zip(rises["layer"], rises["head"], strict=True)]
+    rises = _joined(result.updates, by, "rises").merge(contrasts, how="left").merge(before)
+    rises = rises.assign(head=named(rises)["name"]).sort_values(["head", "label"])
     return Table.of(
-        "heads_say", "Tokens that heads raise", rises.sort_values(["head", "label"]), UPDATES,
+        "heads_say", "Tokens that heads raise", rises, UPDATES,
         caption="Tokens whose score rises most from the stream without the head's update to the stream with it.",
         folded=True,
     )  # fmt: skip

@@ -1,8 +1,5 @@
 """Whether heads move words along the OV images of the words that they are linked to, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false
-
 import numpy as np
 import pandas as pd
 
@@ -49,6 +46,9 @@ def ov_alignment(
             "others": result.others[best],
         }
     )
+    left_out = (
+        f"{result.left_out} adjectives of several tokens were left out, as they have no image."
+    )
     both = {"at the noun": result} | ({"at the word after it": beside} if beside else {})
     return Section(
         title="Alignment of updates with OV images",
@@ -62,7 +62,7 @@ def ov_alignment(
                 caption="Mean cosine of its update at the noun to the OV images of the noun's own adjectives, and of the other adjectives of the group.",
             ),
         ],
-        findings=[_tally(result, heads), _comparisons(result.table), _after(result, beside), *_left_out(result)],
+        findings=[_tally(result, heads), _comparisons(result.table), _after(result, beside), *([left_out] if result.left_out else [])],
         method=[
             f"{len(result.groups)} sentences in {len(np.unique(result.groups))} groups were tested; the sentences of a group have the same noun and different adjectives. The OV image of an adjective is what a head writes when "
             "the bare word's embedding is all it attends to, less what it writes from nothing. A head's update is an attention-weighted sum of such images, so the difference between own and other adjectives is compared with "
@@ -75,7 +75,7 @@ def ov_alignment(
             "Elhage et al. 2021, A mathematical framework for transformer circuits.",
             "Dar, Geva, Gupta and Berant 2023, Analyzing transformers in embedding space.",
         ],
-        details=[collected(both, result.shape)],
+        details=[collected(both)],
     )  # fmt: skip
 
 
@@ -99,7 +99,7 @@ def _tally(result: OVAlignmentTestResult, heads: pd.DataFrame) -> str:
 
 
 def _comparisons(table: pd.DataFrame) -> str:
-    above = {name: int((table[name] > 0).sum()) for name in ("difference", "over_uniform", "over_attention", "over_values")}  # fmt: skip
+    above = (table[["difference", "over_uniform", "over_attention", "over_values"]] > 0).sum()
     return (
         f"The difference between own and other adjectives is above zero in {above['difference']} heads; beyond uniform attention it is so in {above['over_uniform']}, beyond the attention "
         f"of the other heads in {above['over_attention']}, and beyond their values in {above['over_values']}."
@@ -115,9 +115,3 @@ def _after(result: OVAlignmentTestResult, beside: OVAlignmentTestResult | None) 
         f"At the word after the noun, {result.heads[best].name} has a difference of {after[best]:.2f}, against {own[best]:.2f} at the noun. In {int((after >= own).sum())} of {len(own)} heads the difference "
         "is as large there as at the noun, so the noun is not special to them."
     ).replace("-", MINUS)
-
-
-def _left_out(result: OVAlignmentTestResult) -> list[str]:
-    if not result.left_out:
-        return []
-    return [f"{result.left_out} adjectives of several tokens were left out, as they have no image."]

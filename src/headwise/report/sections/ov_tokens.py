@@ -37,20 +37,17 @@ def writes_of(
         Nothing, and an empty caption, where the matrices are laid out in an unknown way.
     """
     every = [(h.layer, h.head) for h in model.heads if h.side == side]
-    chosen = set(every)
-    if len(every) > MOST_HEADS:
-        chosen = set(list(dict.fromkeys([*heads_first, *every]))[:OF_MANY])
+    n = OF_MANY if len(every) > MOST_HEADS else len(every)
+    chosen = list(dict.fromkeys([*heads_first, *every]))[:n]
     rows = _unembedding(model, side)
     n_heads = len({head for _, head in every})
-    found: list[Writes] = []
+    layers = sorted({layer for layer, _ in chosen})
     try:
         with one_thread():
-            for layer in sorted({layer for layer, _ in chosen}):
-                for head, directions in enumerate(_of_layer(model, layer, side, rows)):
-                    if (layer, head) in chosen:
-                        found.append(Writes(head=layer * n_heads + head, directions=directions))
+            written = {layer: _of_layer(model, layer, side, rows) for layer in layers}
     except HeadwiseError:
         return [], ""
+    found = [Writes(head=a * n_heads + h, directions=written[a][h]) for a, h in sorted(chosen)]
     return found, _caption(rows is not None, len(found), len(every))
 
 
@@ -79,17 +76,14 @@ def _tokens(
         nothing: list[list[list[str]]] = [[[] for _ in own] for own in directions]
         return nothing, nothing
     dots = (directions.to(rows) @ rows.T).float()
-    dots[..., _special(model, len(rows))] = dots.mean(-1, keepdim=True)  # neither first nor last
+    special = [t for t in getattr(model.tokenizer, "all_special_ids", ()) if t < len(rows)]
+    dots[..., special] = dots.mean(-1, keepdim=True)  # neither first nor last
     k = min(N_TOKENS, len(rows))
     told = [
         [[[shown(model, t) for t in own] for own in of] for of in ids.tolist()]
         for ids in (dots.topk(k).indices, (-dots).topk(k).indices)
     ]
     return told[0], told[1]
-
-
-def _special(model: Model, n: int) -> list[int]:
-    return [t for t in getattr(model.tokenizer, "all_special_ids", ()) if t < n]
 
 
 def _unembedding(model: Model, side: Side) -> Float[Tensor, "token d_model"] | None:

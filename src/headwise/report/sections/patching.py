@@ -1,16 +1,14 @@
 """Activation patching in minimal pairs, by layer and position and by head, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportCallIssue=false, reportGeneralTypeIssues=false, reportAttributeAccessIssue=false
-
-import numpy as np
+import pandas as pd
 
 from headwise._formatting import MINUS
 from headwise.interventions.attribution import AttributionResult
 from headwise.interventions.patching import PatchResult
 from headwise.report.schema import Detail, Heatmap, Lines, Section, Series, Table
 
-from .head_details import NAME, Row, detail, named
+from .head_cards import NAME, named
+from .head_details import Row, detail
 
 COLUMNS = PatchResult.columns.pick(
     NAME, "mode", "effect", "effect_low", "effect_high", "p_fwer", "share"
@@ -61,8 +59,8 @@ def patching(stream: PatchResult, heads: PatchResult, estimated: AttributionResu
 
 def _lines(result: PatchResult) -> Lines:
     """Share of the difference that the stream is sufficient for, by layer and position."""
-    table = result.table[result.table["mode"] == "denoising"]
-    gap = result.gap[result.metrics[0]]
+    table = _in_shares(result)
+    table = table[table["mode"] == "denoising"]
     roles = (table["side"] + " " + table["position"]).str.strip()
     return Lines(
         title="The difference in the residual stream, layer by layer",
@@ -71,36 +69,31 @@ def _lines(result: PatchResult) -> Lines:
         x_label="layer of the residual stream",
         x=sorted(table["layer"].unique()),
         series=[
-            Series(
-                name=str(name), values=rows["share"], low=rows["effect_low"] / gap, high=rows["effect_high"] / gap,
-                is_baseline=bool(rows["share"].abs().max() < SMALL),
-            )
+            Series.of(str(name), rows, "share", is_baseline=bool(rows["share"].abs().max() < SMALL))
             for name, rows in table.groupby(roles, sort=False)
         ],
     )  # fmt: skip
 
 
 def _map(result: PatchResult, mode: str, side: str) -> Heatmap:
-    values = result.grid("share", mode=mode, side=side)
-    best = np.unravel_index(int(np.nanargmax(values)), values.shape)
     what, where = MODES[mode]
-    return Heatmap(
-        title=f"Each {side} head, {what}".replace("  ", " "),
-        caption=f"Percent of the difference between the two sentences that moves when the output of one head is patched {where} ({mode}). Outlined: the largest.",
-        values=values,
-        low=0.0,
-        high=max(0.1, float(np.ceil(10 * np.nanmax(values)) / 10)),
-        marked=[(int(best[0]), int(best[1]))],
-    )  # fmt: skip
+    return Heatmap.of_shares(
+        f"Each {side} head, {what}".replace("  ", " "),
+        f"Percent of the difference between the two sentences that moves when the output of one head is patched {where} ({mode}). Outlined: the largest.",
+        result.grid("share", mode=mode, side=side),
+    )
 
 
 def _detail(result: PatchResult) -> Detail:
-    gap, side = result.gap[result.metrics[0]], result.table["side"].iloc[0]
-    table = result.table[result.table["side"] == side]
-    rows = [
-        Row(where, own.assign(effect=own["share"], low=own["effect_low"] / gap, high=own["effect_high"] / gap, p=own["p_fwer"]))
-        for mode, (_, where) in MODES.items()
-        for own in [table[table["mode"] == mode]]
-    ]  # fmt: skip
+    t = _in_shares(result)
+    t = t[t["side"] == t["side"].iloc[0]]
+    columns = ("share", "share_low", "share_high", "p_fwer")
+    rows = [Row(where, t[t["mode"] == mode], columns) for mode, (_, where) in MODES.items()]
     caption = "Share of the difference between the two sentences that moves when this head alone is patched. p over all heads, in each direction."  # fmt: skip
-    return detail("Patched", caption, "rate", rows, result.grid("share", mode="noising", side=side).shape)  # fmt: skip
+    return detail("Patched", caption, "rate", rows)
+
+
+def _in_shares(result: PatchResult) -> pd.DataFrame:
+    """The table with the interval of its shares: that of the effects, divided by the whole difference."""
+    ends = result.table[["effect_low", "effect_high"]] / result.gap[result.metrics[0]]
+    return result.table.assign(share_low=ends["effect_low"], share_high=ends["effect_high"])

@@ -1,8 +1,5 @@
 """What can be decoded at every layer and from every head, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
-
 import math
 
 import numpy as np
@@ -23,7 +20,7 @@ from headwise.probing.experiment import (
 )
 from headwise.report.schema import Heatmap, Lines, Section, Series, Table
 
-from .head_cards import shape_shown
+from .head_cards import named, shape_shown
 from .head_details import read_from
 
 FLAT = [site for site, _, _ in (BEST_BASELINE, STATIC_MEAN, BAG_OF_WORDS, MAJORITY)]
@@ -72,11 +69,14 @@ def probing(
         word: The word whose vectors were probed, as a sentence names it.
         kind: What its labels are.
     """
+    missing = f"{result.missing} sentences were left out, as {word} is truncated, has no token of its own, or is absent."
+    dropped = f"Labels of too few groups were left out: {', '.join(result.dropped)}."
+    left_out = [*([missing] if result.missing else []), *([dropped] if result.dropped else [])]
     return Section(
         title=f"Decoding the {kind} of {word}",
         figures=figures(result, kind),
         tables=tables(result),
-        findings=[*_best_head(result), result.baseline_sentence(), *_by_layer(result), *result.warnings, *_left_out(result, word)],
+        findings=[*_best_head(result), result.baseline_sentence(), *_by_layer(result), *result.warnings, *left_out],
         method=[
             f"The vector of {word} (the mean over its pieces) is taken from {_places(result)}, and classified by {' and by '.join(CLASSIFIERS[c] for c in result.table['classifier'].unique() if c in CLASSIFIERS)}. The score is "
             "balanced accuracy, in which every label has the same weight.",
@@ -119,7 +119,7 @@ def _curve(result: ProbeResult, baselines: pd.Series, kind: str) -> Lines:
         x=layers,
         series=[
             *(
-                Series(name=NAMES[classifier], values=rows["balanced_accuracy"], low=rows["balanced_accuracy_low"], high=rows["balanced_accuracy_high"])
+                Series.of(NAMES[classifier], rows, "balanced_accuracy")
                 for classifier, rows in residual.groupby("classifier")
             ),
             *(Series(name=name, values=[rate] * len(layers), is_baseline=True) for name, rate in baselines.items()),
@@ -145,11 +145,10 @@ def tables(result: ProbeResult) -> list[Table]:
     """Every layer, the confusion of labels at the best one, and every head."""
     is_head = result.table["site"].isin(list(SITES))
     heads, layers = result.table[is_head], result.table[~is_head]
-    places = [head_name(int(a), int(b)) for a, b in zip(heads["layer"], heads["head"], strict=True)]
     of_heads = Table.of(
         "probed_heads",
         "Every head",
-        heads.assign(place=places),
+        heads.assign(place=named(heads)["name"]),
         Columns(Column("place", "Head"), ProbeResult.columns["site"], SCORES),
         caption=f"{'; '.join(f'{site}: its {what}' for site, (_, what) in SITES.items())}. Controls were probed at z.",
         folded=True,
@@ -197,12 +196,6 @@ def _by_layer(result: ProbeResult) -> list[str]:
     ]
     text = "; ".join(parts)
     return [f"{text[0].upper()}{text[1:]} ({NAMES[HEADLINE]}, all unseen sentences, corrected over all layers)."] if parts else []  # fmt: skip
-
-
-def _left_out(result: ProbeResult, word: str) -> list[str]:
-    missing = f"{result.missing} sentences were left out, as {word} is truncated, has no token of its own, or is absent."
-    dropped = f"Labels of too few groups were left out: {', '.join(result.dropped)}."
-    return [*([missing] if result.missing else []), *([dropped] if result.dropped else [])]
 
 
 def _places(result: ProbeResult) -> str:

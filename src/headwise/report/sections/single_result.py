@@ -4,12 +4,9 @@ Results that speak of heads by a kind of evidence are shown as that kind; all ot
 column that holds one number per head.
 """
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false
-
 from collections.abc import Iterator, Sequence
 from functools import singledispatch
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,29 +24,14 @@ from headwise.probing import ProbeResult
 from headwise.report.schema import Figure, Heads, Heatmap, Report, Section, Table
 
 from . import directions, head_details, logit_lens
-from .head_cards import section
+from .head_cards import grid, section, shape_of
 from .probing import figures as probe_figures
 
 MAPS = 6  # columns that are shown as maps; all are in the table
 
 
-@runtime_checkable
-class Tabled(Protocol):
-    """A result with a table."""
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        ...
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """What was found."""
-        ...
-
-
 @singledispatch
-def report_of(result: object) -> Report:
+def report_of(result: Any) -> Report:
     """A result as a report.
 
     Raises:
@@ -57,101 +39,80 @@ def report_of(result: object) -> Report:
     """
     if isinstance(result, Report):
         return result
-    if not isinstance(result, Tabled):
+    if not (hasattr(result, "model") and hasattr(result, "table")):
         raise HeadwiseError(
             f"A {type(result).__name__} cannot be shown: expected a result of a test, or a report. Of a capture, which holds no words, show the "
             "sentences themselves: headwise.show_attention(model, sentences)."
         )
-    frame = _numbered(result.table)
-    return _report(result, frame, figures=list(_maps(frame)))
+    return _report(result, figures=list(_maps(result.table)))
 
 
 @report_of.register
 def _(result: RelationTestResult) -> Report:
-    shape = _shape(result.table)
-    frame = evidence.looks_along(result)
+    details = [head_details.directions_asked(result)]
     return _report(
         result,
-        result.table,
-        heads=section(shape, frame, [head_details.directions_asked(result, shape)]),
+        heads=section(evidence.looks_along(result), details),
         answer=f"{len(result.significant())} combinations of head, relation and direction are supported.",
     )
 
 
 @report_of.register
 def _(result: ProbeResult) -> Report:
-    if "residual" not in set(result.table["site"]):
-        frame = _numbered(result.table)
-        return _report(result, frame, figures=list(_maps(frame)))
-    return _report(result, result.table, figures=probe_figures(result, "label"))
+    has_layers = "residual" in set(result.table["site"])
+    figures = probe_figures(result, "label") if has_layers else list(_maps(result.table))
+    return _report(result, figures=figures)
 
 
 @report_of.register
 def _(result: LogitLensResult) -> Report:
-    return _report(result, _numbered(result.stream), tables=logit_lens(result).tables)
+    return _report(result, frame=result.stream, tables=logit_lens(result).tables)
 
 
 @report_of.register
 def _(result: AblationResult) -> Report:
     singles = [head for head, *more in result.cuts.values() if not more]
     if len(singles) < len(result.cuts) or len({head.side for head in singles}) > 1:
-        return _report(result, result.table)
+        return _report(result)
     side = singles[0].side
-    shape = _shape(result.table)
-    heads = section(
-        shape, evidence.matters(result, side=side), [head_details.ways(result, shape, side)]
-    )
-    return _report(result, result.table, heads=heads.model_copy(update={"side": side}))
+    heads = section(evidence.matters(result, side=side), [head_details.ways(result, side)])
+    return _report(result, heads=heads.model_copy(update={"side": side}))
 
 
 @report_of.register
 def _(result: DirectionTestResult) -> Report:
-    heads = section(result.shape, evidence.moves([result]), [head_details.pushed_along([result])])
-    figures = [directions.trajectories([result])]
-    return _report(result, result.table, heads=heads, figures=figures)
+    details = [head_details.pushed_along([result])]
+    heads = section(evidence.moves([result]), details, result.shape)
+    return _report(result, heads=heads, figures=[directions.trajectories([result])])
 
 
 @report_of.register
 def _(result: OVAlignmentTestResult) -> Report:
-    shape = _shape(result.table)
-    heads = section(
-        shape, evidence.collects(result), [head_details.collected({"word": result}, shape)]
-    )
-    return _report(result, result.table, heads=heads)
+    details = [head_details.collected({"word": result})]
+    return _report(result, heads=section(evidence.collects(result), details))
 
 
 def _report(
     result: Any,
-    frame: pd.DataFrame,
     *,
+    frame: pd.DataFrame | None = None,
     heads: Heads | None = None,
     figures: Sequence[Figure] = (),
     tables: Sequence[Table] = (),
     answer: str = "",
 ) -> Report:
+    """What is known of a result, and its table, or another frame, whole."""
     name = str(getattr(result, "kind", type(result).__name__))
+    every_number = _table(result, result.table if frame is None else frame)
     return Report(
         analysis=name,
         model=result.model,
         question=f"{name} of {result.model}",
         verdict="description",
         answer=answer,
-        sections=[
-            Section(title="Numbers", figures=list(figures), tables=[*tables, _table(result, frame)])
-        ],
+        sections=[Section(title="Numbers", figures=list(figures), tables=[*tables, every_number])],
         heads=heads,
     )
-
-
-def _shape(table: pd.DataFrame) -> tuple[int, int]:
-    """Layers and heads that a table speaks of."""
-    placed = table.dropna(subset=["layer", "head"])
-    placed = placed[placed["head"] != ""]
-    return 1 + int(placed["layer"].max()), 1 + int(placed["head"].max())
-
-
-def _numbered(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.reset_index(drop=True)
 
 
 def _table(result: Any, frame: pd.DataFrame) -> Table:
@@ -161,7 +122,7 @@ def _table(result: Any, frame: pd.DataFrame) -> Table:
     told = next((c for c in tables if set(c) >= set(frame)), known)
     plain = (Column(str(n), str(n).replace("_", " "), _kind(frame[n])) for n in frame)
     columns = Columns(*(told.get(c.name, c) for c in plain))
-    return Table.of("table", "Every number", frame.rename(columns=str), columns, folded=False)
+    return Table.of("table", "Every number", frame.rename(columns=str), columns)
 
 
 def _kind(values: pd.Series) -> Unit:
@@ -177,11 +138,10 @@ def _maps(frame: pd.DataFrame) -> Iterator[Heatmap]:
     frame = frame.dropna(subset=["layer", "head"])
     if frame.empty or frame.duplicated(["layer", "head"]).any():
         return
-    shape = _shape(frame)
+    shape = shape_of(frame)
     columns = [c for c in frame if c not in ("layer", "head") and _kind(frame[c]) == "number"]
     for column in columns[:MAPS]:
-        values = np.full(shape, np.nan)
-        values[frame["layer"].to_numpy(int), frame["head"].to_numpy(int)] = frame[column]
+        values = grid(frame, str(column), shape)
         if np.isfinite(values).any():
             yield Heatmap(
                 title=str(column).replace("_", " "),

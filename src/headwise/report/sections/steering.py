@@ -1,7 +1,6 @@
 """Steering in several doses, as a section."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -45,22 +44,14 @@ def steering(results: Sequence[SteerResult], what: str, seed: int = 0) -> Sectio
 
 
 def _lines(table: pd.DataFrame, what: str) -> Lines:
-    own = {
-        name: cast(Any, table[column])
-        for name, column in (
-            ("values", "flipped"),
-            ("low", "flipped_low"),
-            ("high", "flipped_high"),
-        )
-    }
     return Lines(
         title="Dose-response of steering",
         caption=f"Percent of sentences in which {what} flips when a multiple of the direction is added to the word, with 95% intervals over groups, and the same for random directions of the same length.",
         x_label="multiple of the direction, towards the other class",
-        x=[float(dose) for dose in np.array(table["dose"], dtype=float)],
+        x=table["dose"].tolist(),
         series=[
-            Series(name="direction", **own),
-            Series(name="random directions", values=cast(Any, table["flipped_random"]), is_baseline=True),
+            Series.of("direction", table, "flipped"),
+            Series(name="random directions", values=table["flipped_random"].tolist(), is_baseline=True),
         ],
     )  # fmt: skip
 

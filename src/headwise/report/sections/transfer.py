@@ -1,8 +1,5 @@
 """Whether the step of one field is that of others, as a section."""
 
-# Rows of a data frame have no types that pyright could know.
-# pyright: reportArgumentType=false, reportGeneralTypeIssues=false
-
 import numpy as np
 
 from headwise._formatting import MINUS, percent
@@ -70,12 +67,7 @@ def _lines(result: TransferTestResult) -> Lines:
         x_label="layer of the residual stream",
         x=sorted({float(layer) for layer in result.table["layer"]}),
         series=[
-            Series(
-                name=f"{field}, left out" if field == result.source else field,
-                values=np.array(rows["step"]),
-                low=np.array(rows["step_low"]),
-                high=np.array(rows["step_high"]),
-            )
+            Series.of(f"{field}, left out" if field == result.source else field, rows, "step")
             for field, rows in by_field.items()
         ],
     )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from headwise._columns import Column, Columns, interval
@@ -11,7 +10,8 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.evidence import MOVES
 from headwise.report.schema import Section, Table
 
-ALONG = Column("direction", "Direction", "text", "Along which it was measured")
+from .directions import ALONG
+
 STEPS = Columns(
     ALONG,
     Column("classes", "Classes"),
@@ -80,8 +80,7 @@ def whole_steps_controls(results: Sequence[DirectionTestResult]) -> str:
 def _positions(result: DirectionTestResult) -> pd.DataFrame:
     """Where each class lies at the layer of the direction."""
     t = result.trajectory
-    at_end = (t["layer"] == result.direction.layer) & (t["label"] != "difference")
-    rows = t.loc[at_end.to_numpy(bool), ["label", "mean", "mean_low", "mean_high"]]
+    rows = t[(t["layer"] == result.direction.layer) & (t["label"] != "difference")]
     return rows.rename(columns={"label": "class"}).assign(direction=result.direction.name)
 
 
@@ -103,12 +102,12 @@ def _generalises(name: str, result: DirectionTestResult | None) -> str:
 
 def _before_attention(results: Sequence[DirectionTestResult]) -> str:
     """Along which directions the classes are separated at layer 0."""
-    separated: list[str] = []
-    for result in results:
-        t = result.trajectory
-        start = t[((t["layer"] == 0) & (t["label"] == "difference")).to_numpy(bool)]
-        low, high = np.array(start[["mean_low", "mean_high"]], dtype=float)[0]
-        separated += [result.direction.name] if low > 0 or high < 0 else []
+    starts = [r.trajectory.set_index(["layer", "label"]).loc[(0, "difference")] for r in results]
+    separated = [
+        result.direction.name
+        for result, at in zip(results, starts, strict=True)
+        if at["mean_low"] > 0 or at["mean_high"] < 0
+    ]
     if separated:
         return f"At layer 0, before any attention, the classes are already separated along {', '.join(separated)}, by their positions in the sentence alone."
     return (
