@@ -73,9 +73,7 @@ def fits(data, console):
     vectors = list(read_vectors(model, suite, examples, ["z"], None, None).values())
     codes, groups = examples.codes, divided.groups
     inner = tuple(inner_folds(codes[train], groups[train]) for train, _ in divided.splits)
-    task = Task(
-        codes, groups, divided.splits, None, np.empty(0, dtype=int), len(examples.labels), inner
-    )
+    task = Task(codes, groups, divided.splits, None, (), len(examples.labels), inner)
     times, agree = {"ours": 0.0, "bare": 0.0}, True
     with threadpool_limits(1):
         for values in vectors:

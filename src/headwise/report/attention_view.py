@@ -21,7 +21,7 @@ from headwise.model.model import Model
 
 from .notebook import View
 from .schema import Attention, Example, Heatmap, Report, Section
-from .sections._packing import SITES, example_of, text_of
+from .sections.heads._packing import SITES, example_of, text_of
 
 MOST = 40_000_000  # bytes of all arrays
 

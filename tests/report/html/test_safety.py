@@ -7,7 +7,7 @@ import pytest
 
 from headwise.data.suite import Link, Mark, Sentence, Suite
 from headwise.report import render_index, render_report
-from headwise.report.sections.examples import examples_shown
+from headwise.report.sections.heads.examples import examples_shown
 from helpers import nasty, pages
 
 CENSUS = """() => {

@@ -13,7 +13,7 @@ from headwise.attention.relations import RelationTestResult
 from headwise.evidence import LOOKS
 from headwise.report.schema import Table
 
-from .head_cards import NAME, named
+from .heads.head_cards import NAME, named
 
 WHICH: dict[Scope, str] = {
     "all": "all pairs",

@@ -5,7 +5,7 @@ from headwise.attention.atlas import SINK, Atlas
 from headwise.data.suite import Suite
 from headwise.report.schema import Detail, Heatmap, Section, Table
 
-from .head_details import Row, detail
+from .heads.head_details import Row, detail
 
 MAPS = {
     "previous": ("Previous token", "Mean attention on the token before."),

@@ -24,8 +24,8 @@ from ._relation_tables import (
     method,
     wide_table,
 )
-from .head_cards import named, shape_of
-from .head_details import directions_asked, relations_asked
+from .heads.head_cards import named, shape_of
+from .heads.head_details import directions_asked, relations_asked
 
 BEST = Columns(
     RelationTestResult.columns.pick("relation", "direction"),

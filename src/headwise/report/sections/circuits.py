@@ -9,8 +9,8 @@ from headwise.report.schema import Detail, Heatmap, Lines, Section, Series, Tabl
 from headwise.stats.deciding import LEVEL
 from headwise.weights.circuits import CIRCUITS, CircuitResult
 
-from .head_cards import NAME, named
-from .head_details import Row, detail
+from .heads.head_cards import NAME, named
+from .heads.head_details import Row, detail
 
 MEASURED = CircuitResult.columns
 COLUMNS = MEASURED.pick(

@@ -9,9 +9,9 @@ from headwise.data.suite import Suite
 from headwise.model.model import Model
 from headwise.report.schema import Report, Section
 
-from ._candidates import Asked
-from .examples import examples_shown
-from .head_cards import first, heads_section
+from .heads._candidates import Asked
+from .heads.examples import examples_shown
+from .heads.head_cards import first, heads_section
 
 
 def untested(title: str, why: object) -> Section:

@@ -20,8 +20,8 @@ from headwise.probing.experiment import (
 )
 from headwise.report.schema import Heatmap, Lines, Section, Series, Table
 
-from .head_cards import named, shape_shown
-from .head_details import read_from
+from .heads.head_cards import named, shape_shown
+from .heads.head_details import read_from
 
 FLAT = [site for site, _, _ in (BEST_BASELINE, STATIC_MEAN, BAG_OF_WORDS, MAJORITY)]
 NAMES = {"centroid": "nearest class mean", "logistic": "logistic regression"}

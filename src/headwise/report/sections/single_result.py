@@ -23,8 +23,10 @@ from headwise.interventions.ablation import AblationResult
 from headwise.probing import ProbeResult
 from headwise.report.schema import Figure, Heads, Heatmap, Report, Section, Table
 
-from . import directions, head_details, logit_lens
-from .head_cards import grid, section, shape_of
+from .directions import along_directions
+from .directions.logit_lens import logit_lens
+from .heads import head_details
+from .heads.head_cards import grid, section, shape_of
 from .probing import figures as probe_figures
 
 MAPS = 6  # columns that are shown as maps; all are in the table
@@ -83,7 +85,7 @@ def _(result: AblationResult) -> Report:
 def _(result: DirectionTestResult) -> Report:
     details = [head_details.pushed_along([result])]
     heads = section(evidence.moves([result]), details, result.shape)
-    return _report(result, heads=heads, figures=[directions.trajectories([result])])
+    return _report(result, heads=heads, figures=[along_directions.trajectories([result])])
 
 
 @report_of.register

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from headwise.report.sections import ov_tokens
+from headwise.report.sections.directions import ov_tokens
 from headwise.weights.circuits import factored
 
 

@@ -8,8 +8,8 @@ from headwise.evidence import YES
 from headwise.interventions.ablation import AblationResult
 from headwise.report.schema import Heatmap, Section, Table
 
-from .evidence import listed
-from .head_details import ways
+from ..heads.evidence import listed
+from ..heads.head_details import ways
 
 COLUMNS = AblationResult.columns.pick(
     "name", "method", "metric", "cost", "cost_low", "cost_high", "share", "p_fwer", "p_helps", "changed"
@@ -65,7 +65,7 @@ def _map(result: AblationResult, side: str, note: str) -> Heatmap:
 
 def _findings(result: AblationResult) -> list[str]:
     heads = evidence.judged(result)
-    negative = [str(name) for name in heads.index[heads["matters_negative"] == YES]]
+    negative = [str(name) for name in heads.loc[heads["matters_negative"] == YES].index]
     lines = [
         f"Negative heads, whose ablation improves the metric by at least {percent(evidence.SMALLEST)} by every method: {listed(negative)}.",
         detectable(result),

@@ -10,7 +10,7 @@ from headwise.directions import contributions
 from headwise.directions.constructors import from_classes
 from headwise.report import sections
 from headwise.report.schema import MINUS
-from headwise.report.sections import directions
+from headwise.report.sections.directions import along_directions
 from helpers.moles import LABELS, NAMES, OTHERS, SUITE, sentence
 
 
@@ -34,13 +34,13 @@ def results(tiny_gpt2):
 
 
 def test_the_map_has_the_largest_share_of_each_head(results):
-    found = directions.push_map(results)
+    found = along_directions.push_map(results)
     shares = np.maximum(results[0].grid("share"), results[1].grid("share"))
     np.testing.assert_allclose(np.array(found.values, dtype=float), shares)
     ((layer, head),) = found.marked
     assert shares[layer, head] == shares.max() <= found.high
     assert "the largest of the directions" in found.caption
-    assert "the largest of" not in directions.push_map(results[:1]).caption
+    assert "the largest of" not in along_directions.push_map(results[:1]).caption
 
 
 def test_up_to_two_directions_have_a_map_each(results):
@@ -52,12 +52,14 @@ def test_up_to_two_directions_have_a_map_each(results):
 
 
 def test_classes_separate_by_the_whole_distance(results):
-    found = directions.trajectories(results, "moles")
+    found = along_directions.trajectories(results, "moles")
     assert found.x == [0, 1, 2] and len(found.series) == 2 and "Distance of moles" in found.caption
     for series, result in zip(found.series, results, strict=True):
         assert series.name == " - ".join(result.between)
         assert series.values[-1] == pytest.approx(np.sign(result.total), rel=1e-4)
-    assert "animal from unit and of animal from spy" in directions.trajectories(results).caption
+    assert (
+        "animal from unit and of animal from spy" in along_directions.trajectories(results).caption
+    )
 
 
 def test_tables_hold_every_component_the_largest_first(results):

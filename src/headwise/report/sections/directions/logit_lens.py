@@ -7,7 +7,7 @@ from headwise._columns import Column, Columns
 from headwise.directions.lens import LogitLensResult
 from headwise.report.schema import Section, Table
 
-from .head_cards import named
+from ..heads.head_cards import named
 
 READ = LogitLensResult.further["stream"]
 NAMED = LogitLensResult.columns
@@ -98,7 +98,7 @@ def _updates(result: LogitLensResult) -> Table:
 
 
 def _nearest(result: LogitLensResult) -> Table:
-    nearest = result.stream[result.stream["rank"] == 0]
+    nearest = result.stream.loc[result.stream["rank"] == 0]
     return Table.of(
         "reads_as", "The token nearest to the word, layer by layer", nearest.sort_values(["label", "layer"]), NEAREST,
         caption="The token whose embedding has the largest mean cosine with the stream at the word. The weights of this model have no output head.",
@@ -119,5 +119,5 @@ def _targets(result: LogitLensResult) -> Table:
 
 def _joined(table: pd.DataFrame, by: list[str], name: str) -> pd.DataFrame:
     """The first tokens of each list in one cell."""
-    top = table[table["rank"] < SHOWN].sort_values("rank")
-    return top.groupby(by, sort=True)["token"].agg(", ".join).rename(name).reset_index()
+    top = table.loc[table["rank"] < SHOWN].sort_values("rank")
+    return top.groupby(by, sort=True)["token"].agg(", ".join).reset_index(name=name)

@@ -18,7 +18,7 @@ from headwise.interventions.ablation import AblationResult
 from headwise.probing import ProbeResult
 from headwise.report.schema import Detail, Packed
 
-from ._relation_tables import WHICH
+from .._relation_tables import WHICH
 from .head_cards import grid, shape_of
 
 WAYS = {

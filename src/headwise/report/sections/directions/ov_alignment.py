@@ -10,7 +10,7 @@ from headwise.directions.ov_alignment import OVAlignmentTestResult
 from headwise.evidence import COLLECTS, INCONCLUSIVE, NO, YES, collects
 from headwise.report.schema import Section, Table
 
-from .head_details import collected
+from ..heads.head_details import collected
 
 MEASURED = OVAlignmentTestResult.columns
 COLUMNS = MEASURED.pick(

@@ -2,7 +2,7 @@
 
 import headwise
 from headwise.report import sections
-from headwise.report.sections.logit_lens import SHOWN
+from headwise.report.sections.directions.logit_lens import SHOWN
 from helpers.word_tokens import suite, tiny
 
 

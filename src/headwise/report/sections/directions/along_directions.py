@@ -11,7 +11,7 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.evidence import MOVES
 from headwise.report.schema import Heatmap, Lines, Section, Series, Table
 
-from .head_details import pushed_along
+from ..heads.head_details import pushed_along
 
 MOST_MAPS = 2  # directions that have a map each; of more, one map has each head's largest share
 

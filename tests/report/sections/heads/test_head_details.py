@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import headwise
-from headwise.report.sections import head_details
+from headwise.report.sections.heads import head_details
 
 
 def test_small_tables():

@@ -15,7 +15,7 @@ from headwise.model.head import Head
 from headwise.model.model import Model
 from headwise.report.schema import ANSWERS, VERDICTS, Detail, Heads, Measure, Packed
 
-from .ov_tokens import writes_of
+from ..directions.ov_tokens import writes_of
 
 NOT_TESTED = "-"
 NAME = Column("name", "Head")

@@ -3,7 +3,7 @@
 from headwise.interventions.direct_effects import DirectEffectResult
 from headwise.report.schema import Section, Table
 
-from .head_cards import NAME, named
+from ..heads.head_cards import NAME, named
 
 COLUMNS = DirectEffectResult.columns.pick(
     NAME, "total", "direct", "direct_through_mlps", "self_repair", "self_repair_low", "self_repair_high"

@@ -6,7 +6,7 @@ import pandas as pd
 from headwise import evidence
 from headwise.evidence import judge_all
 from headwise.report.schema import Heads
-from headwise.report.sections import head_cards
+from headwise.report.sections.heads import head_cards
 from helpers.cards import known
 
 

@@ -7,8 +7,8 @@ from headwise.interventions.attribution import AttributionResult
 from headwise.interventions.patching import PatchResult
 from headwise.report.schema import Detail, Heatmap, Lines, Section, Series, Table
 
-from .head_cards import NAME, named
-from .head_details import Row, detail
+from ..heads.head_cards import NAME, named
+from ..heads.head_details import Row, detail
 
 COLUMNS = PatchResult.columns.pick(
     NAME, "mode", "effect", "effect_low", "effect_high", "p_fwer", "share"

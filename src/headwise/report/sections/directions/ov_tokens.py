@@ -17,7 +17,7 @@ from headwise.report.schema import Writes, Written
 from headwise.weights.circuits import factored
 from headwise.weights.low_rank import one_thread
 
-from ._tokens import shown
+from ..heads._tokens import shown
 
 N_DIRECTIONS, N_TOKENS = 3, 5
 MOST_HEADS, OF_MANY = 512, 64

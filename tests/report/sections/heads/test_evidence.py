@@ -4,7 +4,7 @@ import pytest
 
 from headwise import evidence
 from headwise.report import sections
-from headwise.report.sections.evidence import COSINE, MOST_NAMED, listed
+from headwise.report.sections.heads.evidence import COSINE, MOST_NAMED, listed
 from helpers.cards import known
 
 

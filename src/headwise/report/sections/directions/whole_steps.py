@@ -10,7 +10,7 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.evidence import MOVES
 from headwise.report.schema import Section, Table
 
-from .directions import ALONG
+from .along_directions import ALONG
 
 STEPS = Columns(
     ALONG,
@@ -80,7 +80,7 @@ def whole_steps_controls(results: Sequence[DirectionTestResult]) -> str:
 def _positions(result: DirectionTestResult) -> pd.DataFrame:
     """Where each class lies at the layer of the direction."""
     t = result.trajectory
-    rows = t[(t["layer"] == result.direction.layer) & (t["label"] != "difference")]
+    rows = t.loc[(t["layer"] == result.direction.layer) & (t["label"] != "difference")]
     return rows.rename(columns={"label": "class"}).assign(direction=result.direction.name)
 
 

@@ -10,12 +10,12 @@ import headwise
 from headwise.activations import hooks
 from headwise.data.suite import Link, Mark, Sentence, Suite
 from headwise.report.schema import Attention
-from headwise.report.sections import examples as shown
-from headwise.report.sections._candidates import candidates
-from headwise.report.sections._packing import in_bytes
-from headwise.report.sections._ranking import scores_of, telling
-from headwise.report.sections._tokens import shown as token_shown
-from headwise.report.sections.examples import examples_shown
+from headwise.report.sections.heads import examples as shown
+from headwise.report.sections.heads._candidates import candidates
+from headwise.report.sections.heads._packing import in_bytes
+from headwise.report.sections.heads._ranking import scores_of, telling
+from headwise.report.sections.heads._tokens import shown as token_shown
+from headwise.report.sections.heads.examples import examples_shown
 from helpers.architectures import make
 
 LOOKS = "governor->dependent"
@@ -210,7 +210,7 @@ def test_those_with_links_come_first_each_once_and_none_is_too_long(tiny_bert, m
     assert len(found) == 5 and not found[-1].links and all(c.links for c in found[:-1])
     assert len(candidates(tiny_bert, twice, asked, is_causal=False, seed=0, n=2)) == 2
     lengths = {text: len(tiny_bert.tokenizer(text)["input_ids"]) for text in TEXTS}
-    most = "headwise.report.sections._candidates.MOST_TOKENS"
+    most = "headwise.report.sections.heads._candidates.MOST_TOKENS"
     monkeypatch.setattr(most, lengths[TEXTS[2]])
     short = candidates(tiny_bert, twice, asked, is_causal=False, seed=0, n=99)
     assert {c.sentence.text for c in short} == {t for t in TEXTS if lengths[t] <= lengths[TEXTS[2]]}

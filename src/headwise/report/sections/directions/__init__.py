@@ -1,0 +1,1 @@
+"""Sections of steps and contributions: what moves words, and where to."""

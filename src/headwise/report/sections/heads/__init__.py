@@ -1,0 +1,1 @@
+"""Sections of single heads: their evidence, their cards and sentences with their attention."""

@@ -1,0 +1,1 @@
+"""Sections of ablation, patching and steering."""
