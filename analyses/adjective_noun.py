@@ -75,7 +75,7 @@ def analyse(
     except headwise.HeadwiseError as error:
         parts.append(sections.untested("Decoding which adjective is the noun's own", error))
     pairs = that_fit(model, pairs) if pairs else None
-    cut = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
+    ablated = headwise.ablate(model, pairs, seed=seed) if pairs and len(pairs.groups) > 1 else None
     if pairs and pairs.pairs:
         cues = transforms.cues(pairs)
         try:
@@ -84,9 +84,11 @@ def analyse(
             parts.append(sections.ov_alignment(aligned, cues))
         except headwise.HeadwiseError as error:
             parts.append(sections.untested("Alignment of updates with OV images", error))
-    if cut:
-        known.append(evidence.matters(cut))
-        parts.append(sections.ablation(cut, " In sentences that go on as an adjective demands."))
+    if ablated:
+        known.append(evidence.matters(ablated))
+        parts.append(
+            sections.ablation(ablated, " In sentences that go on as an adjective demands.")
+        )
     heads = evidence.judge_all(evidence.side_by_side(known))
     return sections.compose(
         model,

@@ -4,15 +4,15 @@ Question: in *A fluffy blue creature roamed the verdant forest*, does what heads
 point, more than where the adjectives of other creatures do?
 
 Method: each head has a direction for every adjective, its OV image: what the head would write if it attended to the bare word alone,
-W_O W_V e(fluffy). For every sentence and head, the cosine of the head's update at the noun to the images of the noun's own
-adjectives is compared with that to the images of the adjectives of the same noun in the same frame in other sentences. Any attention
+W_O W_V e(fluffy). For every sentence and head, the cosine of the head's update at the noun to the OV images of the noun's own
+adjectives is compared with that to the OV images of the adjectives of the same noun in the same frame in other sentences. Any attention
 gives such a difference, in never-trained models as well, so it counts only beyond the same under uniform attention, under the
 attention of the other heads of the layer, and through their values. The same is tested at the word after the noun.
 
     uv run analyses/creature.py --model minilm
     headwise run creature --model burrow
 
-Caveats: an image is that of a bare word, at the layer of the head; what a head writes from words that earlier layers have changed is missed.
+Caveats: an OV image is that of a bare word, at the layer of the head; what a head writes from words that earlier layers have changed is missed.
 """
 
 import pandas as pd

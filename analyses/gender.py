@@ -43,15 +43,15 @@ def analyse(
     found = headwise.transfer_test(model, suite, SOURCE, seed=seed)
     royal = suite.where(group=f"{SOURCE}-")
     others = suite.where(group=[f"{field}-" for field in found.fields[1:]])
-    pushed, heads = [], None
+    moved, heads = [], None
     if found.layer:
         refit = lambda twin: [headwise.directions.from_pairs(twin, royal, layer=found.layer)]  # noqa: E731
-        pushed = [
+        moved = [
             headwise.direction_test(
                 model, others, found.direction, between=("male", "female"), n_null=1 if smoke else N_NULL, seed=seed, refit=refit
             )
         ]  # fmt: skip
-        heads = evidence.moves(pushed)
+        heads = evidence.moves(moved)
     steered = []
     if how_it_speaks(model) and any(pair.right for pair in suite.pairs):
         # Early enough for later words to attend to the person.
@@ -75,7 +75,7 @@ def analyse(
         controls=" ".join([*controls, sections.transfer_controls(found)]),
         sections=[
             sections.transfer(found),
-            sections.direction(pushed, f"{SOURCE} pairs") if pushed else None,
+            sections.direction(moved, f"{SOURCE} pairs") if moved else None,
             sections.steering(steered, "the pronoun", seed)
             or sections.untested("Steering", untested),
         ],

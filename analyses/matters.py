@@ -93,7 +93,7 @@ def _set_answer(found: HeadSetResult, verdict: Verdict) -> str:
     metric = found.ablation.metrics[0]
     rows = found.table[found.table["metric"] == metric]
     least = rows.loc[rows["share"].idxmin()] if rows["share"].notna().any() else rows.iloc[0]
-    of_clean = least["share"] / least["cost"] if least["cost"] else 0.0
+    of_clean = least["share"] / least["degradation"] if least["degradation"] else 0.0
     random, largest = (percent(float(least[name] * of_clean)) for name in ("random", "random_max"))
     restored, by_chance = (
         f"{percent(rows[name].min())} to {percent(rows[name].max())}"

@@ -76,37 +76,37 @@ def analyse(
     pairs = that_fit(model, pairs) if pairs and is_word else None
     if pairs is None or len(pairs.groups) < MIN_GROUPS:
         pairs = None
-    shown, of_pairs, pushed, steered = suite, [], [], []
+    shown, of_pairs, moved, steered = suite, [], [], []
     if pairs:
         shown = transforms.cues(pairs)
         looked = headwise.relation_test(
             model, shown, f"cue: {LOOKS}", seed=seed, n_null=n_null, n_splits=4 if smoke else evidence.N_SPLITS
         )  # fmt: skip
-        cut = headwise.ablate(model, pairs, seed=seed)
-        known += [evidence.looks(looked, LOOKS), evidence.matters(cut)]
+        ablated = headwise.ablate(model, pairs, seed=seed)
+        known += [evidence.looks(looked, LOOKS), evidence.matters(ablated)]
         title = "Attention to the deciding word"
         of_pairs = [
             sections.attention(looked, shown, ("word", "cue"), title=title),
-            sections.ablation(cut, " In sentences where the word's sense decides."),
+            sections.ablation(ablated, " In sentences where the word's sense decides."),
         ]
     if is_word:
         fitted, tested = (suite, pairs) if pairs else suite.split(seed)
         try:
-            pushed = towards_each(model, fitted, tested, seed, n_null=n_null)
+            moved = towards_each(model, fitted, tested, seed, n_null=n_null)
             if pairs:
                 elsewhere = discovery.other_pairs(model, pairs.name, smoke=True)
                 steered = steer_between(
                     model, suite, pairs, elsewhere=elsewhere, n_null=3 if smoke else 5, seed=seed
                 )
-            known += [evidence.moves(pushed)] if pushed else []
+            known += [evidence.moves(moved)] if moved else []
         except SeenWords as error:
-            pushed = []
+            moved = []
             parts.append(sections.untested("Direct contribution", error))
     heads = evidence.judge_all(evidence.side_by_side(known))
     parts += [*of_pairs, sections.evidence(heads)]
-    if pushed:
+    if moved:
         what = f"{word} in one sense from {word} in the others"
-        parts.append(sections.direction(pushed, suite.name, what=what))
+        parts.append(sections.direction(moved, suite.name, what=what))
     parts.append(sections.steering(steered, f"the sense of {word}"))
     if pairs and steered:
         moving = evidence.where(heads, moves="yes")[:MOST_READ]

@@ -63,8 +63,8 @@ def ours(model, suite):
     start = time.perf_counter()
     result = headwise.ablate(model, suite, metrics=["logit difference"], method=["zero"])
     seconds = time.perf_counter() - start
-    cost = result.costs["logit difference"][0]
-    return seconds, result.intact["logit difference"] - cost
+    degradation = result.degradations["logit difference"][0]
+    return seconds, result.clean_values["logit difference"] - degradation
 
 
 def usual(bridge, tokens, right, wrong):
@@ -76,13 +76,13 @@ def usual(bridge, tokens, right, wrong):
         for layer in range(config.n_layers):
             for head in range(config.n_heads):
 
-                def cut(z, hook, head=head):
+                def ablated(z, hook, head=head):
                     z = z.clone()
                     z[:, :, head] = 0
                     return z
 
                 name = f"blocks.{layer}.attn.hook_z"
-                logits = bridge.run_with_hooks(tokens, fwd_hooks=[(name, cut)])[:, -1]
+                logits = bridge.run_with_hooks(tokens, fwd_hooks=[(name, ablated)])[:, -1]
                 found.append((logits[:, right] - logits[:, wrong]).numpy())
     return time.perf_counter() - start, np.array(found)
 

@@ -58,9 +58,9 @@ def ours(
     recorder = recorder_of(model)
     found, worst = np.zeros((0, 0)), 0.0
     for taken in take_apart(recorder, asked):
-        pushes = (taken.parts @ reader).numpy()
-        found = found if found.size else np.zeros((len(pushes), len(asked)))
-        found[:, taken.words] = pushes
+        contributions = (taken.parts @ reader).numpy()
+        found = found if found.size else np.zeros((len(contributions), len(asked)))
+        found[:, taken.words] = contributions
         error = (taken.parts.sum(0) - taken.total).abs().max() / taken.total.abs().max()
         worst = max(worst, float(error))
     return found, worst
@@ -151,7 +151,7 @@ def main(
     pairs: Annotated[int, typer.Option(help="Minimal pairs that are steered.")] = 200,
     n_null: Annotated[int, typer.Option(help="Random directions.")] = 10,
 ) -> None:
-    """Prints the time, who pushes, false positives, then dose and response."""
+    """Prints the time, who contributions, false positives, then dose and response."""
     speed(n)
     pushing(pairs)
     false_positives(1000)

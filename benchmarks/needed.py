@@ -1,9 +1,9 @@
-"""What burrow needs: sets of heads found on known combinations of words and cut on held-out ones.
+"""What burrow needs: sets of heads found on known combinations of words and ablated on held-out ones.
 
     uv run benchmarks/needed.py
 
-For adjectives, senses of mole and pronouns: heads that cost something in every way of cutting, at most four, beside random sets of as many
-heads of the same layers. Asked are 5 times what random sets cost; what the set restores when only it is kept is stated.
+For adjectives, senses of mole and pronouns: heads whose ablation degrades the metric by every method, at most four, beside random sets of as many
+heads of the same layers. Required is 5 times the degradation by random sets; what the set restores when only it is kept is stated.
 """
 
 from typing import Annotated
@@ -20,7 +20,7 @@ PHENOMENA = ("adjectives", "mole", "gender")
 def main(
     n: Annotated[int, typer.Option(help="Minimal pairs of each.")] = 150,
     most: Annotated[int, typer.Option(help="Heads of a set.")] = 4,
-    method: Annotated[str, typer.Option(help="How the set is cut.")] = "mean",
+    method: Annotated[str, typer.Option(help="How the set is ablated.")] = "mean",
 ) -> None:
     """Prints one row for each phenomenon."""
     model = headwise.load("burrow", device="cpu")
@@ -28,7 +28,7 @@ def main(
     for name in (
         "pairs",
         "heads",
-        "cost",
+        "degradation",
         "sum of parts",
         "random",
         "largest",
@@ -42,11 +42,11 @@ def main(
         testing = headwise.burrow_pairs(phenomenon, n, seed=2, held_out=True)
         chosen = headwise.ablate(model, finding).significant()["name"].unique().tolist()[:most]
         row = headwise.ablate_set(model, testing, chosen, method=method).table.iloc[0]
-        times = f"{row['cost'] / row['random']:.1f}" if row["random"] > 0 else "-"
+        times = f"{row['degradation'] / row['random']:.1f}" if row["random"] > 0 else "-"
         table.add_row(
             phenomenon,
             ", ".join(chosen),
-            f"{row['cost']:.2f} [{row['cost_low']:.2f}, {row['cost_high']:.2f}]",
+            f"{row['degradation']:.2f} [{row['degradation_low']:.2f}, {row['degradation_high']:.2f}]",
             f"{row['sum_of_parts']:.2f}",
             f"{row['random']:.2f}",
             f"{row['random_max']:.2f}",

@@ -80,20 +80,20 @@ def false_positives(model: headwise.Model, n_models: int, quick: bool) -> Table:
         counts = np.zeros(4, dtype=int)
         for seed in range(n_models):
             pairs = that_fit(model, suite_of(model.name, what, n_pairs, seed))
-            cut = headwise.ablate(loading.random_like(model, 1000 + seed), pairs, seed=seed)
-            counts += (cut.can(), *_found(evidence.judged(cut)), _found(evidence.judged(able(cut)))[0])  # fmt: skip
+            ablated = headwise.ablate(loading.random_like(model, 1000 + seed), pairs, seed=seed)
+            counts += (ablated.can(), *_found(evidence.judged(ablated)), _found(evidence.judged(able(ablated)))[0])  # fmt: skip
         table.add_row(what, str(len(pairs.pairs)), *(interval(int(k), n_models) for k in counts))
     return table
 
 
-def able(cut: AblationResult) -> AblationResult:
+def able(ablated: AblationResult) -> AblationResult:
     """As if the clean metric were above zero, as large as its largest values: what p and controls alone would let pass."""
-    metric = cut.metrics[0]
-    scale = float(np.abs(cut.costs[metric]).mean())
-    t = cut.table.copy()
+    metric = ablated.metrics[0]
+    scale = float(np.abs(ablated.degradations[metric]).mean())
+    t = ablated.table.copy()
     rows = t["metric"] == metric
-    t.loc[rows, "share"], t.loc[rows, "share_se"] = (t.loc[rows, name] / scale for name in ("cost", "se"))  # fmt: skip
-    return replace(cut, table=t, clean=cut.clean.assign(value=scale, low=scale, high=scale))
+    t.loc[rows, "share"], t.loc[rows, "share_se"] = (t.loc[rows, name] / scale for name in ("degradation", "se"))  # fmt: skip
+    return replace(ablated, table=t, clean=ablated.clean.assign(value=scale, low=scale, high=scale))
 
 
 def _found(told: Any) -> tuple[bool, bool]:
@@ -108,9 +108,9 @@ def under_uniform_attention(model: headwise.Model, quick: bool) -> Table:
         pairs = that_fit(model, suite_of(model.name, what, n_pairs, 0))
         with ExitStack() as stack:
             stack.enter_context(uniform_attention(model))
-            cut = headwise.ablate(model, pairs)
-        clean = cut.clean.iloc[0]
-        table.add_row(what, *(f"{clean[c]:.3g}" for c in ("value", "value_low", "value_high")), ", ".join(cut.significant()["name"].unique()) or "none")  # fmt: skip
+            ablated = headwise.ablate(model, pairs)
+        clean = ablated.clean.iloc[0]
+        table.add_row(what, *(f"{clean[c]:.3g}" for c in ("value", "value_low", "value_high")), ", ".join(ablated.significant()["name"].unique()) or "none")  # fmt: skip
     return table
 
 
@@ -118,9 +118,9 @@ def power(quick: bool) -> Table:
     """How often a planted degradation is a yes, by number of groups, beside the `detectable` of a head that costs nothing."""
     model = headwise.load("burrow", device="cpu", verify=False)
     pairs = headwise.burrow_pairs("adjectives", 60 if quick else 200, seed=0, held_out=False)
-    cut = headwise.ablate(model, pairs, metrics=["logit difference"], n_null=0 if quick else 2)
-    metric = cut.metrics[0]
-    quiet = min(cut.cuts, key=lambda name: abs(cut.table.loc[cut.table["name"] == name, "share"]).max())  # fmt: skip
+    ablated = headwise.ablate(model, pairs, metrics=["logit difference"], n_null=0 if quick else 2)
+    metric = ablated.metrics[0]
+    quiet = min(ablated.head_sets, key=lambda name: abs(ablated.table.loc[ablated.table["name"] == name, "share"]).max())  # fmt: skip
     n_draws = 60 if quick else 400
     names = [f"{share:.1%}" for share in PLANTED]
     table = Table("groups", *names, "found in 80%", "detectable", title=f"Planted degradations: yes in so many of {n_draws} draws (base: {quiet}; varies among groups by half of its mean)")  # fmt: skip
@@ -129,7 +129,7 @@ def power(quick: bool) -> Table:
         found, told = np.zeros(len(PLANTED)), [list[float]() for _ in PLANTED]
         for k, share in enumerate(PLANTED):
             for _ in range(n_draws):
-                row = planted(cut, metric, quiet, share, n_groups, rng)
+                row = planted(ablated, metric, quiet, share, n_groups, rng)
                 found[k] += (row["matters"] == "yes") / n_draws
                 told[k].append(float(row["matters_detectable"]))
         curve = float(np.interp(0.8, np.maximum.accumulate(found), PLANTED)) if found.max() >= 0.8 else np.inf  # fmt: skip
@@ -140,7 +140,7 @@ def power(quick: bool) -> Table:
 
 
 def planted(
-    cut: AblationResult,
+    ablated: AblationResult,
     metric: str,
     quiet: str,
     share: float,
@@ -148,20 +148,20 @@ def planted(
     rng: np.random.Generator,
 ) -> Any:
     """What is said of one head that costs a share of every sentence's metric, more in some groups than in others, in groups of sentences drawn anew."""
-    rows = rng.choice(len(cut.clusters), n_groups * PER_GROUP)
+    rows = rng.choice(len(ablated.clusters), n_groups * PER_GROUP)
     of = np.repeat(np.arange(n_groups), PER_GROUP)
-    clean = cut.intact[metric][rows]
-    costs = cut.costs[metric][..., rows].copy()
+    clean = ablated.clean_values[metric][rows]
+    degradations = ablated.degradations[metric][..., rows].copy()
     strength = share * (1 + 0.5 * rng.normal(size=n_groups))[of]
-    costs[:, list(cut.cuts).index(quiet)] += strength * clean.mean() * (1 + rng.normal(size=len(rows)))  # fmt: skip
-    return evidence.judged(rebuilt(cut, metric, clean, costs, of)).loc[quiet]
+    degradations[:, list(ablated.head_sets).index(quiet)] += strength * clean.mean() * (1 + rng.normal(size=len(rows)))  # fmt: skip
+    return evidence.judged(rebuilt(ablated, metric, clean, degradations, of)).loc[quiet]
 
 
 def rebuilt(
-    cut: AblationResult,
+    ablated: AblationResult,
     metric: str,
     clean: Float[ndarray, " sentence"],
-    costs: Float[ndarray, "method cut sentence"],
+    degradations: Float[ndarray, "method head_set sentence"],
     groups: ndarray,
 ) -> AblationResult:
     """The result that these costs would have given."""
@@ -172,17 +172,19 @@ def rebuilt(
         n_split = 0
 
     asked = object.__new__(Ablation)
-    values = np.concatenate([clean[None], clean - costs.reshape(-1, len(groups))])
+    values = np.concatenate([clean[None], clean - degradations.reshape(-1, len(groups))])
     reading = Reading(metric, lambda seen: torch.empty(0), "", flips=True)
     named = cast(Any, type("Named", (), {"name": ""}))
     for name, value in {
         "model": named, "suite": named, "prompts": Drawn, "readings": [reading], "methods": METHODS, "positions": "", "pools": (), "seed": 0,
     }.items():  # fmt: skip
         object.__setattr__(asked, name, value)
-    controls = cut.controls or AblationControls((), 0, 1.0, (), {}, {metric: np.zeros((1, 1, 1))})
-    if not controls.costs:
-        controls = replace(controls, costs={metric: np.zeros((1, 1, 1))})
-    return asked._result(cut.cuts, [values], controls)
+    controls = ablated.controls or AblationControls(
+        (), 0, 1.0, (), {}, {metric: np.zeros((1, 1, 1))}
+    )
+    if not controls.degradations:
+        controls = replace(controls, degradations={metric: np.zeros((1, 1, 1))})
+    return asked._result(ablated.head_sets, [values], controls)
 
 
 if __name__ == "__main__":

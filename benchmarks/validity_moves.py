@@ -120,7 +120,7 @@ def random_steps(n: int) -> None:
         way = Direction.of(model, rng.standard_normal(80) @ x, positive="a", negative="b", layer=1)
         readers = nulls.random_readers(way, x, np.arange(80) % 2, 1000, seed)
         steps = rng.standard_normal((72, model.d_model)) * scale
-        p = nulls.against_random(way.push(steps), steps, readers)
+        p = nulls.against_random(way.contribution(steps), steps, readers)
         family += bool(p.p_fwer.min() < 0.05)
         alone += bool(p.p.min() < 0.05)
     CONSOLE.print(
@@ -134,23 +134,27 @@ def _simulated(rng: np.random.Generator, n_groups: int, effect: float) -> Direct
     groups, codes = np.repeat(np.arange(n_groups), 4), np.tile([0, 0, 1, 1], n_groups)
     names = (*(Component("head", 0, h) for h in range(32)), Component("biases"))
     slopes = rng.normal(0, 0.1, (33, n_groups))[:, groups] * (2 * codes - 1)
-    pushes = slopes / 2 + rng.normal(0, 0.1, (33, n_words))
-    pushes[0] += effect * codes
-    pushes[-1] = codes - pushes[:-1].sum(axis=0)  # the distance is one
+    contributions = slopes / 2 + rng.normal(0, 0.1, (33, n_words))
+    contributions[0] += effect * codes
+    contributions[-1] = codes - contributions[:-1].sum(axis=0)  # the distance is one
     reader = np.eye(d)[0]
     way = Direction(
         "none", "", "", "", "drawn", "a", "b", 1, False, "plain", (), (), (), reader, reader
     )
     step = rng.normal(0, 1e-3, (33, d))
-    step[:, 0] = pushes[:, codes == 1].mean(axis=1) - pushes[:, codes == 0].mean(axis=1)
+    step[:, 0] = contributions[:, codes == 1].mean(axis=1) - contributions[:, codes == 0].mean(
+        axis=1
+    )
     examples: Any = SimpleNamespace(groups=groups, missing=0)
     asked = Asked(examples, ("a", "b"), codes, (way,), np.zeros(n_words, int), Clusters.of(groups))
-    measured = Measured(pushes, np.zeros_like(pushes), step, pushes.sum(axis=0))
+    measured = Measured(
+        contributions, np.zeros_like(contributions), step, contributions.sum(axis=0)
+    )
     readers = np.pad(rng.standard_normal((300, d - 1)), ((0, 0), (1, 0))) / np.sqrt(d)
     control = Control(10, 3.0, 0.0, 3.0)
     table, critical = table_of(names, asked, measured, readers, control, 400, 1, 0)
     return DirectionTestResult(
-        model="none", suite="none", direction=way, between=("a", "b"), n_words=(n_words // 2,) * 2, missing=0, components=names, shape=(1, 32), pushes=pushes,
+        model="none", suite="none", direction=way, between=("a", "b"), n_words=(n_words // 2,) * 2, missing=0, components=names, shape=(1, 32), contributions=contributions,
         codes=codes, groups=groups, total=1.0, whole={}, error=0.0, cases=n_words, clusters=n_groups, critical=critical, control=control,
         n_folds=1, left_out=0, table=table, trajectory=table, sources=table, words=table,
     )  # fmt: skip

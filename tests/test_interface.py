@@ -72,16 +72,16 @@ def test_ablated_heads_are_zero(tiny_gpt2):
     tokens, mask = tiny_gpt2.tokenize(TEXTS)
     plain = tiny_gpt2.logits(tokens, mask)
     with hooks.ablated(tiny_gpt2, ["L0H1", "L1H2"]), hooks.capture(tiny_gpt2, "z") as seen:
-        cut = tiny_gpt2.logits(tokens, mask)
+        ablated = tiny_gpt2.logits(tokens, mask)
     assert not seen["z", 0][:, :, 1].any() and not seen["z", 1][:, :, 2].any()
-    assert seen["z", 0][:, :, 2].any() and not torch.allclose(plain, cut)
+    assert seen["z", 0][:, :, 2].any() and not torch.allclose(plain, ablated)
     torch.testing.assert_close(tiny_gpt2.logits(tokens, mask), plain)
     with hooks.ablated(tiny_gpt2, "L1H2"):
         one = tiny_gpt2.logits(tokens, mask)
     by_ablate = headwise.ablate(
         tiny_gpt2, TEXTS, metrics="kl", heads="L1H2", method="zero", n_null=0
     )
-    assert by_ablate.table["cost"].iloc[0] > 0 and not torch.allclose(one, plain)
+    assert by_ablate.table["degradation"].iloc[0] > 0 and not torch.allclose(one, plain)
 
 
 def test_results_say_in_a_line_what_they_are(tiny_gpt2):
@@ -203,7 +203,7 @@ def test_every_result_names_its_model_and_has_a_table(tiny_gpt2):
         tiny_gpt2, pairs, "L0H1", metrics="kl", method="zero", n_null=2, n_null_kept=1
     )
     assert repr(found).startswith(f"HeadSetResult({tiny_gpt2.name}, ")
-    assert "cost" in found.view().html
+    assert "degradation" in found.view().html
 
 
 TABLES_OF_THEIR_OWN = ("LogitLensResult",)

@@ -58,8 +58,8 @@ class Result(Viewable):
         return type(self).__name__
 
     def __repr__(self) -> str:
-        asked = ", ".join(filter(None, (_text(self, "model"), _text(self, "suite"))))
-        line = f"{self.kind}({asked}: {self._summary()})"
+        parts = ", ".join(filter(None, (_text(self, "model"), _text(self, "suite"))))
+        line = f"{self.kind}({parts}: {self._summary()})"
         return line if len(line) <= LONGEST else f"{line[: LONGEST - 4]}...)"
 
     def _repr_html_(self) -> str:

@@ -135,8 +135,8 @@ def test_bad_sentences(tiny_bert):
     ):
         with pytest.raises(HeadwiseError, match=message):
             headwise.capture(tiny_bert, sentences, ["z"])
-    cut = headwise.capture(tiny_bert, ["creature " * 70], ["z"], truncate=True)
-    assert cut.sentence(0)["z", 0].shape[0] == 64
+    ablated = headwise.capture(tiny_bert, ["creature " * 70], ["z"], truncate=True)
+    assert ablated.sentence(0)["z", 0].shape[0] == 64
 
 
 def test_numbers_that_are_not_finite_are_found_where_they_began(raw, byte_level):

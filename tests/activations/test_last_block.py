@@ -54,4 +54,4 @@ def test_a_block_that_differs_is_run_whole(tiny_gpt2, monkeypatch):
     monkeypatch.setattr(_last_block, "_whole", lambda *args: other(*args).roll(1, -1))
     after = headwise.ablate(tiny_gpt2, suite(), metrics=["kl"], method=["zero"], heads=[(0, 1)])
     assert not any(told[len(told) // 2 :])
-    assert abs(before.costs["kl"] - after.costs["kl"]).max() < 1e-5
+    assert abs(before.degradations["kl"] - after.degradations["kl"]).max() < 1e-5

@@ -34,7 +34,7 @@ def test_means_of_classes_by_hand(model):
     found = from_classes(model, SUITE, ("animal", "unit"), layer=1)
     step = x[:8].mean(0) - x[8:16].mean(0)
     np.testing.assert_allclose(found.vector, step, atol=1e-5)
-    np.testing.assert_allclose(found.push(x), x @ step / np.linalg.norm(step), atol=1e-5)
+    np.testing.assert_allclose(found.project(x), x @ step / np.linalg.norm(step), atol=1e-5)
     assert found.name == "animal - unit" and found.place == "residual, layer 1"
     assert found.groups == tuple(sorted(SUITE.groups[:16]))
     assert (found.model, found.suite, found.suite_sha256) == (model.name, "s", "a" * 64)
@@ -68,10 +68,10 @@ def test_it_reads_what_leace_erases(model):
     (eraser,) = erasure.erasers(x, (np.arange(16) < 8).astype(int), 0, rng)
     fresh = x + rng.standard_normal(x.shape)
     moved = fresh - eraser(torch.from_numpy(fresh)).numpy()
-    read = found.push(fresh) - found.push(x.mean(0))
+    read = found.project(fresh) - found.project(x.mean(0))
     assert np.abs(moved - np.outer(read, moved[0] / read[0])).max() < 1e-4 * np.abs(moved).max()
     np.testing.assert_allclose(found.vector, x[:8].mean(0) - x[8:].mean(0), atol=1e-5)
-    assert found.push(found.vector) == pytest.approx(np.linalg.norm(found.vector))
+    assert found.project(found.vector) == pytest.approx(np.linalg.norm(found.vector))
 
 
 def test_steps_of_pairs(model):
@@ -114,9 +114,9 @@ def test_an_unembedding_reads_what_the_model_says(burrow, inner):
     told = [s for s in asked.sentences if s.marks[-1].word == len(s.words) - 1]
     ends = streams(burrow, 4, told, final=True)
     true = np.array([float(burrow.logits(torch.tensor([own.tokens]))[0, -1, [b, a]].diff()) for own in words.align(burrow, told)])  # fmt: skip
-    ratio = found.push(ends) @ true / (true @ true)
+    ratio = found.project(ends) @ true / (true @ true)
     assert ratio > 0 and np.abs(true).max() > 1 and len(told) > 10
-    assert np.abs(found.push(ends) / ratio - true).max() < 1e-4
+    assert np.abs(found.project(ends) / ratio - true).max() < 1e-4
     table = burrow.hf.get_output_embeddings().weight.detach().double().numpy()
     np.testing.assert_allclose((ends + found.vector) @ (table[a] - table[b]) - true, 1, atol=1e-4)
 

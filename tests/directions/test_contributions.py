@@ -57,7 +57,7 @@ def asked_of(model, layer, **options):
 
 def check_sums(result, control=False):
     table = result.table.set_index("name")
-    ahead, behind = (result.pushes[:, result.codes == code].mean(1) for code in (1, 0))
+    ahead, behind = (result.contributions[:, result.codes == code].mean(1) for code in (1, 0))
     np.testing.assert_allclose(table["effect"], ahead - behind, atol=1e-9)
     assert result.error < 1e-5 and table["share"].sum() == pytest.approx(1)
     rows = result.trajectory.set_index(["layer", "label"])["mean"][result.direction.layer]
@@ -81,9 +81,9 @@ def test_pushes_sum_to_where_words_lie(name, layer, get):
     check_sums(result)
     assert result.n_words == (6, 6) and len(result.sources) == 4 * min(8, model.n_heads * layer)
     found = decompose(model, replace(ASKED, sentences=ASKED.sentences[:12]), layer=layer)
-    error = np.abs(result.direction.push(found.parts) - result.pushes).max()
-    assert error < 1e-5 * np.abs(result.pushes).max()
-    lies = result.direction.push(found.total)
+    error = np.abs(result.direction.project(found.parts) - result.contributions).max()
+    assert error < 1e-5 * np.abs(result.contributions).max()
+    lies = result.direction.project(found.total)
     assert result.total == pytest.approx(lies[:6].mean() - lies[6:].mean(), rel=1e-4)
     if name == "Llama":  # whose embeddings know no position, so that a word begins at one point
         rows = result.trajectory.set_index(["layer", "label"])["mean"]
@@ -116,7 +116,7 @@ def test_uniform_attention_by_hand(name, get):
     result = asked_of(model, 1)
     with hooks.edit(model, "pattern", contributions.alike, layers=[0]):
         found = decompose(model, replace(ASKED, sentences=ASKED.sentences[:12]), layer=1)
-    even = result.direction.push(found.parts)
+    even = result.direction.project(found.parts)
     heads = result.table["kind"] == "head"
     expected = even[:, :6].mean(1) - even[:, 6:].mean(1)
     np.testing.assert_allclose(result.table["uniform"][heads], expected[heads], atol=1e-5)
@@ -126,15 +126,15 @@ def test_uniform_attention_by_hand(name, get):
 
 @pytest.mark.parametrize("name", ["Llama", "Bert", "Gemma2"])
 def test_uniform_heads_have_no_excess(name, get):
-    """Whatever they push, they do no more than uniform attention, so they are never said to move anything."""
+    """Whatever they contribution, they do no more than uniform attention, so they are never said to move anything."""
     model = get(name)
     with hooks.edit(model, "pattern", contributions.alike):
         result = asked_of(model, 2)
     own = result.table[result.table["kind"] == "head"]
-    assert own["excess"].abs().max() < 1e-5 * np.abs(result.pushes).max()
+    assert own["excess"].abs().max() < 1e-5 * np.abs(result.contributions).max()
     assert (own["excess_t"].fillna(0) == 0).all() and (own["excess_p_fwer"] == 1).all()
     assert result.significant().empty and "yes" not in set(evidence.moves([result])["moves"])
-    assert abs(result.whole["excess"]) < 1e-5 * np.abs(result.pushes).max()
+    assert abs(result.whole["excess"]) < 1e-5 * np.abs(result.contributions).max()
 
 
 SOURCES = {4: "the word itself", 1: "key words", 3: "key words", None: "no word"}
@@ -151,8 +151,10 @@ def test_where_a_push_comes_from_by_hand(get):
             model.forward(torch.tensor([alignment.tokens]))
         v = seen["v", 0][0, :, 1] @ model.attention(layer=0).W_O[2]
         of_token = (seen["pattern", 0][0, 2, at, :, None] * v).mean(0).numpy()
-        for push, word in zip(of_token @ result.direction.reader, alignment.words, strict=True):
-            found[SOURCES.get(word, "other words")][i] += push
+        for contribution, word in zip(
+            of_token @ result.direction.reader, alignment.words, strict=True
+        ):
+            found[SOURCES.get(word, "other words")][i] += contribution
     assert len(at) > 1
     rows = result.sources[result.sources["name"] == "L0H2"].set_index("source")["effect"]
     for source, values in found.items():

@@ -31,7 +31,7 @@ def test_lengths_and_angles_in_a_metric(tiny_bert):
     length, far = (np.linalg.norm(x @ root) for x in (vector, other))
     several = np.stack([vector, other, -3 * other, 0 * other])
     along = (other @ root) @ (vector @ root) / length
-    np.testing.assert_allclose(found.push(several), [length, along, -3 * along, 0])
+    np.testing.assert_allclose(found.project(several), [length, along, -3 * along, 0])
     np.testing.assert_allclose(found.cosine(several), [1, along / far, -along / far, np.nan])
     np.testing.assert_allclose(found.readers(5 * vector[None])[0], found.reader)
 

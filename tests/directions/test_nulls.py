@@ -1,4 +1,4 @@
-"""Chance for pushes: nothing is found more often than stated."""
+"""Chance for contributions: nothing is found more often than stated."""
 
 import numpy as np
 import pytest
@@ -47,8 +47,8 @@ def test_random_directions_are_found_as_often_as_stated(tiny_bert):
         readers = nulls.random_readers(found, x, classes, 200, seed)
         assert np.abs(readers[:, 0]).max() < 0.5
         step = rng.standard_normal((1, 32))
-        for i, own in enumerate((step * np.sign(found.push(step)), step)):
-            counts[i] += nulls.against_random(found.push(own), own, readers).p[0] < 0.05
+        for i, own in enumerate((step * np.sign(found.project(step)), step)):
+            counts[i] += nulls.against_random(found.project(own), own, readers).p[0] < 0.05
     # Random ones may point either way; a step that is turned ahead is as far as theirs, others are so half the time.
     for count, rate in zip(counts, (0.05, 0.025), strict=True):
         low, high = binom.ppf([0.005, 0.995], 400, rate)
@@ -65,5 +65,5 @@ def test_72_random_steps_push_nothing(tiny_bert):
         )
         readers = nulls.random_readers(way, x, np.arange(60) % 2, 300, seed)
         steps = rng.standard_normal((72, 32)) * np.geomspace(0.1, 3, 32)
-        found += nulls.against_random(way.push(steps), steps, readers).p_fwer.min() < 0.05
+        found += nulls.against_random(way.project(steps), steps, readers).p_fwer.min() < 0.05
     assert found <= binom.ppf(0.995, 100, 0.05)

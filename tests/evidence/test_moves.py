@@ -16,7 +16,7 @@ from headwise.interventions.steering import one_vs_rest
 from helpers.bare import made
 
 
-def pushed(rows, total, towards, control_t=3.0):
+def moved(rows, total, towards, control_t=3.0):
     """Contributions of heads: effect, its standard error, the effect under uniform attention, and p of every test."""
     effect, se, uniform, p = (np.array(column) for column in zip(*rows, strict=True))
     excess = effect - uniform
@@ -44,20 +44,20 @@ def pushed(rows, total, towards, control_t=3.0):
 def test_contributions_as_shares_over_directions():
     first = [(0.4, 0.04, 0.0, 0.01), (0.02, 0.01, 0.0, 0.9), (0.8, 0.04, 0.78, 0.01), (-0.4, 0.04, 0.0, 1.0)]  # fmt: skip
     second = [(0.01, 0.01, 0.0, 0.7), (0.01, 0.005, 0.0, 0.4), (0.0, 0.01, 0.0, 0.5), (0.0, 0.005, 0.0, 0.9)]  # fmt: skip
-    found = evidence.moves([pushed(first, 2.0, "a"), pushed(second, 1.0, "b")])
+    found = evidence.moves([moved(first, 2.0, "a"), moved(second, 1.0, "b")])
     # The third would be a yes, were it not for uniform attention, which gives nearly as much; the fourth goes the other way.
     assert list(found["moves"]) == ["yes", "no", "inconclusive", "inconclusive"]
     assert list(found["moves_negative"]) == ["no", "no", "no", "yes"]
     assert found["moves_towards"][0] == "a"
     np.testing.assert_allclose(found["moves_effect"][:3], [0.2, 0.01, 0.4])
     np.testing.assert_allclose(found["moves_p"][0], 0.02)  # times two directions
-    beaten = evidence.moves([pushed(first, 2.0, "a", control_t=10.0)])
+    beaten = evidence.moves([moved(first, 2.0, "a", control_t=10.0)])
     assert beaten["moves"][0] == "inconclusive"  # a never-trained head has as large a t
     assert evidence.rule_of("moves", found) is evidence.MOVES
 
 
 def test_no_share_of_classes_that_do_not_lie_apart():
-    found = evidence.moves([pushed([(-0.4, 0.1, 0.0, 1.0)], -2.0, "a")])
+    found = evidence.moves([moved([(-0.4, 0.1, 0.0, 1.0)], -2.0, "a")])
     assert found["moves"][0] == "inconclusive" and np.isnan(found["moves_effect"][0])
 
 

@@ -48,7 +48,7 @@ class ByHand:
 
         self.stream = "residual" if len(model.stacks) == 1 else "encoder.residual"
         self.n_layers = len(model.stacks[0].blocks)
-        self.intact = [self.run(i) for i in range(len(self.prompts.rows))]
+        self.clean_values = [self.run(i) for i in range(len(self.prompts.rows))]
         others = Prompts.of(model, asked, answers=answers, corrupted=True)
         self.ends = {False: [self.word(row) for row, _ in self.prompts.ends]}
         self.ends[True] = [self.word(row, others) for row, _ in others.ends]
@@ -99,7 +99,7 @@ class ByHand:
             ]
             return sums[0] - sums[1] * (metric == "logit difference")
         if metric == "kl":
-            before, after = self.intact[row][0][end], ran[row][0][end]
+            before, after = self.clean_values[row][0][end], ran[row][0][end]
             return float((before.exp() * (before - after)).sum())
         if metric == "loss":
             said = p.rows[row].tokens[1 : end + 1]
@@ -120,7 +120,7 @@ class ByHand:
     def all_values(self, metric, ran):
         return np.array([self.values(metric, i, ran) for i in range(len(self.prompts.sentences))])
 
-    def cut(self, changes):
+    def ablated(self, changes):
         """Runs every row with `z` replaced: `changes[side, layer, head] = values of each row`."""
         ran = {}
         for row in range(len(self.prompts.rows)):

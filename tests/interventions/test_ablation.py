@@ -47,18 +47,18 @@ def check_sweep(model, asked):
 def check_heads(model, asked, metrics, by_hand, heads):
     result = ablate(model, asked, metrics=metrics, heads=heads, seed=3, n_null=0)
     z = by_hand.z(sides(model))
-    intact = {metric: by_hand.all_values(metric, by_hand.intact) for metric in metrics}
+    clean_values = {metric: by_hand.all_values(metric, by_hand.clean_values) for metric in metrics}
     for metric in metrics:
-        np.testing.assert_allclose(result.intact[metric], intact[metric], atol=1e-4)
+        np.testing.assert_allclose(result.clean_values[metric], clean_values[metric], atol=1e-4)
     for number, method in enumerate(result.methods):
         new = instead(by_hand, z, method, 3)
         for place, head in enumerate(heads):
             key = (head.side, head.layer, head.head)
-            ran = by_hand.cut({key: new[key]})
+            ran = by_hand.ablated({key: new[key]})
             for metric in metrics:
-                change = by_hand.all_values(metric, ran) - intact[metric]
+                change = by_hand.all_values(metric, ran) - clean_values[metric]
                 rises = metric in ("kl", "loss", "shift")
-                found = result.costs[metric][number, place]
+                found = result.degradations[metric][number, place]
                 np.testing.assert_allclose(found, change if rises else -change, atol=1e-4)
 
 
@@ -79,13 +79,15 @@ def test_sets_of_heads(name, byte_level, wordpiece):
         new = instead(by_hand, z, method, 1)
         for place, own in enumerate(sets.values()):
             keys = [(h.side, h.layer, h.head) for h in own]
-            ran = by_hand.cut({key: new[key] for key in keys})
+            ran = by_hand.ablated({key: new[key] for key in keys})
             kl = by_hand.all_values("kl", ran)
-            np.testing.assert_allclose(result.costs["kl"][number, place], kl, atol=1e-4)
-            contrast = by_hand.all_values("contrast", by_hand.intact) - by_hand.all_values(
+            np.testing.assert_allclose(result.degradations["kl"][number, place], kl, atol=1e-4)
+            contrast = by_hand.all_values("contrast", by_hand.clean_values) - by_hand.all_values(
                 "contrast", ran
             )
-            np.testing.assert_allclose(result.costs["contrast"][number, place], contrast, atol=1e-4)
+            np.testing.assert_allclose(
+                result.degradations["contrast"][number, place], contrast, atol=1e-4
+            )
 
 
 @pytest.mark.parametrize("name", ["GPT2", "GPTNeoX", "Gemma", "Bert", "Bart"])
@@ -104,8 +106,10 @@ def test_all_heads_of_a_layer_are_its_attention(name, byte_level, wordpiece):
     handle = output.register_forward_hook(only_bias)
     ran = {row: by_hand.run(row) for row in range(len(by_hand.prompts.rows))}
     handle.remove()
-    np.testing.assert_allclose(result.costs["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4)
-    assert result.costs["kl"].max() > 1e-3
+    np.testing.assert_allclose(
+        result.degradations["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4
+    )
+    assert result.degradations["kl"].max() > 1e-3
 
 
 def test_a_cut_at_one_place(tiny_gpt2):
@@ -129,9 +133,9 @@ def test_a_cut_at_one_place(tiny_gpt2):
             }[at]
             own[where] = 0
             new.append(own)
-        ran = by_hand.cut({("", 0, 1): new})
+        ran = by_hand.ablated({("", 0, 1): new})
         np.testing.assert_allclose(
-            result.costs["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4
+            result.degradations["kl"][0, 0], by_hand.all_values("kl", ran), atol=1e-4
         )
     with pytest.raises(HeadwiseError, match=r"No position is called 'start'.*marked"):
         ablate(tiny_gpt2, asked, positions="start")
@@ -150,8 +154,12 @@ def test_zero_is_an_output_matrix_without_the_head(name, byte_level, wordpiece):
     rows.data[2 * d : 3 * d] = 0
     without = headwise.load(changed, tokenizer=byte_level, verify=False)
     ran = [ByHand.run(Changed(by_hand, without), row) for row in range(len(by_hand.prompts.rows))]
-    cost = result.intact["logit difference"] - by_hand.all_values("logit difference", ran)
-    np.testing.assert_allclose(result.costs["logit difference"][0, 0], cost, atol=1e-4)
+    degradation = result.clean_values["logit difference"] - by_hand.all_values(
+        "logit difference", ran
+    )
+    np.testing.assert_allclose(
+        result.degradations["logit difference"][0, 0], degradation, atol=1e-4
+    )
 
 
 class Changed(ByHand):
@@ -174,14 +182,14 @@ def test_only_the_head_that_is_needed(byte_level):
     result = ablate(model, suite(), metrics=["kl", "logit difference"], method=["zero", "mean"])
     table = result.table
     needed = (table["layer"] == 1) & (table["head"] == 1)
-    assert (table.loc[~needed, "cost"].abs() < 1e-6).all()
+    assert (table.loc[~needed, "degradation"].abs() < 1e-6).all()
     by_difference = table["metric"] == "logit difference"
     assert table.loc[by_difference, "p_fwer"].isna().all()  # five sentences test nothing
     assert table.loc[~by_difference, "p"].isna().all()
     assert set(evidence.matters(result)["matters"]) == {"inconclusive"}
-    assert (table.loc[needed & (table["metric"] == "kl"), "cost"] > 1e-3).all()
-    assert result.row(name="L1H1", method="zero", metric="kl")["cost"] == pytest.approx(
-        result.costs["kl"][0, 5].mean()
+    assert (table.loc[needed & (table["metric"] == "kl"), "degradation"] > 1e-3).all()
+    assert result.row(name="L1H1", method="zero", metric="kl")["degradation"] == pytest.approx(
+        result.degradations["kl"][0, 5].mean()
     )
     assert not table.loc[~needed, "disagree"].any()
 

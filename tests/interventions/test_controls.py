@@ -64,11 +64,13 @@ def test_controls_take_sentences_of_all_groups(tiny_gpt2):
             n_null=0,
         )
     np.testing.assert_allclose(
-        found.costs["logit difference"][2], own.costs["logit difference"].mean(-1), atol=1e-5
+        found.degradations["logit difference"][2],
+        own.degradations["logit difference"].mean(-1),
+        atol=1e-5,
     )
-    cost, t = found.largest("logit difference")
+    degradation, t = found.largest("logit difference")
     assert (
-        cost == found.costs["logit difference"].min(axis=1).max()
+        degradation == found.degradations["logit difference"].min(axis=1).max()
         and t == found.t["logit difference"].min(axis=1).max()
     )
 

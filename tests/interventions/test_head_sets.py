@@ -20,20 +20,22 @@ def test_a_set_with_the_planted_head(word_level):
         unrelated=pairs(20, 5),
     )
     row = found.table.iloc[0]
-    assert row["cost"] == pytest.approx(row["sum_of_parts"], abs=1e-4)  # the other does nothing
-    assert row["cost_low"] > 0 and row["p_cost"] < 0.05
+    assert row["degradation"] == pytest.approx(
+        row["sum_of_parts"], abs=1e-4
+    )  # the other does nothing
+    assert row["degradation_low"] > 0 and row["p_degradation"] < 0.05
     # Sixteen sets in these layers: too few for a rank to show anything. Of 28 in all, seven have the planted head, and none costs more.
     assert found.random_from == "all layers" and row["random_sets"] == 27
     assert (found.random["logit difference"][0] > 1).sum() == 6 and row["p_random"] >= 1 / 28
     assert row["restored"] == pytest.approx(1, abs=1e-4)
-    assert found.unrelated is not None and "kept" not in found.unrelated.cuts
+    assert found.unrelated is not None and "kept" not in found.unrelated.head_sets
     whole = ablate(
         model,
         pairs(60),
         heads={"all": [(la, h) for la in range(2) for h in range(4)]},
         method=["mean"],
     )
-    assert row["all"] == pytest.approx(whole.table["cost"].iloc[0])
+    assert row["all"] == pytest.approx(whole.table["degradation"].iloc[0])
     assert set(zip(found.table["metric"], found.table["method"], strict=True)) == {
         (metric, method) for metric in whole.metrics for method in ("mean", "zero")
     }

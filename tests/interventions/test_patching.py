@@ -122,7 +122,7 @@ def test_a_bridge_gives_what_the_model_gives(name, asked):
     )
     ours, theirs = (headwise.load(m, tokenizer=tokenizer, verify=False) for m in (hf, bridge))
     for measure in (
-        lambda model: headwise.ablate(model, asked, heads=[(0, 1), (1, 2)]).costs[LD],
+        lambda model: headwise.ablate(model, asked, heads=[(0, 1), (1, 2)]).degradations[LD],
         lambda model: patch(model, asked, "z", layers=[0]).effects[LD],
         lambda model: patch(model, asked, "residual", layers=[1]).effects[LD],
     ):

@@ -66,5 +66,5 @@ def test_heads_that_make_no_tensor(tiny_bert, byte_level, wordpiece):
 def test_a_number_is_that_head_of_each_layer(tiny_gpt2):
     """Never a layer by mistake: [1, 2] are two heads, (1, 2) is one."""
     cut = headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=[1, 2], method="zero", n_null=0)
-    assert list(cut.cuts) == ["L0H1", "L0H2", "L1H1", "L1H2"]
-    assert list(headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=3, method="zero", n_null=0).cuts) == ["L0H3", "L1H3"]  # fmt: skip
+    assert list(cut.head_sets) == ["L0H1", "L0H2", "L1H1", "L1H2"]
+    assert list(headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=3, method="zero", n_null=0).head_sets) == ["L0H3", "L1H3"]  # fmt: skip

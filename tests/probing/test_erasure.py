@@ -32,11 +32,11 @@ def test_what_is_erased_cannot_be_read(minilm, shared):
     assert result.folds == 0 and result.rank == len(result.labels) - 1
     row = result.row(layer=4, measure="accuracy")
     assert abs(row["erased"] - row["chance"]) <= 0.02
-    assert row["intact"] > 0.9 and row["random"] > 0.85
+    assert row["clean"] > 0.9 and row["random"] > 0.85
     assert row["difference_high"] < -0.3
     # Nearest to the wrong mean where the model ends: later layers do not make up for it.
     margin = result.row(layer=4, measure="margin")
-    assert margin["erased"] < margin["as_far"] < margin["intact"] + 1e-9
+    assert margin["erased"] < margin["as_far"] < margin["clean"] + 1e-9
 
 
 @pytest.mark.parametrize("layer", [0, 1, 3, 6])
@@ -53,11 +53,11 @@ def test_a_decoder_says_something_else():
     data = headwise.burrow_sentences("mole", 160)
     result = headwise.erase(model, data, layers=[0, model.n_layers], n_null=2)
     start, end = (result.row(layer=layer, measure="continuation") for layer in (0, model.n_layers))
-    assert start["intact"] == end["intact"] > 0.95
+    assert start["clean"] == end["clean"] > 0.95
     assert start["erased"] > 0.95  # the context is still there, and attention reads it
     assert end["erased"] < 0.6 < end["as_far"]
     assert end["difference_high"] < 0
-    assert result.row(layer=0, measure="kl")["intact"] == 0
+    assert result.row(layer=0, measure="kl")["clean"] == 0
     assert (
         result.row(layer=model.n_layers, measure="kl")["erased"]
         > result.row(layer=model.n_layers, measure="kl")["random"]
@@ -110,7 +110,7 @@ def test_a_vector_that_never_varies(tiny_bert):
     )
     result = headwise.erase(tiny_bert, Suite("s", "?", same, LABELS), layers=[0], n_null=1)
     row = result.row(layer=0, measure="accuracy")
-    assert row["intact"] == row["erased"] == row["chance"]
+    assert row["clean"] == row["erased"] == row["chance"]
     assert result.rank == 0 and result.row(layer=0, measure="moved")["erased"] == 0
 
 

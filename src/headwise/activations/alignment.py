@@ -115,7 +115,7 @@ class Remembered:
     """Alignments of the sentences that were tokenized in a `remembered` block.
 
     Attributes:
-        requested: Alignments that were asked for.
+        requested: Alignments that were requested.
         known: By tokenizer, context and words, each with its tokenizer, so that no other one can take its identity.
     """
 

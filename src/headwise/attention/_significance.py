@@ -33,7 +33,7 @@ NEEDED: tuple[tuple[Comparison, Scope], ...] = tuple(
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Outcome:
     """One comparison in one scope, over all cases.
 
     Attributes:
@@ -60,33 +60,33 @@ def table(
         seed: Fixes flips.
         n_flips: Sign flips for p values.
     """
-    asked: dict[tuple[Comparison, Scope], Asked] = {
+    outcomes: dict[tuple[Comparison, Scope], Outcome] = {
         (comparison, scope): _ask(evidence, controls, comparison, scope, seed, n_flips)
         for comparison, scope in DESCRIBED
     }
     labels = _labels(evidence)
     has_mass = labels["mass_excess_low"].to_numpy() > 0
-    needed = [asked[key] for key in NEEDED]
+    needed = [outcomes[key] for key in NEEDED]
     is_yes = np.all([found.is_yes for found in needed], axis=0) & has_mass
     # A "no" is about attending there more than chance does; to be no better than a text baseline is no evidence against a head.
-    is_no = asked["chance", "all"].is_small & asked["chance", "non_adjacent"].is_small
+    is_no = outcomes["chance", "all"].is_small & outcomes["chance", "non_adjacent"].is_small
     labels = labels.assign(
         share=np.all([found.passes for found in needed], axis=0).mean(axis=0),
         verdict=np.where(is_yes, "supported", np.where(is_no, "not supported", "inconclusive")),
     )
-    frames = [labels.assign(scope=scope, **_columns(asked, scope)) for scope in SCOPES]
+    frames = [labels.assign(scope=scope, **_columns(outcomes, scope)) for scope in SCOPES]
     # The scopes of a head stand together.
     order = np.arange(len(SCOPES) * len(labels)).reshape(len(SCOPES), -1).T.ravel()
     return pd.concat(frames, ignore_index=True).iloc[order].reset_index(drop=True)[list(RELATIONS)]
 
 
-def _columns(asked: Mapping[tuple[Comparison, Scope], Asked], scope: Scope) -> dict[str, Any]:
+def _columns(outcomes: Mapping[tuple[Comparison, Scope], Outcome], scope: Scope) -> dict[str, Any]:
     """What was asked in one scope; a comparison that was not is empty."""
     found = {
         column(name, comparison): values
         for comparison in COMPARISONS
-        if (comparison, scope) in asked
-        for name, values in asked[comparison, scope].columns.items()
+        if (comparison, scope) in outcomes
+        for name, values in outcomes[comparison, scope].columns.items()
     }
     nothing = {name: "" if c.unit == "text" else np.nan for name, c in BY_SCOPE.items()}
     return nothing | found
@@ -104,7 +104,7 @@ def _ask(
     scope: Scope,
     seed: int,
     n_flips: int,
-) -> Asked:
+) -> Outcome:
     kept = [e.clusters.where(e.scopes[scope]) for e in evidence]
     gains = [e.gains(comparison, scope) for e in evidence]
     means = [g.mean(axis=0) for g in gains]
@@ -132,7 +132,7 @@ def _ask(
         columns |= {"pairs": n_items, "clusters": n_clusters, "hit_rate": rate}
     nothing = np.zeros(len(effect), dtype=bool)
     if (comparison, scope) not in TESTED:
-        return Asked(columns, nothing[None], nothing, nothing)
+        return Outcome(columns, nothing[None], nothing, nothing)
     # Twice the median of p over splits is below 5% where that of the typical split is below 2.5%.
     blocks = [Block(v, c) for v, c in zip(means, kept, strict=True)]
     whole = max_t(blocks, seed=seed, n_flips=n_flips, level=LEVEL / 2)
@@ -173,7 +173,7 @@ def _ask(
         cases=n_items,
         clusters=n_clusters,
     )
-    return Asked(columns, passes, np.array(said) == "yes", np.array(said) == "no")
+    return Outcome(columns, passes, np.array(said) == "yes", np.array(said) == "no")
 
 
 def _by_split(

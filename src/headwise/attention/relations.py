@@ -102,8 +102,8 @@ class RelationTestResult(Result):
         return None
 
     def _rows(self, direction: AttentionOrder, relation: str) -> pd.DataFrame:
-        asked = (self.table["direction"] == direction) & (self.table["relation"] == relation)
-        return self.table.loc[asked]
+        tested = (self.table["direction"] == direction) & (self.table["relation"] == relation)
+        return self.table.loc[tested]
 
     def best(self, direction: AttentionOrder, relation: str | None = None) -> "pd.Series | None":
         """The row (of all pairs) of the head whose effect is largest where it is smaller, on all pairs or on non-adjacent ones.
@@ -143,8 +143,8 @@ class RelationTestResult(Result):
 
     def _summary(self) -> str:
         heads = len(self.table[["layer", "head"]].drop_duplicates())
-        asked = len(self.table[["relation", "direction"]].drop_duplicates())
-        return f"{heads} heads x {asked} relations and directions; {self._found('supported')}"
+        tested = len(self.table[["relation", "direction"]].drop_duplicates())
+        return f"{heads} heads x {tested} relations and directions; {self._found('supported')}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -288,8 +288,8 @@ relation_test.__test__ = False  # pyright: ignore[reportFunctionMemberAccess]
 
 def _sentences_with_pairs(suite: Suite, relations: Sequence[Relation]) -> list[Sentence]:
     corpus = Corpus.of(suite.sentences)
-    asked = np.unique(np.concatenate([relation.pairs(corpus)[:, 0] for relation in relations]))
-    return [suite.sentences[i] for i in asked]
+    tested = np.unique(np.concatenate([relation.pairs(corpus)[:, 0] for relation in relations]))
+    return [suite.sentences[i] for i in tested]
 
 
 def _cases(
@@ -305,15 +305,17 @@ def _cases(
     for start, alignment in zip(corpus.starts, alignments, strict=False):
         has_vector[start + np.array(sorted(alignment.missing), dtype=int)] = False
     for relation in relations:
-        asked = relation.pairs(corpus)
-        places = corpus.starts[asked[:, :1]] + asked[:, 1:]
+        tested = relation.pairs(corpus)
+        places = corpus.starts[tested[:, :1]] + tested[:, 1:]
         complete = has_vector[places].all(axis=1)
-        for sentence, *pair in asked[~complete]:
+        for sentence, *pair in tested[~complete]:
             for word in pair:
                 require(corpus.sentences[sentence], alignments[sentence], int(word))
         missing += int((~complete).sum())
         for direction in relation.directions:
-            questions, impossible = ask(direction, asked[complete], corpus.lengths, model.is_causal)
+            questions, impossible = ask(
+                direction, tested[complete], corpus.lengths, model.is_causal
+            )
             case = Case(relation, direction, questions, impossible)
             if relation.directions != DIRECTIONS and not len(questions) and impossible:
                 raise HeadwiseError(_not_visible(model, case))

@@ -9,14 +9,14 @@ from headwise.stats import Block, max_t, mean_of
 from headwise.stats.deciding import LEVEL
 
 from . import nulls
-from ._measuring import ROUNDING, Asked, Measured, studentised
+from ._measuring import ROUNDING, Measured, Sample, studentised
 from ._stream.components import Component
 from .controls import Control
 
 
 def table_of(
     names: tuple[Component, ...],
-    asked: Asked,
+    sample: Sample,
     measured: Measured,
     readers: Float[ndarray, "draw d_model"],
     control: Control,
@@ -28,11 +28,11 @@ def table_of(
 
     `bar` and `random_bar` are the thresholds of t and of the effect where p is multiplied by the number of directions.
     """
-    codes, groups = asked.codes, asked.examples.groups
-    pushes = asked.centred(measured.pushes)
-    scale = float(np.abs(measured.pushes).max())
-    found = asked.difference(measured.pushes)
-    excess = asked.difference(measured.pushes - measured.even)
+    codes, groups = sample.codes, sample.examples.groups
+    contributions = sample.centred(measured.contributions)
+    scale = float(np.abs(measured.contributions).max())
+    found = sample.difference(measured.contributions)
+    excess = sample.difference(measured.contributions - measured.even)
     tested = np.array([c.kind in ("head", "mlp") for c in names])
     heads = np.array([c.kind == "head" for c in names])
     columns = {
@@ -41,8 +41,8 @@ def table_of(
     }  # fmt: skip
     critical = float("nan")
     if tested.any():
-        shuffled = nulls.against_shuffled(pushes[tested], codes, groups, seed=seed, n_permutations=n_permutations)  # fmt: skip
-        other = nulls.against_shuffled(-pushes[tested], codes, groups, seed=seed, n_permutations=n_permutations)  # fmt: skip
+        shuffled = nulls.against_shuffled(contributions[tested], codes, groups, seed=seed, n_permutations=n_permutations)  # fmt: skip
+        other = nulls.against_shuffled(-contributions[tested], codes, groups, seed=seed, n_permutations=n_permutations)  # fmt: skip
         random = nulls.against_random(found.value[tested], measured.step[tested], readers)
         values = (
             shuffled.p,
@@ -54,12 +54,12 @@ def table_of(
         )
         for name, p in zip(columns, values, strict=False):
             columns[name][tested] = p
-        block, level = _as_block(pushes[tested], asked), LEVEL / n_directions
+        block, level = _as_block(contributions[tested], sample), LEVEL / n_directions
         critical = max_t([block], seed=seed).critical
         columns["bar"][tested] = max_t([block], seed=seed, level=level).bars
         columns["random_bar"][tested] = nulls.bars_of_random(measured.step[tested], readers, level)
     if heads.any():
-        beyond = asked.centred(measured.pushes - measured.even)[heads]
+        beyond = sample.centred(measured.contributions - measured.even)[heads]
         beyond[np.abs(beyond).max(axis=1) <= ROUNDING * scale] = 0.0
         columns["excess_p_fwer"][heads] = nulls.against_shuffled(
             beyond, codes, groups, seed=seed, n_permutations=n_permutations
@@ -80,8 +80,8 @@ def table_of(
             "kind": [c.kind for c in names],
             "layer": pd.array([c.layer for c in names], dtype="Int64"),
             "head": pd.array([c.head for c in names], dtype="Int64"),
-            "push_positive": pushes[:, codes == 1].mean(axis=1),
-            "push_negative": pushes[:, codes == 0].mean(axis=1),
+            "contribution_positive": contributions[:, codes == 1].mean(axis=1),
+            "contribution_negative": contributions[:, codes == 0].mean(axis=1),
             "effect": found.value,
             "effect_low": found.low,
             "effect_high": found.high,
@@ -89,7 +89,7 @@ def table_of(
             "df": np.full(len(names), found.df),
             "t": studentised(found, scale),
             "share": found.value / (found.value.sum() or np.nan),
-            "cosine": asked.directions[0].cosine(measured.step),
+            "cosine": sample.directions[0].cosine(measured.step),
             **columns,
             **{name: np.where(heads, values, np.nan) for name, values in of_heads.items()},
         }
@@ -97,16 +97,16 @@ def table_of(
     return table, critical
 
 
-def _as_block(values: Float[ndarray, "part word"], asked: Asked) -> Block:
+def _as_block(values: Float[ndarray, "part word"], sample: Sample) -> Block:
     """Differences of classes as means that can be tested against zero: signed distances from the midpoint of the classes."""
-    positive = asked.codes == 1
+    positive = sample.codes == 1
     middle = (values[:, positive].mean(axis=1) + values[:, ~positive].mean(axis=1)) / 2
     apart = values - middle[:, None]
-    return Block(2 * np.where(positive, apart, -apart), asked.clusters, asked.codes)
+    return Block(2 * np.where(positive, apart, -apart), sample.clusters, sample.codes)
 
 
 def whole_of(
-    asked: Asked,
+    sample: Sample,
     measured: Measured,
     even: Float[ndarray, "word d_model"],
     readers: Float[ndarray, "draw d_model"],
@@ -115,19 +115,19 @@ def whole_of(
     seed: int,
 ) -> dict[str, float]:
     """The whole stream, tested as its parts are."""
-    lies = asked.centred(measured.lies)
+    lies = sample.centred(measured.lies)
     scale = float(np.abs(measured.lies).max())
-    alike = (even * asked.readers).sum(axis=1)
-    both = asked.difference(np.stack([measured.lies, measured.lies - alike]))
+    alike = (even * sample.readers).sum(axis=1)
+    both = sample.difference(np.stack([measured.lies, measured.lies - alike]))
     t = studentised(both, scale)
-    beyond = asked.centred(measured.lies - alike)
+    beyond = sample.centred(measured.lies - alike)
     if np.abs(beyond).max() <= ROUNDING * scale:
         beyond = np.zeros_like(beyond)
     shuffled = nulls.against_shuffled(
-        np.stack([lies, beyond]), asked.codes, asked.examples.groups, seed=seed, n_permutations=n_permutations
+        np.stack([lies, beyond]), sample.codes, sample.examples.groups, seed=seed, n_permutations=n_permutations
     )  # fmt: skip
     step = measured.step.sum(axis=0)[None]
-    ahead, behind = lies[asked.codes == 1], lies[asked.codes == 0]
+    ahead, behind = lies[sample.codes == 1], lies[sample.codes == 0]
     return {
         "effect": float(both.value[0]),
         "effect_low": float(both.low[0]),
@@ -135,7 +135,7 @@ def whole_of(
         "se": float(both.se[0]),
         "df": both.df,
         "t": float(t[0]),
-        "cosine": float(asked.directions[0].cosine(step)[0]),
+        "cosine": float(sample.directions[0].cosine(step)[0]),
         "p": float(shuffled.p[0]),
         "p_random": float(nulls.against_random(both.value[:1], step, readers).p[0]),
         "separated": float(
@@ -151,15 +151,15 @@ def whole_of(
     }
 
 
-def trajectory_of(streams: Float[ndarray, "layer word d_model"], asked: Asked) -> pd.DataFrame:
+def trajectory_of(streams: Float[ndarray, "layer word d_model"], sample: Sample) -> pd.DataFrame:
     """Positions of words along the direction at every layer, up to its own."""
-    at = asked.centred(np.einsum("lwd,wd->lw", streams, asked.readers))
+    at = sample.centred(np.einsum("lwd,wd->lw", streams, sample.readers))
     rows: list[dict[str, object]] = []
-    apart = asked.difference(at)
+    apart = sample.difference(at)
     for layer in range(len(at)):
-        for code, label in ((1, asked.between[0]), (0, asked.between[1])):
-            own = asked.codes == code
-            found = mean_of(at[layer, own], asked.clusters.where(own))
+        for code, label in ((1, sample.between[0]), (0, sample.between[1])):
+            own = sample.codes == code
+            found = mean_of(at[layer, own], sample.clusters.where(own))
             rows.append({"layer": layer, "label": label, "mean": float(found.value), "mean_low": float(found.low), "mean_high": float(found.high)})  # fmt: skip
         ends = {
             "mean": apart.value[layer],

@@ -7,8 +7,8 @@ CONTRIBUTIONS = Columns(
     Column("name", "From", "text", "The component: a head, an MLP, the embedding, positions or biases"),
     Column("kind", "Kind", "text", "`head`, `mlp`, or what else writes into the stream"),
     columns_of_heads(),
-    Column("push_positive", "Ahead", "number", "Mean contribution to words of the class ahead, as a length along the direction"),
-    Column("push_negative", "Behind", "number", "Mean contribution to words of the class behind"),
+    Column("contribution_positive", "Ahead", "number", "Mean contribution to words of the class ahead, as a length along the direction"),
+    Column("contribution_negative", "Behind", "number", "Mean contribution to words of the class behind"),
     Column("effect", "Effect", "number", "How much larger its contribution is to words of the class ahead than to words of the class behind"),
     interval("effect"),
     Column("se", "SE", "number", "Standard error of the effect over clusters"),
@@ -51,7 +51,7 @@ WORDS = Columns(
     NAME,
     Column("word", "Word", "text", "In lower case; words that occur at least twice"),
     Column("occurrences", "Times", "integer", "How often it was read from"),
-    Column("push", "Push", "number", "Mean, towards the class of the sentence that it stands in"),
+    Column("contribution", "Contribution", "number", "Mean, towards the class of the sentence that it stands in"),
 )  # fmt: skip
 OV_ALIGNMENT = Columns(
     NAME,

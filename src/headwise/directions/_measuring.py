@@ -29,7 +29,7 @@ ROUNDING = 1e-5  # of the largest contribution: differences below this come from
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Sample:
     """Words that are measured, and the directions.
 
     Attributes:
@@ -55,7 +55,7 @@ class Asked:
         directions: Sequence[Direction],
         between: tuple[str, str],
         positions: int | str = 0,
-    ) -> "Asked":
+    ) -> "Sample":
         """The words of two classes; a class of `others` is all that have another label.
 
         Raises:
@@ -80,7 +80,7 @@ class Asked:
             for k in (0, 1)
         )
         groups = examples.groups.tolist()
-        return Asked(
+        return Sample(
             examples=examples,
             between=between,
             codes=codes,
@@ -89,7 +89,7 @@ class Asked:
             clusters=Clusters.of(groups, words) if sampled else Clusters.of(groups),
         )
 
-    def where(self, kept: Bool[ndarray, " word"]) -> "Asked":
+    def where(self, kept: Bool[ndarray, " word"]) -> "Sample":
         """Some of the words."""
         return replace(
             self,
@@ -139,48 +139,49 @@ class Measured:
     """What a pass gave along one of the directions.
 
     Attributes:
-        pushes: Contribution of each component to each word, as a length along its direction.
+        contributions: Contribution of each component to each word, as a length along its direction.
         even: The same under uniform attention, with everything else unchanged.
         step: Of each component the mean of the positive class less that of the negative one.
         lies: The position of each word.
     """
 
-    pushes: Float[ndarray, "component word"]
+    contributions: Float[ndarray, "component word"]
     even: Float[ndarray, "component word"]
     step: Float[ndarray, "component d_model"]
     lies: Float[ndarray, " word"]
 
 
 def measure(
-    recorder: Recorder, asked: Sequence[Asked], doing: str
+    recorder: Recorder, sample: Sequence[Sample], doing: str
 ) -> tuple[list[Measured], Float[ndarray, "word d_model"]]:
     """Measures the same words along several directions; also gives their streams.
 
     Args:
         recorder: Of the model, as far as the directions' layer, with `even`.
-        asked: Directions and words, the same words each.
+        sample: Directions and words, the same words each.
         doing: What is shown while it runs.
     """
     n = len(components(recorder.wiring, recorder.layer))
-    n_words, device = len(asked[0].codes), recorder.model.device
+    n_words, device = len(sample[0].codes), recorder.model.device
     d_model = recorder.model.d_model
-    readers = torch.from_numpy(np.stack([a.readers for a in asked])).to(device)
-    weights = torch.from_numpy(np.stack([a.weights for a in asked])).to(device)
-    pushes, even = (np.empty((len(asked), n, n_words)) for _ in range(2))
-    steps = torch.zeros((len(asked), n, d_model), dtype=torch.float64, device=device)
+    readers = torch.from_numpy(np.stack([a.readers for a in sample])).to(device)
+    weights = torch.from_numpy(np.stack([a.weights for a in sample])).to(device)
+    contributions, even = (np.empty((len(sample), n, n_words)) for _ in range(2))
+    steps = torch.zeros((len(sample), n, d_model), dtype=torch.float64, device=device)
     ends = np.empty((n_words, d_model))
-    for taken in take_apart(recorder, asked[0].words, doing):
+    for taken in take_apart(recorder, sample[0].words, doing):
         own = readers[:, taken.words]
         parts = taken.parts.double()
-        pushes[:, :, taken.words] = torch.einsum("cwd,qwd->qcw", parts, own).cpu().numpy()
+        contributions[:, :, taken.words] = torch.einsum("cwd,qwd->qcw", parts, own).cpu().numpy()
         steps += torch.einsum("cwd,qw->qcd", parts, weights[:, taken.words])
         if recorder.even:
             alike = torch.einsum("wt,ctm->cwm", taken.mean, taken.seen.parts(even=True)).double()
             even[:, :, taken.words] = torch.einsum("cwd,qwd->qcw", alike, own).cpu().numpy()
         ends[taken.words] = taken.total.double().cpu().numpy()
-    along = np.einsum("wd,qwd->qw", ends, np.stack([a.readers for a in asked]))
+    along = np.einsum("wd,qwd->qw", ends, np.stack([a.readers for a in sample]))
     found = [
-        Measured(pushes[q], even[q], steps[q].cpu().numpy(), along[q]) for q in range(len(asked))
+        Measured(contributions[q], even[q], steps[q].cpu().numpy(), along[q])
+        for q in range(len(sample))
     ]
     return found, ends
 

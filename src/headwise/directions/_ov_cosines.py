@@ -26,31 +26,33 @@ class NoImages(HeadwiseError):
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class Sample:
     """Words whose updates are read, with their linked words and those of the others of their group.
 
     Attributes:
         examples: The words.
-        said: Words that have an OV image.
+        vocabulary: Words that have an OV image.
         own: The linked words of each.
         others: Those of the others.
         left_out: Words of several tokens.
     """
 
     examples: Examples
-    said: list[str]
+    vocabulary: list[str]
     own: list[list[int]]
     others: list[list[int]]
     left_out: int
 
     @staticmethod
-    def of(model: Model, suite: Suite, relation: str) -> "Asked":
+    def of(model: Model, suite: Suite, relation: str) -> "Sample":
         examples, linked = _governors(model, suite, relation)
-        said = sorted({word for own in linked for word in own})
-        tokens = zip(said, tokens_of(model, said), strict=True)
+        vocabulary = sorted({word for own in linked for word in own})
+        tokens = zip(vocabulary, tokens_of(model, vocabulary), strict=True)
         single = [word for word, token in tokens if token is not None]
         index = {word: i for i, word in enumerate(single)}
-        every = _compared([[said.index(w) for w in words] for words in linked], examples.groups)
+        every = _compared(
+            [[vocabulary.index(w) for w in words] for words in linked], examples.groups
+        )
         if every[2].sum() < 2:
             raise HeadwiseError(
                 f"{suite.name!r} has no group in which the same word has other dependents by {relation!r}, so there is nothing to compare with. "
@@ -61,18 +63,18 @@ class Asked:
         )
         if kept.sum() < 2:
             raise NoImages(
-                f"{model.name} writes {len(said) - len(single)} of the {len(said)} words that others of {suite.name!r} are linked to with several tokens, and only a single "
+                f"{model.name} writes {len(vocabulary) - len(single)} of the {len(vocabulary)} words that others of {suite.name!r} are linked to with several tokens, and only a single "
                 "token has an OV image; too few are left to compare. Choose shorter words, or another model."
             )
-        return Asked(
+        return Sample(
             examples=examples.where(kept),
-            said=single,
+            vocabulary=single,
             own=[x for x, keep in zip(own, kept, strict=True) if keep],
             others=[x for x, keep in zip(others, kept, strict=True) if keep],
-            left_out=len(said) - len(single),
+            left_out=len(vocabulary) - len(single),
         )
 
-    def few(self, seed: int) -> tuple["Asked", float]:
+    def few(self, seed: int) -> tuple["Sample", float]:
         """Words of some whole groups, no more than models with random weights are tested on, and the factor of their t (see `controls`)."""
         kept = whole_groups(self.examples.groups, seed)
         chosen = replace(
@@ -88,19 +90,19 @@ class Asked:
 
         The last pattern is uniform attention. On the diagonal is what the model does.
         """
-        images = value_up_images(model, self.said).cpu().double()
+        images = value_up_images(model, self.vocabulary).cpu().double()
         shape = (2, model.n_layers, model.n_heads + 1, model.n_heads, len(self.own))
         found = np.zeros(shape)
-        weights = torch.zeros((2, len(self.own), len(self.said)), dtype=torch.float64)
+        weights = torch.zeros((2, len(self.own), len(self.vocabulary)), dtype=torch.float64)
         for kind, chosen in enumerate((self.own, self.others)):
             for k, words in enumerate(chosen):
                 weights[kind, k, words] = 1 / len(words)
         bases = [update_basis(model.attention(layer=i).W_O) for i in range(model.n_layers)]
-        asked = Words.of_examples(self.examples)
-        for batch, rows, chosen in batches_of(model, asked, "reading updates"):
+        sample = Words.of_examples(self.examples)
+        for batch, rows, chosen in batches_of(model, sample, "reading updates"):
             with hooks.capture(model, ["pattern", "v"]) as seen:
                 model.forward(batch.tokens, batch.mask)
-            pieces = batch.pieces[rows, asked.positions[chosen]].double()
+            pieces = batch.pieces[rows, sample.positions[chosen]].double()
             mean = pieces / pieces.sum(1, keepdim=True)
             for layer, (turn, basis) in enumerate(bases):
                 pattern = seen["pattern", layer][rows].double()

@@ -37,7 +37,7 @@ from headwise.stats.deciding import LEVEL, N_RANDOM
 from . import nulls
 from ._along import table_of, trajectory_of, whole_of
 from ._columns import CONTRIBUTIONS, SOURCES, TRAJECTORY, WORDS
-from ._measuring import Asked, measure
+from ._measuring import Sample, measure
 from ._stream.by_key import trace
 from ._stream.components import Component, components
 from ._stream.word_positions import streams_of
@@ -59,7 +59,7 @@ class DirectionTestResult(Result):
         missing: Marked words without a vector.
         components: The components.
         shape: Layers of the stack that the words are read from, and heads of each; components end below the direction's layer.
-        pushes: The contribution of each component to each word, as a length in the direction's metric.
+        contributions: The contribution of each component to each word, as a length in the direction's metric.
         codes: 1 for a word of the positive class, 0 for the negative one.
         groups: Group of each word, as an index.
         total: Distance of the classes along the direction, which is the sum of all effects.
@@ -89,7 +89,7 @@ class DirectionTestResult(Result):
     missing: int
     components: tuple[Component, ...]
     shape: tuple[int, int]
-    pushes: Float[ndarray, "component word"]
+    contributions: Float[ndarray, "component word"]
     codes: Int[ndarray, " word"]
     groups: Int[ndarray, " word"]
     total: float
@@ -212,22 +212,22 @@ def direction_tests(
     Raises:
         HeadwiseError: As in `direction_test`.
     """
-    asked = [Asked.of(model, suite, own, ends, positions) for own, ends in questions]
-    first = asked[0].directions[0]
+    sample = [Sample.of(model, suite, own, ends, positions) for own, ends in questions]
+    first = sample[0].directions[0]
     recorder = recorder_of(model, first.layer, normed=first.normed, even=True)
     names = components(recorder.wiring, recorder.layer)
-    measured, streams = measure(recorder, asked, "measuring contributions")
+    measured, streams = measure(recorder, sample, "measuring contributions")
     site = "pattern" if len(model.stacks) == 1 else "encoder.pattern"
     with hooks.edit(model, site, alike, layers=range(first.layer)):
-        even = _ends(model, asked[0])
-    control = against_random_weights(model, asked, refit, n_null, seed)
+        even = _ends(model, sample[0])
+    control = against_random_weights(model, sample, refit, n_null, seed)
     readers = [
         nulls.random_readers(a.directions[0], streams, a.codes, n_null_directions, seed)
-        for a in asked
+        for a in sample
     ]
     tables = [
         table_of(names, a, m, r, control, n_permutations, len(questions), seed)
-        for a, m, r in zip(asked, measured, readers, strict=True)
+        for a, m, r in zip(sample, measured, readers, strict=True)
     ]
     heads = [c for c in names if c.kind == "head"]
     best = [
@@ -235,11 +235,11 @@ def direction_tests(
         for effects in (table["effect"].to_numpy(dtype=float) for table, _ in tables)
     ]
     plain = recorder_of(model, first.layer, normed=first.normed)
-    traced = trace(plain, suite, asked, best, keys)
-    before = streams_of(model, asked[0].words, range(first.layer + 1))
+    traced = trace(plain, suite, sample, best, keys)
+    before = streams_of(model, sample[0].words, range(first.layer + 1))
     before = _normed(model, before) if first.normed else before
     results: list[DirectionTestResult] = []
-    for q, (a, m) in enumerate(zip(asked, measured, strict=True)):
+    for q, (a, m) in enumerate(zip(sample, measured, strict=True)):
         (table, critical), (sources, said) = tables[q], traced[q]
         effects = table["effect"].to_numpy(dtype=float)
         lies = np.abs(m.lies).max()
@@ -253,12 +253,12 @@ def direction_tests(
                 missing=a.examples.missing,
                 components=names,
                 shape=shape_of(model, sides(model)[0]),
-                pushes=m.pushes,
+                contributions=m.contributions,
                 codes=a.codes,
                 groups=a.examples.groups,
                 total=float(effects.sum()),
                 whole=whole_of(a, m, even, readers[q], control, n_permutations, seed),
-                error=float(np.abs(m.pushes.sum(axis=0) - m.lies).max() / max(lies, 1e-12)),
+                error=float(np.abs(m.contributions.sum(axis=0) - m.lies).max() / max(lies, 1e-12)),
                 cases=len(a.codes),
                 clusters=a.clusters.n,
                 critical=critical,
@@ -280,10 +280,10 @@ def alike(pattern: Tensor, _: Site) -> Tensor:
     return seen / seen.sum(-1, keepdim=True)
 
 
-def _ends(model: Model, asked: Asked) -> Float[ndarray, "word d_model"]:
+def _ends(model: Model, sample: Sample) -> Float[ndarray, "word d_model"]:
     """The stream at the words, where the direction lies."""
-    first = asked.directions[0]
-    streams = streams_of(model, asked.words, [first.layer])
+    first = sample.directions[0]
+    streams = streams_of(model, sample.words, [first.layer])
     return (_normed(model, streams) if first.normed else streams)[0]
 
 

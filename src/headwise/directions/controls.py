@@ -20,7 +20,7 @@ from headwise.errors import HeadwiseError
 from headwise.model.loading import random_like
 from headwise.model.model import Model
 
-from ._measuring import Asked, Measured, measure, studentised
+from ._measuring import Measured, Sample, measure, studentised
 from ._stream.components import Component, components
 from .decomposition import recorder_of
 from .direction import Direction
@@ -58,13 +58,13 @@ NONE = Control(
 
 
 def against_random_weights(
-    model: Model, asked: Sequence[Asked], refit: Refit | None, n_models: int, seed: int
+    model: Model, sample: Sequence[Sample], refit: Refit | None, n_models: int, seed: int
 ) -> Control:
     """Tests models of the same shape with random weights.
 
     Args:
         model: The model.
-        asked: Directions and words, the same words each.
+        sample: Directions and words, the same words each.
         refit: Fits the directions of each of these on another model.
         n_models: How many.
         seed: Fixes their weights.
@@ -72,11 +72,11 @@ def against_random_weights(
     if refit is None or n_models == 0:
         return NONE
     found: list[tuple[float, float, float]] = []
-    kept = whole_groups(asked[0].examples.groups, seed)
+    kept = whole_groups(sample[0].examples.groups, seed)
     grown = float(np.sqrt(len(kept) / kept.sum()))
-    few = [a.where(kept) for a in asked]
+    few = [a.where(kept) for a in sample]
     if any(len(np.unique(a.codes)) < 2 for a in few):
-        few, grown = list(asked), 1.0
+        few, grown = list(sample), 1.0
     for i in range(n_models):
         try:
             twin = random_like(model, seed + 1000 + i)
@@ -97,14 +97,14 @@ def whole_groups(of_word: Int[ndarray, " word"], seed: int) -> Bool[ndarray, " w
     return rank < n
 
 
-def _largest(twin: Model, asked: Sequence[Asked], refit: Refit) -> tuple[float, float, float]:
+def _largest(twin: Model, sample: Sequence[Sample], refit: Refit) -> tuple[float, float, float]:
     """Largest t, share and t of the whole; where the classes coincide there is no direction."""
     try:
         given = refit(twin)
     except HeadwiseError:
         return 0.0, 0.0, 0.0
-    own: list[Asked] = []
-    for a, directions in zip(asked, given, strict=True):
+    own: list[Sample] = []
+    for a, directions in zip(sample, given, strict=True):
         several = (directions,) if isinstance(directions, Direction) else tuple(directions)
         own.append(replace(a, directions=several))
     first = own[0].directions[0]
@@ -117,15 +117,15 @@ def _largest(twin: Model, asked: Sequence[Asked], refit: Refit) -> tuple[float, 
 
 
 def _of_one(
-    names: Sequence[Component], asked: Asked, measured: Measured
+    names: Sequence[Component], sample: Sample, measured: Measured
 ) -> tuple[float, float, float]:
     heads = np.array([c.kind == "head" for c in names])
     if not heads.any():
         return 0.0, 0.0, 0.0
-    t, effect = joint_t(asked, measured, heads)
-    lies = asked.difference(measured.lies[None])
-    direction = asked.directions[0]
-    fitted = float(direction.push(direction.vector)) if direction.groups else 0.0
+    t, effect = joint_t(sample, measured, heads)
+    lies = sample.difference(measured.lies[None])
+    direction = sample.directions[0]
+    fitted = float(direction.project(direction.vector)) if direction.groups else 0.0
     distance = max(abs(float(lies.value[0])), fitted)
     whole = studentised(lies, float(np.abs(measured.lies).max()))
     return (
@@ -136,10 +136,10 @@ def _of_one(
 
 
 def joint_t(
-    asked: Asked, measured: Measured, chosen: ndarray
+    sample: Sample, measured: Measured, chosen: ndarray
 ) -> tuple[Float[ndarray, " part"], Float[ndarray, " part"]]:
     """The smaller of the t of an effect and of its excess over uniform attention, and the effects; both must be above zero."""
-    own, even = measured.pushes[chosen], measured.even[chosen]
-    scale = float(np.abs(measured.pushes).max())
-    effect, excess = asked.difference(own), asked.difference(own - even)
+    own, even = measured.contributions[chosen], measured.even[chosen]
+    scale = float(np.abs(measured.contributions).max())
+    effect, excess = sample.difference(own), sample.difference(own - even)
     return np.minimum(studentised(effect, scale), studentised(excess, scale)), effect.value

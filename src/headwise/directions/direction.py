@@ -103,14 +103,14 @@ class Direction:
         """Where it lies."""
         return f"residual, layer {self.layer}{', after the final norm' if self.normed else ''}"
 
-    def push(self, vectors: Float[ndarray, "*rest d_model"]) -> Float[ndarray, "*rest"]:
+    def project(self, vectors: Float[ndarray, "*rest d_model"]) -> Float[ndarray, "*rest"]:
         """Positions of vectors along it, as lengths in its metric."""
         return np.asarray(vectors @ self.reader)
 
     def cosine(self, vectors: Float[ndarray, "some d_model"]) -> Float[ndarray, " some"]:
         """Cosine of the angle to it in its metric, -1 to 1; NaN of a zero vector."""
         length = self._lengths(vectors)
-        return self.push(vectors) / np.where(length > 0, length, np.nan)
+        return self.project(vectors) / np.where(length > 0, length, np.nan)
 
     def readers(self, vectors: Float[ndarray, "some d_model"]) -> Float[ndarray, "some d_model"]:
         """Readers of other vectors in the same metric."""

@@ -156,8 +156,8 @@ def logit_lens(
         raise HeadwiseError(f"k={k} is out of range; expected 1 to {readout.n_tokens} tokens.")
     if n_null < 1:
         raise HeadwiseError(f"n_null={n_null} is out of range; expected 1 or more.")
-    asked = Targets.of(readout, targets or {}, examples.labels, n_null, seed)
-    reader = Reader(readout, examples, asked, k)
+    tested = Targets.of(readout, targets or {}, examples.labels, n_null, seed)
+    reader = Reader(readout, examples, tested, k)
     numbers = sorted({head.head for head in of_heads})
     vectors = (
         read_vectors(model, suite, examples, ["residual", "z"], None, numbers)
@@ -185,7 +185,7 @@ def logit_lens(
         contrasts=frames["contrasts"],
         sentences=frames["sentences"].assign(text=texts),
         table=reader.tests(),
-        left_out=asked.left_out,
+        left_out=tested.left_out,
     )
 
 

@@ -40,7 +40,7 @@ from headwise.stats import Block, Clusters, Estimates, max_t, mean_of
 from headwise.stats.deciding import LEVEL, N_RANDOM
 
 from ._columns import OV_ALIGNMENT
-from ._ov_cosines import Asked
+from ._ov_cosines import Sample
 
 EXCESSES = ("over_uniform", "over_attention", "over_values")
 ROUNDING = 1e-5  # of a cosine
@@ -143,14 +143,14 @@ def ov_alignment_test(
         raise HeadwiseError(
             f"The suite {suite.name!r} has no relation {relation!r}; it has: {known}."
         )
-    asked = Asked.of(model, suite, relation)
-    found = asked.cosines(model)
+    sample = Sample.of(model, suite, relation)
+    found = sample.cosines(model)
     diagonal = np.arange(model.n_heads)
     heads = model.heads
-    clusters = Clusters.of(asked.examples.groups)
+    clusters = Clusters.of(sample.examples.groups)
     difference = found[0] - found[1]
     own, mismatched = _own(difference, clusters), _mismatched(difference, clusters)
-    few, grown = asked.few(seed)
+    few, grown = sample.few(seed)
     controls: list[tuple[float, float]] = []
     why_not = "" if n_null else "none was requested"
     for i in range(n_null):
@@ -175,10 +175,10 @@ def ov_alignment_test(
         heads=heads,
         cosines=cosines[0],
         others=cosines[1],
-        groups=asked.examples.groups,
-        sentences=asked.examples.sentences,
-        left_out=asked.left_out,
-        cases=len(asked.own),
+        groups=sample.examples.groups,
+        sentences=sample.examples.sentences,
+        left_out=sample.left_out,
+        cases=len(sample.own),
         clusters=clusters.n,
         critical=critical,
         n_null=len(controls),

@@ -47,8 +47,8 @@ def looks_along(result: RelationTestResult) -> pd.DataFrame:
     supported = best["is_supported"].to_numpy(dtype=bool)
     found = _looks(result.table, best)
     found["looks"] = np.where(supported, YES, np.where(denied, NO, INCONCLUSIVE))
-    asked = zip(best["relation"], best["direction"], strict=True)
-    found["looks_relation"] = [r if ":" in r or "->" in r else f"{r}: {d}" for r, d in asked]
+    tested = zip(best["relation"], best["direction"], strict=True)
+    found["looks_relation"] = [r if ":" in r or "->" in r else f"{r}: {d}" for r, d in tested]
     return found.reset_index(drop=True)
 
 

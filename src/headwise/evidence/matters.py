@@ -35,8 +35,8 @@ def matters(
         One row per head: `layer`, `head`, and the columns of `judged`.
     """
     told = judged(result, metric)
-    side = next(iter(result.cuts.values()))[0].side if side is None else side
-    singles = {name: cut[0] for name, cut in result.cuts.items() if cut[0].side == side}
+    side = next(iter(result.head_sets.values()))[0].side if side is None else side
+    singles = {name: own[0] for name, own in result.head_sets.items() if own[0].side == side}
     told = told.loc[list(singles)].reset_index(drop=True)
     told.insert(0, "layer", [head.layer for head in singles.values()])
     told.insert(1, "head", [head.head for head in singles.values()])
@@ -49,7 +49,7 @@ def set_verdict(result: HeadSetResult) -> Verdict:
     rows = result.table[result.table["metric"] == metric]
     if len(clusters) < MATTERS.min_cases or clusters.n < MATTERS.min_clusters:
         return "inconclusive"
-    degrades = (rows["share"] >= MATTERS.smallest) & (rows["p_cost"] < MATTERS.level)
+    degrades = (rows["share"] >= MATTERS.smallest) & (rows["p_degradation"] < MATTERS.level)
     if result.ablation.can(metric) and (degrades & (rows["p_random"] <= MATTERS.level)).all():
         return "supported"
     share, se = (rows[name].to_numpy(float) for name in ("share", "share_se"))

@@ -142,7 +142,7 @@ def whole_moves(results: Sequence[DirectionTestResult]) -> list[str]:
     said: list[str] = []
     for result in results:
         whole, direction = result.whole, result.direction
-        step = float(direction.push(direction.vector))
+        step = float(direction.project(direction.vector))
         effect, excess = whole["effect"] / step, whole["excess"] / step
         p = len(results) * max(whole["p"], whole["p_random"], whole["excess_p"])
         reach = float(stats.t.ppf(1 - MOVES.level, whole["df"])) if whole["df"] > 0 else np.nan

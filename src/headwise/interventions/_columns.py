@@ -40,9 +40,9 @@ ABLATED = Columns(
     METRIC,
     Column("name", "Head", "text", "The head that was ablated, or the name of the set of heads"),
 )
-COST = Columns(
+DEGRADATION = Columns(
     METHOD,
-    effect("cost", "Degradation", "By how much the metric gets worse, mean over sentences"),
+    effect("degradation", "Degradation", "By how much the metric gets worse, mean over sentences"),
     tested("all heads (or sets) and methods"),
     Column("p_helps", "p helps", "number", "Family-wise, that ablating it helps"),
     share("the clean metric; empty where that is not above zero"),
@@ -54,17 +54,17 @@ ABLATION = Columns(
     ABLATED,
     columns_of_heads(side=True),
     Column("heads", "Heads", "integer", "How many the set has; only where sets were ablated, which have no layer"),
-    COST,
+    DEGRADATION,
 )  # fmt: skip
 CLEAN = Columns(METRIC, effect("value", "Clean", "Mean of the metric in the unmodified model"))
 HEAD_SET = Columns(
     METRIC,
     METHOD,
     Column("heads", "Heads", "integer", "In the set"),
-    effect("cost", "Degradation", "By how much the metric gets worse when the set is ablated, mean over sentences"),
+    effect("degradation", "Degradation", "By how much the metric gets worse when the set is ablated, mean over sentences"),
     share("the clean metric"),
     Column("share_se", "SE of share", "rate", "Standard error of the share, as of a ratio of means"),
-    Column("p_cost", "p", "number", "One-sided, that the degradation is above zero"),
+    Column("p_degradation", "p", "number", "One-sided, that the degradation is above zero"),
     Column("sum_of_parts", "Sum", "number", "Of the degradations of its heads ablated one by one"),
     effect("excess", "More than the sum", "Degradation beyond the sum of its heads"),
     Column("random", "Random sets", "number", "Mean degradation of as many heads, on fewer sentences"),
@@ -131,7 +131,7 @@ STEERED = Columns(
     METRIC,
     DOSE,
     effect("value", "Metric", "Mean of the metric when steered"),
-    Column("intact", "Clean", "number", "Mean of the metric in the unmodified model"),
+    Column("clean", "Clean", "number", "Mean of the metric in the unmodified model"),
     RANDOM,
     FLIPPED,
     FLIPPED_RANDOM,

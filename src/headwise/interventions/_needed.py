@@ -32,24 +32,24 @@ def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
     """
     name = metric or result.metrics[0]
     t = pd.DataFrame(result.table[result.table["metric"] == name])
-    n_ways, names = len(result.methods), list(result.cuts)
+    n_ways, names = len(result.methods), list(result.head_sets)
     n, clusters = len(result.clusters), result.clusters.n
 
-    def by_way(column: str) -> Float[ndarray, "cut method"]:
+    def by_way(column: str) -> Float[ndarray, "head_set method"]:
         return np.asarray(t[column], dtype=float).reshape(len(names), n_ways)
 
     share, se = by_way("share"), by_way("share_se")
     critical = by_way("critical")
     none = (float("nan"), float("nan"))
-    cost, control_t = result.controls.largest(name) if result.controls else none
+    degradation, control_t = result.controls.largest(name) if result.controls else none
     _, helped_t = result.controls.largest(name, -1) if result.controls else none
     can = result.can(name)
     small = np.asarray(is_within(share, se, critical, SMALLEST).all(axis=1) & can)
 
     def decided(
-        effect: Float[ndarray, " cut"],
-        p_fwer: Float[ndarray, " cut"],
-        t: Float[ndarray, " cut"],
+        effect: Float[ndarray, " head_set"],
+        p_fwer: Float[ndarray, " head_set"],
+        t: Float[ndarray, " head_set"],
         control_t: float,
     ) -> list[str]:
         # Of what the model cannot do nothing can be lost, whatever t is.
@@ -61,7 +61,7 @@ def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
     p, ts = by_way("p_fwer"), by_way("t")
     said = decided(share.min(axis=1), p.max(axis=1), ts.min(axis=1), control_t)
     helps = decided(-share.max(axis=1), by_way("p_helps").max(axis=1), -ts.max(axis=1), helped_t)
-    whole = float(result.intact[name].mean())
+    whole = float(result.clean_values[name].mean())
     return pd.DataFrame(
         {
             "matters": said,
@@ -70,7 +70,7 @@ def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
             "matters_high": by_way("share_high").max(axis=1),
             "matters_p": p.max(axis=1),
             "matters_t": ts.min(axis=1),
-            "matters_control": cost / whole if can else np.nan,
+            "matters_control": degradation / whole if can else np.nan,
             "matters_control_t": control_t,
             "matters_detectable": smallest_found(
                 se=se,

@@ -56,10 +56,10 @@ class AblationResult(Result):
         says: What each metric is.
         methods: The methods of ablation.
         positions: Where heads were ablated; everywhere if empty.
-        cuts: The heads that were ablated together, by name: a head's own, or that of a set.
-        intact: The metric of every sentence of the clean, unmodified model, by metric.
+        head_sets: The heads that were ablated together, by name: a head's own, or that of a set.
+        clean_values: The metric of every sentence of the clean, unmodified model, by metric.
         clean: One row per `metric`: its mean `value` in the clean model with its 95% interval (`value_low`, `value_high`).
-        costs: The degradation, `[method, cut, sentence]`, by metric: by how much the metric falls or, where damage raises it, rises.
+        degradations: The degradation, `[method, head_set, sentence]`, by metric: by how much the metric falls or, where damage raises it, rises.
         clusters: Which sentences are alike: by group, and in pairs by the words that differ, where these cross groups.
         taken_over: Share of tokens by how their reference tokens were matched: the
             `same position of the same template`, the `same token that is no word of the sentence`, the `same part of speech`, or `all words of the suite`.
@@ -74,10 +74,10 @@ class AblationResult(Result):
     says: dict[str, str]
     methods: tuple[str, ...]
     positions: str
-    cuts: dict[str, tuple[Head, ...]]
-    intact: dict[str, Float[ndarray, " sentence"]]
+    head_sets: dict[str, tuple[Head, ...]]
+    clean_values: dict[str, Float[ndarray, " sentence"]]
     clean: pd.DataFrame
-    costs: dict[str, Float[ndarray, "method cut sentence"]]
+    degradations: dict[str, Float[ndarray, "method head_set sentence"]]
     clusters: Clusters
     taken_over: dict[str, float]
     n_split: int
@@ -106,7 +106,7 @@ class AblationResult(Result):
     def _summary(self) -> str:
         what = "sets of heads" if "heads" in self.table else "heads"
         methods = "1 method" if len(self.methods) == 1 else f"{len(self.methods)} methods"
-        return f"{len(self.cuts)} {what} x {methods}; {self._found('needed')}"
+        return f"{len(self.head_sets)} {what} x {methods}; {self._found('needed')}"
 
 
 def ablate(
@@ -145,10 +145,10 @@ def ablate(
     ablation = Ablation.of(
         model, as_suite(suite), metrics, method, positions, seed, batch_tokens, budget
     )
-    return ablation.cut(_cuts(model, heads), n_null)
+    return ablation.run(_head_sets(model, heads), n_null)
 
 
-def _cuts(
+def _head_sets(
     model: Model, given: AnyHeads | Mapping[str, Sequence[AnyHead]] | None
 ) -> dict[str, tuple[Head, ...]]:
     if isinstance(given, Mapping):
@@ -168,7 +168,7 @@ class Ablation:
         model: The model.
         suite: The sentences.
         prompts: The same as rows.
-        asked: The metrics.
+        requested: The metrics.
         readings: The same, bound to model and prompts.
         methods: Methods of ablation.
         positions: Where.
@@ -181,7 +181,7 @@ class Ablation:
     model: Model
     suite: Suite
     prompts: Prompts
-    asked: tuple[AnyMetric, ...]
+    requested: tuple[AnyMetric, ...]
     readings: list[Reading]
     methods: tuple[str, ...]
     positions: str
@@ -194,7 +194,7 @@ class Ablation:
     def of(
         model: Model,
         suite: Suite,
-        asked: OneOrMore[AnyMetric] | None,
+        requested: OneOrMore[AnyMetric] | None,
         method: OneOrMore[str],
         positions: str,
         seed: int,
@@ -203,7 +203,7 @@ class Ablation:
     ) -> "Ablation":
         """Arguments as of `ablate`."""
         methods = all_of(method, METHODS, "method of ablation")
-        wanted = metrics.usual(model, suite) if asked is None else metrics.several(asked)
+        wanted = metrics.usual(model, suite) if requested is None else metrics.several(requested)
         metrics.check(model, wanted)
         prompts = Prompts.of(model, suite, answers=metrics.need_answers(wanted))
         if any(name != "zero" for name in methods) and len(prompts.sentences) < 2:
@@ -223,35 +223,42 @@ class Ablation:
         )  # fmt: skip
 
     def anew(
-        self, model: Model, suite: Suite, asked: Sequence[AnyMetric], method: Sequence[str]
+        self, model: Model, suite: Suite, requested: Sequence[AnyMetric], method: Sequence[str]
     ) -> "Ablation":
         """The same for another model, or for other sentences."""
         return Ablation.of(
-            model, suite, asked, method, self.positions, self.seed, self.batch_tokens, self.budget
+            model,
+            suite,
+            requested,
+            method,
+            self.positions,
+            self.seed,
+            self.batch_tokens,
+            self.budget,
         )
 
-    def cut(self, cuts: Mapping[str, tuple[Head, ...]], controls: int) -> AblationResult:
+    def run(self, head_sets: Mapping[str, tuple[Head, ...]], controls: int) -> AblationResult:
         """Ablates each of some sets of heads by every method, here and in the controls."""
-        values = self.values(cuts)
+        values = self.values(head_sets)
         clusters = self.prompts.clusters
         enough = len(clusters) >= MIN_TESTED_ITEMS and clusters.n >= MIN_TESTED_CLUSTERS
-        found = control(self, cuts, controls) if controls and enough else None
-        return self._result(cuts, values, found)
+        found = control(self, head_sets, controls) if controls and enough else None
+        return self._result(head_sets, values, found)
 
     def values(
-        self, cuts: Mapping[str, tuple[Head, ...]]
+        self, head_sets: Mapping[str, tuple[Head, ...]]
     ) -> list[Float[ndarray, "variant sentence"]]:
         """Every metric of the clean model, and then of each ablation by every method."""
         variants: list[Variant] = [
             tuple(Change("z", h.side, h.layer, h.head, method, self.positions) for h in members)
             for method in self.methods
-            for members in cuts.values()
+            for members in head_sets.values()
         ]
         sweep = Sweep(
             self.model,
             self.prompts,
             self.readings,
-            self.sources_of({(h.side, h.layer) for members in cuts.values() for h in members}),
+            self.sources_of({(h.side, h.layer) for members in head_sets.values() for h in members}),
             {self.positions: token_roles.masks(self.prompts, self.positions)}
             if self.positions
             else {},
@@ -292,41 +299,45 @@ class Ablation:
 
     def _result(
         self,
-        cuts: Mapping[str, tuple[Head, ...]],
+        head_sets: Mapping[str, tuple[Head, ...]],
         values: Sequence[Float[ndarray, "variant sentence"]],
         controls: AblationControls | None,
     ) -> AblationResult:
         clusters = self.prompts.clusters
-        costs: dict[str, Float[ndarray, "method cut sentence"]] = {}
+        degradations: dict[str, Float[ndarray, "method head_set sentence"]] = {}
         tables: list[pd.DataFrame] = []
-        is_single = all((name,) == tuple(h.name for h in own) for name, own in cuts.items())
+        is_single = all((name,) == tuple(h.name for h in own) for name, own in head_sets.items())
         for reading, found in zip(self.readings, values, strict=True):
-            cost = effects.worse(reading, found)
-            costs[reading.name] = cost.reshape(len(self.methods), len(cuts), -1)
-            table = effects.table_of(reading, "cost", cost, clusters, self.seed)
-            table.insert(1, "name", list(cuts) * len(self.methods))
+            degradation = effects.worse(reading, found)
+            degradations[reading.name] = degradation.reshape(len(self.methods), len(head_sets), -1)
+            table = effects.table_of(reading, "degradation", degradation, clusters, self.seed)
+            table.insert(1, "name", list(head_sets) * len(self.methods))
             if is_single:
-                every = [own[0] for own in cuts.values()] * len(self.methods)
+                every = [own[0] for own in head_sets.values()] * len(self.methods)
                 for i, part in enumerate(("side", "layer", "head")):
                     table.insert(2 + i, part, [getattr(head, part) for head in every])
             else:
-                table.insert(2, "heads", [len(own) for own in cuts.values()] * len(self.methods))
-            at = list(table.columns).index("cost")
-            table.insert(at, "method", np.repeat(self.methods, len(cuts)))
-            helps = effects.table_of(reading, "cost", -cost, clusters, self.seed)
+                table.insert(
+                    2, "heads", [len(own) for own in head_sets.values()] * len(self.methods)
+                )
+            at = list(table.columns).index("degradation")
+            table.insert(at, "method", np.repeat(self.methods, len(head_sets)))
+            helps = effects.table_of(reading, "degradation", -degradation, clusters, self.seed)
             table["p_helps"] = helps["p_fwer"]
-            share = effects.shares_of(cost, found[0], clusters)
+            share = effects.shares_of(degradation, found[0], clusters)
             table["share"], table["share_low"] = share.value, share.low
             table["share_high"], table["share_se"] = share.high, share.se
             table["changed"] = effects.turned(reading, found)
             table["disagree"] = effects.differ(
-                table["cost_low"].to_numpy(), table["cost_high"].to_numpy(), len(self.methods)
+                table["degradation_low"].to_numpy(),
+                table["degradation_high"].to_numpy(),
+                len(self.methods),
             )
-            order = np.arange(len(table)).reshape(len(self.methods), len(cuts)).T.ravel()
+            order = np.arange(len(table)).reshape(len(self.methods), len(head_sets)).T.ravel()
             tables.append(table.iloc[order])
         pools = [pool for pool in self.pools if pool is not None]
-        intact = {r.name: found[0] for r, found in zip(self.readings, values, strict=True)}
-        means = {name: mean_of(own[None], clusters) for name, own in intact.items()}
+        clean_values = {r.name: found[0] for r, found in zip(self.readings, values, strict=True)}
+        means = {name: mean_of(own[None], clusters) for name, own in clean_values.items()}
         return AblationResult(
             model=self.model.name,
             suite=self.suite.name,
@@ -334,8 +345,8 @@ class Ablation:
             says={reading.name: reading.says for reading in self.readings},
             methods=self.methods,
             positions=self.positions,
-            cuts=dict(cuts),
-            intact=intact,
+            head_sets=dict(head_sets),
+            clean_values=clean_values,
             clean=pd.DataFrame(
                 [
                     {
@@ -347,7 +358,7 @@ class Ablation:
                     for name, m in means.items()
                 ]
             ),
-            costs=costs,
+            degradations=degradations,
             clusters=clusters,
             taken_over=pools[0].shares if pools else {},
             n_split=self.prompts.n_split,

@@ -51,7 +51,7 @@ class AblationControls:
         cases: Sentences of each.
         scale: By how much their t was multiplied for having fewer sentences.
         methods: Methods of ablation there.
-        costs: Mean degradation of every ablation by every method, by metric.
+        degradations: Mean degradation of every ablation by every method, by metric.
         t: The same in standard errors, scaled.
         why_not: Why there are none, if a control could not be made; no head can then be a yes.
     """
@@ -60,8 +60,8 @@ class AblationControls:
     cases: int
     scale: float
     methods: tuple[str, ...]
-    costs: dict[str, Float[ndarray, "control method cut"]]
-    t: dict[str, Float[ndarray, "control method cut"]]
+    degradations: dict[str, Float[ndarray, "control method head_set"]]
+    t: dict[str, Float[ndarray, "control method head_set"]]
     why_not: str = ""
 
     def largest(self, metric: str, sign: int = 1) -> tuple[float, float]:
@@ -73,8 +73,10 @@ class AblationControls:
         """
         if metric not in self.t:
             return float("nan"), float("nan")
-        cost, t = (float((sign * x[metric]).min(axis=1).max()) for x in (self.costs, self.t))
-        return cost, t
+        degradation, t = (
+            float((sign * x[metric]).min(axis=1).max()) for x in (self.degradations, self.t)
+        )
+        return degradation, t
 
 
 @contextmanager
@@ -91,13 +93,13 @@ def uniform_attention(model: Model) -> Generator[None]:
 
 
 def control(
-    ablation: "Ablation", cuts: Mapping[str, tuple[Head, ...]], n_null: int
+    ablation: "Ablation", head_sets: Mapping[str, tuple[Head, ...]], n_null: int
 ) -> AblationControls:
     """Ablates the same heads in random models and in the model with uniform attention.
 
     Args:
         ablation: The ablation of the model itself.
-        cuts: The heads that are ablated together, by name.
+        head_sets: The heads that are ablated together, by name.
         n_null: Models with random weights.
     """
     model = ablation.model
@@ -105,9 +107,9 @@ def control(
         twins = [loading.random_like(model, ablation.seed + 1 + i) for i in range(n_null)]
     except HeadwiseError as error:
         return AblationControls((), 0, 1.0, (), {}, {}, why_not=str(error))
-    found = [_costs(ablation, twin, cuts) for twin in twins]
+    found = [_degradations(ablation, twin, head_sets) for twin in twins]
     with uniform_attention(model):
-        found.append(_costs(ablation, model, cuts))
+        found.append(_degradations(ablation, model, head_sets))
     cases = found[0].cases
     scale = float(np.sqrt(len(ablation.prompts.sentences) / cases))
     return AblationControls(
@@ -115,18 +117,21 @@ def control(
         cases=cases,
         scale=scale,
         methods=_ways(ablation),
-        costs={name: np.stack([one.costs[name] for one in found]) for name in found[0].costs},
+        degradations={
+            name: np.stack([one.degradations[name] for one in found])
+            for name in found[0].degradations
+        },
         t={name: scale * np.stack([one.t[name] for one in found]) for name in found[0].t},
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Costs:
+class _Degradations:
     """One control: sentences, and by metric the mean degradation of every ablation and its t."""
 
     cases: int
-    costs: dict[str, Float[ndarray, "method cut"]]
-    t: dict[str, Float[ndarray, "method cut"]]
+    degradations: dict[str, Float[ndarray, "method head_set"]]
+    t: dict[str, Float[ndarray, "method head_set"]]
 
 
 def _ways(ablation: "Ablation") -> tuple[str, ...]:
@@ -134,27 +139,29 @@ def _ways(ablation: "Ablation") -> tuple[str, ...]:
     return tuple(m for m in METHODS if m in ablation.methods) or ablation.methods[:1]
 
 
-def _costs(ablation: "Ablation", model: Model, cuts: Mapping[str, tuple[Head, ...]]) -> _Costs:
+def _degradations(
+    ablation: "Ablation", model: Model, head_sets: Mapping[str, tuple[Head, ...]]
+) -> _Degradations:
     metrics = [
-        asked
-        for asked, reading in zip(ablation.asked, ablation.readings, strict=True)
-        if reading.has_sign and not isinstance(asked, Probe)  # a probe is of the one model
+        requested
+        for requested, reading in zip(ablation.requested, ablation.readings, strict=True)
+        if reading.has_sign and not isinstance(requested, Probe)  # a probe is of the one model
     ]
     if not metrics:
-        return _Costs(len(ablation.prompts.sentences), {}, {})
+        return _Degradations(len(ablation.prompts.sentences), {}, {})
     suite = spread(ablation.suite, ablation.prompts, MOST_CASES)
     try:
         own = ablation.anew(model, suite, metrics, _ways(ablation))
     except HeadwiseError:  # a metric that wants every label in several groups
         own = ablation.anew(model, ablation.suite, metrics, _ways(ablation))
-    costs: dict[str, Float[ndarray, "method cut"]] = {}
-    t: dict[str, Float[ndarray, "method cut"]] = {}
-    for reading, values in zip(own.readings, own.values(cuts), strict=True):
-        cost = mean_of(_effects.worse(reading, values), own.prompts.clusters)
-        # A head that changes nothing has neither a cost nor an error.
-        errors = cost.value / np.where(cost.se == 0, 1.0, cost.se)
-        costs[reading.name], t[reading.name] = (x.reshape(len(own.methods), -1) for x in (cost.value, errors))  # fmt: skip
-    return _Costs(len(own.prompts.sentences), costs, t)
+    degradations: dict[str, Float[ndarray, "method head_set"]] = {}
+    t: dict[str, Float[ndarray, "method head_set"]] = {}
+    for reading, values in zip(own.readings, own.values(head_sets), strict=True):
+        degradation = mean_of(_effects.worse(reading, values), own.prompts.clusters)
+        # A head that changes nothing has neither a degradation nor an error.
+        errors = degradation.value / np.where(degradation.se == 0, 1.0, degradation.se)
+        degradations[reading.name], t[reading.name] = (x.reshape(len(own.methods), -1) for x in (degradation.value, errors))  # fmt: skip
+    return _Degradations(len(own.prompts.sentences), degradations, t)
 
 
 def spread(suite: Suite, prompts: Prompts, most: int) -> Suite:

@@ -41,7 +41,7 @@ from .ablation import Ablation
 from .metrics import AnyMetric
 
 EFFECTS = ("total", "direct", "direct_through_mlps")
-Costs = dict[str, Float[ndarray, "cut sentence"]]
+Degradations = dict[str, Float[ndarray, "head_set sentence"]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,9 +61,9 @@ class DirectEffectResult(Result):
     model: str
     suite: str
     method: str
-    total: Costs
-    direct: Costs
-    direct_through_mlps: Costs
+    total: Degradations
+    direct: Degradations
+    direct_through_mlps: Degradations
     table: pd.DataFrame
     columns: ClassVar[Columns] = DIRECT_EFFECT
 
@@ -108,15 +108,17 @@ def direct_effects(
         replacements.themselves(ablation.prompts),
     )
     given = ablation.sources_of({(h.side, h.layer) for h in chosen}) | {"own": own}
-    cuts: list[Variant] = [(Change("z", h.side, h.layer, h.head, method),) for h in chosen]
-    held: list[Variant] = [(*cut, *_held(h, layers)) for cut, h in zip(cuts, chosen, strict=True)]
-    asked = (
-        (cuts, None, "ablating heads"),
+    head_sets: list[Variant] = [(Change("z", h.side, h.layer, h.head, method),) for h in chosen]
+    held: list[Variant] = [
+        (*variant, *_held(h, layers)) for variant, h in zip(head_sets, chosen, strict=True)
+    ]
+    requested = (
+        (head_sets, None, "ablating heads"),
         (held, Frozen(model, _mlps(model)), "ablating heads, all else held"),
         (held, Frozen(model), "ablating heads, MLPs run"),
     )
-    found: dict[str, Costs] = {}
-    for name, (variants, frozen, doing) in zip(EFFECTS, asked, strict=True):
+    found: dict[str, Degradations] = {}
+    for name, (variants, frozen, doing) in zip(EFFECTS, requested, strict=True):
         sweep = Sweep(
             model, ablation.prompts, ablation.readings, given, {}, ablation.batch_tokens, frozen
         )
@@ -125,12 +127,12 @@ def direct_effects(
     clusters = ablation.prompts.clusters
     tables: list[pd.DataFrame] = []
     for metric in found["total"]:
-        costs = {name: found[name][metric] for name in EFFECTS}
-        costs["self_repair"] = costs["direct"] - costs["total"]
+        degradations = {name: found[name][metric] for name in EFFECTS}
+        degradations["self_repair"] = degradations["direct"] - degradations["total"]
         columns: dict[str, object] = {"metric": metric}
         columns |= {part: [getattr(head, part) for head in chosen] for part in ("side", "layer", "head")}  # fmt: skip
-        for name, cost in costs.items():
-            mean = mean_of(cost, clusters)
+        for name, degradation in degradations.items():
+            mean = mean_of(degradation, clusters)
             columns |= {name: mean.value, f"{name}_low": mean.low, f"{name}_high": mean.high}
         tables.append(pd.DataFrame(columns))
     return DirectEffectResult(

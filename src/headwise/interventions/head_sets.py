@@ -123,17 +123,17 @@ def ablate_set(
     ablated = tuple(chosen(model, heads))
     every = model.heads
     random, random_from = _like(every, ablated, n_null, seed)
-    cuts: Sets = {"set": ablated, "kept": _others(every, ablated), "all": tuple(every)}
-    cuts |= {head.name: (head,) for head in ablated}
-    cuts = {name: own for name, own in cuts.items() if own}
+    head_sets: Sets = {"set": ablated, "kept": _others(every, ablated), "all": tuple(every)}
+    head_sets |= {head.name: (head,) for head in ablated}
+    head_sets = {name: own for name, own in head_sets.items() if own}
     suite = as_suite(suite)
-    ablation = ablate(model, suite, metrics=metrics, heads=cuts, method=method, seed=seed, batch_tokens=batch_tokens, n_null=0)  # fmt: skip
+    ablation = ablate(model, suite, metrics=metrics, heads=head_sets, method=method, seed=seed, batch_tokens=batch_tokens, n_null=0)  # fmt: skip
     whole = Ablation.of(model, suite, metrics, method, "", seed, batch_tokens, "4GiB")
     beside: Sets = {"set": ablated, "all": tuple(every)}
     beside |= {f"random {i}": own for i, own in enumerate(random)}
     kept = [_others(every, own) for own in random[:n_null_kept]]
     beside |= {f"kept {i}": own for i, own in enumerate(kept) if own}
-    costs = _costs(whole, spread(suite, whole.prompts, null_cases), beside)
+    degradations = _degradations(whole, spread(suite, whole.prompts, null_cases), beside)
     elsewhere = None
     if unrelated is not None:
         elsewhere = ablate(
@@ -141,20 +141,20 @@ def ablate_set(
             n_null=0,
         )  # fmt: skip
     rows = [
-        _row(ablation, elsewhere, name, k, ablated, costs[name])
+        _row(ablation, elsewhere, name, k, ablated, degradations[name])
         for name in ablation.metrics
         for k in range(len(ablation.methods))
     ]
-    by_lot = {name: own.of("random") for name, own in costs.items()}
+    by_lot = {name: own.of("random") for name, own in degradations.items()}
     return HeadSetResult(ablated, ablation.methods, ablation, random_from, by_lot, elsewhere, pd.DataFrame(rows))  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
-class _Costs:
+class _Degradations:
     """Mean degradations of ablations, by one metric, on as many sentences."""
 
     names: tuple[str, ...]
-    values: Float[ndarray, "method cut"]
+    values: Float[ndarray, "method head_set"]
     cases: int
 
     def of(self, kind: str) -> Float[ndarray, "method ablated"]:
@@ -162,16 +162,18 @@ class _Costs:
         return self.values[:, [name.partition(" ")[0] == kind for name in self.names]]
 
 
-def _costs(whole: Ablation, suite: Suite, cuts: Mapping[str, tuple[Head, ...]]) -> dict[str, _Costs]:  # fmt: skip
+def _degradations(whole: Ablation, suite: Suite, head_sets: Mapping[str, tuple[Head, ...]]) -> dict[str, _Degradations]:  # fmt: skip
     try:
-        own = whole.anew(whole.model, suite, whole.asked, whole.methods)
+        own = whole.anew(whole.model, suite, whole.requested, whole.methods)
     except HeadwiseError:  # a metric that wants every label in several groups
         own = whole
     cases = len(own.prompts.sentences)
-    found: dict[str, _Costs] = {}
-    for reading, values in zip(own.readings, own.values(cuts), strict=True):
-        mean = _effects.worse(reading, values).mean(axis=1).reshape(len(own.methods), len(cuts))
-        found[reading.name] = _Costs(tuple(cuts), mean, cases)
+    found: dict[str, _Degradations] = {}
+    for reading, values in zip(own.readings, own.values(head_sets), strict=True):
+        mean = (
+            _effects.worse(reading, values).mean(axis=1).reshape(len(own.methods), len(head_sets))
+        )
+        found[reading.name] = _Degradations(tuple(head_sets), mean, cases)
     return found
 
 
@@ -233,18 +235,18 @@ def _row(
     metric: str,
     k: int,
     chosen: Sequence[Head],
-    beside: _Costs,
+    beside: _Degradations,
 ) -> dict[str, object]:
     """One metric and method of ablation."""
     clusters = ablation.clusters
-    costs = dict(zip(ablation.cuts, ablation.costs[metric][k], strict=True))
-    mean = {name: float(cost.mean()) for name, cost in costs.items()}
-    parts = np.sum([costs[head.name] for head in chosen], axis=0)
-    kept = costs.get("kept", np.zeros_like(costs["all"]))
+    degradations = dict(zip(ablation.head_sets, ablation.degradations[metric][k], strict=True))
+    mean = {name: float(degradation.mean()) for name, degradation in degradations.items()}
+    parts = np.sum([degradations[head.name] for head in chosen], axis=0)
+    kept = degradations.get("kept", np.zeros_like(degradations["all"]))
     # 1 less a ratio of means over the same sentences, with the standard error of that ratio.
-    lost = _effects.shares_of(kept[None], costs["all"], clusters)
-    cost = mean_of(costs["set"][None], clusters)
-    excess = mean_of((costs["set"] - parts)[None], clusters)
+    lost = _effects.shares_of(kept[None], degradations["all"], clusters)
+    degradation = mean_of(degradations["set"][None], clusters)
+    excess = mean_of((degradations["set"] - parts)[None], clusters)
     share = ablation.row(name="set", method=ablation.methods[k], metric=metric)
     random, own = beside.of("random")[k], float(beside.of("set")[k, 0])
     whole = float(beside.of("all")[k, 0])
@@ -257,14 +259,14 @@ def _row(
         "metric": metric,
         "method": ablation.methods[k],
         "heads": len(chosen),
-        "cost": mean["set"],
-        "cost_low": float(cost.low[0]),
-        "cost_high": float(cost.high[0]),
+        "degradation": mean["set"],
+        "degradation_low": float(degradation.low[0]),
+        "degradation_high": float(degradation.high[0]),
         "share": share["share"],
         "share_low": share["share_low"],
         "share_high": share["share_high"],
         "share_se": share["share_se"],
-        "p_cost": share["p"],
+        "p_degradation": share["p"],
         "sum_of_parts": float(parts.mean()),
         "excess": float(excess.value[0]),
         "excess_low": float(excess.low[0]),
@@ -275,7 +277,7 @@ def _row(
         "random_cases": beside.cases,
         "times": own / random.mean() if abs(random.mean()) > TINY else float("nan"),
         "p_random": float((1 + (random >= own).sum()) / (1 + len(random))),
-        "unrelated": float("nan") if its is None else float(its["cost"]),
+        "unrelated": float("nan") if its is None else float(its["degradation"]),
         "unrelated_share": float("nan") if its is None else float(its["share"]),
         "all": mean["all"],
         "restored": 1 - float(lost.value[0]),

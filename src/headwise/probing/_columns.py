@@ -42,7 +42,7 @@ ERASED = Columns(
     Column("layer", "Layer", "integer", "At which the label was erased from the residual stream"),
     Column("measure", "Measure", "text", "What was measured, see `headwise.probing.erasure.MEASURES`"),
     Column("examples", "Sentences", "integer", "That were scored"),
-    Column("intact", "Clean", "number", "Mean of the measure in the unmodified model"),
+    Column("clean", "Clean", "number", "Mean of the measure in the unmodified model"),
     Column("erased", "Erased", "number", "Mean with the label erased"),
     Column("random", "Random", "number", "Of equal rank; mean over several"),
     Column("as_far", "Moved as far", "number", "By the same length, in a random subspace"),

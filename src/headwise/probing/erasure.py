@@ -177,7 +177,7 @@ class _AtLayer:
     """The vectors of one layer after erasure.
 
     Attributes:
-        correct: Whether a probe fitted anew reads the label; first intact, then erased, then random.
+        correct: Whether a probe fitted anew reads the label; first clean, then erased, then random.
         moved: How far each vector was moved.
         shifts: By what: the erased, the random, and the random made as long as the erased.
         rank: Directions erased.
@@ -205,7 +205,7 @@ def _at_layer(
     shifts = np.zeros((1 + 2 * n_null, *x.shape), dtype=np.float32)
     rank = 0
     for train, test in divided.splits:
-        # All are brought to the spread of intact vectors: where erasing leaves nothing, their own would
+        # All are brought to the spread of clean vectors: where erasing leaves nothing, their own would
         # blow rounding up, and so would that of numbers that hardly vary.
         centre, scale = x[train].mean(axis=0), x[train].std(axis=0)
         scale = np.maximum(scale, RANGE * max(float(scale.max()), TINY))
@@ -299,7 +299,7 @@ def _row(
         "layer": layer,
         "measure": measure,
         "examples": int(scored.sum()),
-        "intact": values[0].mean(),
+        "clean": values[0].mean(),
         "erased": values[1].mean(),
         "random": random.mean(),
         "as_far": as_far.mean(),

@@ -36,7 +36,7 @@ def test_attention_further_up(tiny_gpt2):
         before = mass()
         with hooks.edit(tiny_gpt2, "z", lambda z, _: 0 * z, layers=[0], heads=[1]):
             after = mass()
-        assert result.intact["attention"][i] == pytest.approx(before, abs=1e-5)
-        assert result.costs["attention"][0, 0, i] == pytest.approx(before - after, abs=1e-5)
+        assert result.clean_values["attention"][i] == pytest.approx(before, abs=1e-5)
+        assert result.degradations["attention"][0, 0, i] == pytest.approx(before - after, abs=1e-5)
     with pytest.raises(HeadwiseError, match="no relation 'last'"):
         ablate(tiny_gpt2, asked, metrics=[attention("last", 1)])

@@ -28,7 +28,7 @@ def test_a_reading_sees_the_pass_and_the_clean_one(tiny_gpt2):
 
     asked = suite()
     result = ablate(tiny_gpt2, asked, metrics=[longer], heads=[(1, 2)], method=["zero"], n_null=0)
-    np.testing.assert_array_equal(result.intact["longer"], 0)
+    np.testing.assert_array_equal(result.clean_values["longer"], 0)
     prompts = Prompts.of(tiny_gpt2, asked, answers=False)
     for i, (row, _) in enumerate(prompts.ends):
         tokens = torch.tensor([prompts.rows[row].tokens])
@@ -40,4 +40,6 @@ def test_a_reading_sees_the_pass_and_the_clean_one(tiny_gpt2):
             ):
                 tiny_gpt2.forward(tokens)
             lengths.append(float(seen["residual", 2][0, 0].norm()))
-        assert result.costs["longer"][0, 0, i] == pytest.approx(lengths[0] - lengths[1], abs=1e-5)
+        assert result.degradations["longer"][0, 0, i] == pytest.approx(
+            lengths[0] - lengths[1], abs=1e-5
+        )

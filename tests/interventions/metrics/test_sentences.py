@@ -23,9 +23,9 @@ def test_similarity_to_right_and_wrong_words(minilm):
         without = hooks.edit(minilm, "z", lambda z, _: 0 * z, layers=[3], heads=[2])
         after = sentence_vector(minilm, pair.clean, without)
         clean = float(before @ right - before @ wrong)
-        assert result.intact["similarity"][i] == pytest.approx(clean, abs=1e-5)
-        cost = clean - float(after @ right - after @ wrong)
-        assert result.costs["similarity"][0, 0, i] == pytest.approx(cost, abs=1e-5)
+        assert result.clean_values["similarity"][i] == pytest.approx(clean, abs=1e-5)
+        degradation = clean - float(after @ right - after @ wrong)
+        assert result.degradations["similarity"][0, 0, i] == pytest.approx(degradation, abs=1e-5)
     wordless = Suite("s", "?", (), pairs=tuple(Pair(p.clean, p.corrupted) for p in asked.pairs))
     with pytest.raises(HeadwiseError, match="not all pairs of 's' have both"):
         ablate(minilm, wordless, metrics=["similarity"])
@@ -45,7 +45,7 @@ def test_retrieval_by_label(minilm):
             for label in (labels[i], labels[i + len(asked.pairs)])
         )
         value = float((vectors[own] @ vectors[i]).mean() - (vectors[other] @ vectors[i]).mean())
-        assert result.intact["retrieval"][i] == pytest.approx(value, abs=1e-5)
+        assert result.clean_values["retrieval"][i] == pytest.approx(value, abs=1e-5)
 
 
 def test_retrieval_within_groups(tiny_bert):
@@ -53,7 +53,7 @@ def test_retrieval_within_groups(tiny_bert):
     alike = tuple(Pair(p.clean, replace(p.corrupted, marks=p.clean.marks)) for p in suite().pairs)
     result = ablate(silent, Suite("s", "?", (), pairs=alike[:4]), metrics=["retrieval"], heads=[(0, 1)], method=["zero"])  # fmt: skip
     a, b = (sentence_vector(silent, s) for s in (alike[0].clean, alike[1].clean))
-    assert result.intact["retrieval"][0] == pytest.approx(float(a @ b - a @ sentence_vector(silent, alike[1].corrupted)), abs=1e-5)  # fmt: skip
+    assert result.clean_values["retrieval"][0] == pytest.approx(float(a @ b - a @ sentence_vector(silent, alike[1].corrupted)), abs=1e-5)  # fmt: skip
     with pytest.raises(HeadwiseError, match="has one pair"):
         ablate(silent, Suite("s", "?", (), pairs=alike), metrics=["retrieval"])
 

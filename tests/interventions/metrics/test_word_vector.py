@@ -32,9 +32,9 @@ def test_a_saved_probe_is_a_metric(tiny_bert, classifier):
         vectors.append(seen["residual", 1][0, own].mean(0).double().numpy())
     labels = np.array([probe.labels.index("xy"[i % 2]) for i in range(len(texts))])
     margins = probe.margin(np.array(vectors), labels)
-    np.testing.assert_allclose(result.intact["probe"], margins, atol=1e-4)
-    assert np.abs(result.costs["probe"][0, 1]).max() < 1e-6  # it reads before layer 1
-    assert np.abs(result.costs["shift"][0, 1]).max() > 1e-4
+    np.testing.assert_allclose(result.clean_values["probe"], margins, atol=1e-4)
+    assert np.abs(result.degradations["probe"][0, 1]).max() < 1e-6  # it reads before layer 1
+    assert np.abs(result.degradations["shift"][0, 1]).max() > 1e-4
     head = headwise.fit_probe(tiny_bert, asked, site="z", layer=1, head=0)
     with pytest.raises(HeadwiseError, match="reads the residual stream"):
         ablate(tiny_bert, asked, metrics=[head])

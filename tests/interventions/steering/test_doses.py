@@ -18,7 +18,7 @@ def test_pooled_steering_is_the_mean_over_sentences(burrow):
     )
     elsewhere = headwise.burrow_pairs("adjectives", 4, held_out=True)
     results = one_vs_rest.steer_between(burrow, fitted, asked, elsewhere=elsewhere, n_null=2)
-    right = [r.intact["logit difference"] > 0 for r in results]
+    right = [r.clean_values["logit difference"] > 0 for r in results]
     at = results[0].doses.index(1.0)
     flipped = [
         r.values["logit difference"][0, at, ok] <= 0 for r, ok in zip(results, right, strict=True)
@@ -35,7 +35,7 @@ def test_the_dose_is_chosen_on_other_groups(tiny_gpt2):
     for seed in range(60):
         n, values = 40, rng.choice([-1.0, 1.0], size=(1, 20, 40))
         lot = replace(
-            found, doses=tuple(range(20)), intact={"logit difference": np.ones(n)}, groups=np.arange(n),
+            found, doses=tuple(range(20)), clean_values={"logit difference": np.ones(n)}, groups=np.arange(n),
             values={"logit difference": values}, beside=np.zeros((1, 20)), elsewhere=np.zeros((1, 20)),
         )  # fmt: skip
         result = doses.reported([lot], seed)

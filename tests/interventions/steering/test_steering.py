@@ -48,9 +48,9 @@ def test_steering_is_many_plain_runs(name, layer, byte_level, wordpiece):
     assert {s.marks[0].label for s in by_hand.prompts.sentences} == {"known", "unknown"}
     assert max(sum(w == 1 for w in row.words) for row in by_hand.prompts.rows) > 1
     for metric in metrics:
-        intact = by_hand.all_values(metric, by_hand.intact)
-        np.testing.assert_allclose(found.intact[metric], intact, atol=1e-4)
-        np.testing.assert_allclose(found.values[metric][:, 0], [intact] * 2, atol=1e-5)
+        clean_values = by_hand.all_values(metric, by_hand.clean_values)
+        np.testing.assert_allclose(found.clean_values[metric], clean_values, atol=1e-4)
+        np.testing.assert_allclose(found.values[metric][:, 0], [clean_values] * 2, atol=1e-5)
     assert (found.values["shift"][:, 1:] > 1e-3).all() and "contrast" in metrics
     for kind, vector in enumerate((direction.vector, random)):
         for k, dose in enumerate(DOSES[1:], 1):
@@ -94,7 +94,7 @@ def test_the_table_and_what_changes_elsewhere(tiny_gpt2):
     unrelated = Suite("u", "?", tuple(told(text, "x", "known") for text in ("the blue forest", "one zebra roamed")))  # fmt: skip
     found = steer(tiny_gpt2, asked, direction, doses=DOSES, unrelated=unrelated, n_null=2)
     row, values = found.row(dose=0.5), found.values["logit difference"][:, 2]
-    right = found.intact["logit difference"] > 0
+    right = found.clean_values["logit difference"] > 0
     assert row["value"] == pytest.approx(values[0].mean())
     assert row["random"] == pytest.approx(values[1:].mean()) and 0 < right.sum() < 5
     turned = (values[:, right] <= 0).mean(1)
@@ -123,7 +123,7 @@ def test_damage_in_the_sentence_by_hand(name, byte_level, wordpiece):
     each = []
     for row, end in by_hand.prompts.ends:
         of_word = by_hand.prompts.rows[row].words
-        (before, ends), (after, moved) = by_hand.intact[row], ran[row]
+        (before, ends), (after, moved) = by_hand.clean_values[row], ran[row]
         if name == "GPT2":
             last = max(i for i, word in enumerate(of_word) if word == 1)
             kl = (before.exp() * (before - after)).sum(-1)[last + 1 : end]

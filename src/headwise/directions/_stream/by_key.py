@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from headwise.activations import hooks
 from headwise.data.suite import Suite
-from headwise.directions._measuring import Asked
+from headwise.directions._measuring import Sample
 from headwise.errors import HeadwiseError
 from headwise.probing.labelled_words import Examples
 
@@ -31,7 +31,7 @@ LEAST = 2  # occurrences of a word, so that one sentence is not taken for a habi
 def trace(
     recorder: Recorder,
     suite: Suite,
-    asked: Sequence[Asked],
+    sample: Sequence[Sample],
     heads: Sequence[Sequence[Component]],
     keys: str | Sequence[Sequence[int]] | None,
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -40,27 +40,27 @@ def trace(
     Raises:
         HeadwiseError: Key words outside a sentence, or an unknown relation.
     """
-    examples = asked[0].examples
+    examples = sample[0].examples
     key_words = _key_words(suite, examples, keys)
     by_source = [np.zeros((len(own), len(SOURCES), len(examples.codes))) for own in heads]
     by_word: list[list[dict[str, list[float]]]] = [[defaultdict(list) for _ in own] for own in heads]  # fmt: skip
-    for word, pushes in _by_key(recorder, asked, heads):
+    for word, contributions in _by_key(recorder, sample, heads):
         i, at = int(examples.sentences[word]), int(examples.positions[word])
         said = suite.sentences[i].words
         source = np.full(len(said), 3)
         source[sorted(key_words[word])] = 1
         source[at] = 0
-        for q, of_heads in enumerate(pushes):
-            sign = 1.0 if asked[q].codes[word] else -1.0
+        for q, of_heads in enumerate(contributions):
+            sign = 1.0 if sample[q].codes[word] else -1.0
             for h, own in enumerate(of_heads):  # what no word has comes last
                 by_source[q][h, 2, word] = own[-1]
                 for kind in (0, 1, 3):
                     by_source[q][h, kind, word] = own[: len(said)][source == kind].sum()
-                for key, push in enumerate(own[: len(said)]):
-                    by_word[q][h][said[key].lower()].append(sign * float(push))
+                for key, contribution in enumerate(own[: len(said)]):
+                    by_word[q][h][said[key].lower()].append(sign * float(contribution))
     return [
         (_table(heads[q], by_source[q], a), _all_words(heads[q], by_word[q]))
-        for q, a in enumerate(asked)
+        for q, a in enumerate(sample)
     ]
 
 
@@ -85,7 +85,7 @@ def _key_words(
 
 
 def _by_key(
-    recorder: Recorder, asked: Sequence[Asked], heads: Sequence[Sequence[Component]]
+    recorder: Recorder, sample: Sequence[Sample], heads: Sequence[Sequence[Component]]
 ) -> Iterator[tuple[int, list[Float[ndarray, "head key"]]]]:
     """Contributions to each word by direction, head and key word; the last column is what comes from tokens of no word."""
     if not any(heads):
@@ -94,8 +94,8 @@ def _by_key(
     side = wiring.stack.side
     pattern, v = (f"{side}.{name}" if side else name for name in ("pattern", "v"))
     layers = sorted({cast(int, head.layer) for own in heads for head in own})
-    readers = [torch.from_numpy(a.readers).float().to(model.device) for a in asked]
-    places = asked[0].words
+    readers = [torch.from_numpy(a.readers).float().to(model.device) for a in sample]
+    places = sample[0].words
     for batch, in_batch, chosen in batches_of(model, places, "tracing contributions"):
         pieces = batch.pieces[in_batch, places.positions[chosen]]
         word, tokens = pieces.nonzero(as_tuple=True)
@@ -131,11 +131,11 @@ def _by_key(
 
 
 def _table(
-    heads: Sequence[Component], by_source: Float[ndarray, "head source word"], asked: Asked
+    heads: Sequence[Component], by_source: Float[ndarray, "head source word"], sample: Sample
 ) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
     for head, values in zip(heads, by_source, strict=True):
-        found = asked.difference(values)
+        found = sample.difference(values)
         whole = found.value.sum() or np.nan
         for k, source in enumerate(SOURCES):
             own = (head.name, head.layer, head.head, source)
@@ -148,7 +148,7 @@ def _all_words(
     heads: Sequence[Component], by_word: Sequence[dict[str, list[float]]]
 ) -> pd.DataFrame:
     if not heads:
-        return pd.DataFrame(columns=["name", "word", "occurrences", "push"])
+        return pd.DataFrame(columns=["name", "word", "occurrences", "contribution"])
     return pd.concat([_words(head, own) for head, own in zip(heads, by_word, strict=True)])
 
 
@@ -159,10 +159,10 @@ def _words(head: Component, own: dict[str, list[float]]) -> pd.DataFrame:
             "name": head.name,
             "word": word,
             "occurrences": len(values),
-            "push": float(np.mean(values)),
+            "contribution": float(np.mean(values)),
         }
         for word, values in own.items()
         if len(values) >= LEAST
     ]
-    table = pd.DataFrame(rows, columns=["name", "word", "occurrences", "push"])
-    return table.sort_values("push", ascending=False).head(MOST_WORDS)
+    table = pd.DataFrame(rows, columns=["name", "word", "occurrences", "contribution"])
+    return table.sort_values("contribution", ascending=False).head(MOST_WORDS)

@@ -69,7 +69,7 @@ def _of_words(
     flips: bool = False,
     has_sign: bool = True,
 ) -> Reading:
-    """A metric of the word's vector: `value(sentence, vectors [copy, d_model], intact [d_model])`."""
+    """A metric of the word's vector: `value(sentence, vectors [copy, d_model], clean [d_model])`."""
     pieces = pieces_of(prompts, read_words(prompts))
 
     def read(seen: Seen) -> Tensor:

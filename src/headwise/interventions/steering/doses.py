@@ -40,7 +40,7 @@ class _Flips:
         values: list[Float[ndarray, "direction dose sentence"]] = []
         n_before = 0  # groups of one result are not those of another
         for result in results:
-            right = result.intact[metric] > 0
+            right = result.clean_values[metric] > 0
             groups.append(result.groups[right] + n_before)
             values.append(result.values[metric][:, :, right])
             n_before += int(result.groups.max(initial=-1)) + 1

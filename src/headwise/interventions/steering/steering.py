@@ -60,7 +60,7 @@ class SteerResult(Result):
         says: What each metric is.
         doses: In steps of the direction, towards the other class of each word.
         n_null: Random directions.
-        intact: The metric of every sentence of the clean model, by metric.
+        clean_values: The metric of every sentence of the clean model, by metric.
         values: The same when steered, `[direction, dose, sentence]`, by metric; the direction itself first, then random ones.
         groups: Group of each sentence, as an index.
         is_read_out: Whether nothing is computed after the layer.
@@ -79,7 +79,7 @@ class SteerResult(Result):
     says: dict[str, str]
     doses: tuple[float, ...]
     n_null: int
-    intact: dict[str, Float[ndarray, " sentence"]]
+    clean_values: dict[str, Float[ndarray, " sentence"]]
     values: dict[str, Float[ndarray, "direction dose sentence"]]
     groups: Int[ndarray, " sentence"]
     is_read_out: bool
@@ -159,12 +159,12 @@ def steer(
         r.name: found[1:].reshape(len(added), len(doses), -1)
         for r, found in zip(readings, values, strict=True)
     }
-    intact = {r.name: found[0] for r, found in zip(readings, values, strict=True)}
+    clean_values = {r.name: found[0] for r, found in zip(readings, values, strict=True)}
     groups = steered.prompts.groups
     rows = [
         _row(
             r,
-            intact[r.name],
+            clean_values[r.name],
             by_metric[r.name][:, k],
             (beside[:, k], elsewhere[:, k]),
             groups,
@@ -181,7 +181,7 @@ def steer(
         says={r.name: r.says for r in readings},
         doses=tuple(doses),
         n_null=n_null,
-        intact=intact,
+        clean_values=clean_values,
         values=by_metric,
         groups=groups,
         is_read_out=direction.layer == len(model.stacks[0].blocks) and len(model.stacks) == 1,
@@ -334,14 +334,14 @@ class _Steered:
 
 def _row(
     reading: Reading,
-    intact: Float[ndarray, " sentence"],
+    clean_values: Float[ndarray, " sentence"],
     values: Float[ndarray, "direction sentence"],
     damage: tuple[Float[ndarray, " direction"], Float[ndarray, " direction"]],
     groups: Int[ndarray, " sentence"],
     dose: float,
 ) -> dict[str, object]:
     found = mean_of(values[0], Clusters.of(groups))
-    right = intact > 0
+    right = clean_values > 0
     turned = np.full(len(values), np.nan)
     if reading.flips and right.any():
         turned = (values[:, right] <= 0).mean(axis=1)
@@ -352,7 +352,7 @@ def _row(
         "value": float(found.value),
         "value_low": float(found.low),
         "value_high": float(found.high),
-        "intact": intact.mean(),
+        "clean": clean_values.mean(),
         "random": values[1:].mean() if has_random else np.nan,
         "flipped": turned[0],
         "flipped_random": turned[1:].mean() if has_random else np.nan,

@@ -10,7 +10,7 @@ from .attention import power_of as power_of
 from .attention import relations as relations
 from .circuits import circuits as circuits
 from .circuits import copying as copying
-from .compose import Asked as Asked
+from .compose import TestedRelation as TestedRelation
 from .compose import compose as compose
 from .compose import untested as untested
 from .directions.along_directions import direction as direction

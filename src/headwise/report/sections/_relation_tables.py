@@ -34,7 +34,7 @@ MORE = Columns(
     ASKED.pick("verdict", "share"),
     CONTROLLED,
     ASKED.pick(
-        ASKED["effect"].but(name="effect_non_adjacent", title="Effect, non-adjacent", meaning="On pairs with words between"),
+        ASKED["effect"].but(name="effect_non_adjacent", title="Effect, non-adjacent", meaning="On non-adjacent pairs"),
         ASKED["p_fwer"].but(name="p_fwer_non_adjacent", meaning="Family-wise, non-adjacent pairs"),
         ASKED["effect"].but(name="effect_distractor", title="Effect, distractor", meaning="Where a wrong word of the right part of speech is as near"),
         "q_fdr", "norm_hit_rate", "whole_hit_rate", "mass", "uniform_mass", "sink", "uniform",

@@ -9,7 +9,7 @@ from headwise.data.suite import Suite
 from headwise.model.model import Model
 from headwise.report.schema import Report, Section
 
-from .heads._candidates import Asked
+from .heads._candidates import TestedRelation
 from .heads.examples import examples_shown
 from .heads.head_cards import first, heads_section
 
@@ -31,7 +31,7 @@ def compose(
     heads: pd.DataFrame | None = None,
     controls: str = "",
     shown: Suite | None = None,
-    relations: Sequence[Asked] = (),
+    relations: Sequence[TestedRelation] = (),
     judged_by: Mapping[tuple[int, int], int] | None = None,
     seed: int = 0,
 ) -> Report:

@@ -34,7 +34,7 @@ def parameters(count: ParameterCount) -> Section:
                 caption="Value-down is W_V, value-up the head's slice of W_O. 'All matrices' excludes positions, biases and norms; 'all that is stored' includes them, and counts an unembedding that is tied to the embedding once.",
             ),
             Table.of(
-                "context", "Cost of a context", context.assign(size=context["bytes"].map(readable)), CONTEXT,
+                "context", "Attention scores of a context", context.assign(size=context["bytes"].map(readable)), CONTEXT,
                 caption=f"Every head compares every token with every token: T\N{SUPERSCRIPT TWO} scores.{limit} Bytes if all patterns were held at once; fused kernels hold a few rows at a time, but compute as many scores.",
             ),
         ],

@@ -73,8 +73,8 @@ def _(result: LogitLensResult) -> Report:
 
 @report_of.register
 def _(result: AblationResult) -> Report:
-    singles = [head for head, *more in result.cuts.values() if not more]
-    if len(singles) < len(result.cuts) or len({head.side for head in singles}) > 1:
+    singles = [head for head, *more in result.head_sets.values() if not more]
+    if len(singles) < len(result.head_sets) or len({head.side for head in singles}) > 1:
         return _report(result)
     side = singles[0].side
     heads = section(evidence.matters(result, side=side), [head_details.ways(result, side)])
@@ -83,7 +83,7 @@ def _(result: AblationResult) -> Report:
 
 @report_of.register
 def _(result: DirectionTestResult) -> Report:
-    details = [head_details.pushed_along([result])]
+    details = [head_details.contributions_along([result])]
     heads = section(evidence.moves([result]), details, result.shape)
     return _report(result, heads=heads, figures=[along_directions.trajectories([result])])
 

@@ -34,13 +34,13 @@ def results(tiny_gpt2):
 
 
 def test_the_map_has_the_largest_share_of_each_head(results):
-    found = along_directions.push_map(results)
+    found = along_directions.contribution_map(results)
     shares = np.maximum(results[0].grid("share"), results[1].grid("share"))
     np.testing.assert_allclose(np.array(found.values, dtype=float), shares)
     ((layer, head),) = found.marked
     assert shares[layer, head] == shares.max() <= found.high
     assert "the largest of the directions" in found.caption
-    assert "the largest of" not in along_directions.push_map(results[:1]).caption
+    assert "the largest of" not in along_directions.contribution_map(results[:1]).caption
 
 
 def test_up_to_two_directions_have_a_map_each(results):
@@ -64,12 +64,12 @@ def test_classes_separate_by_the_whole_distance(results):
 
 def test_tables_hold_every_component_the_largest_first(results):
     found = sections.direction(results, "moles")
-    pushes, sources, words = (table.to_frame() for table in found.tables)
-    assert len(pushes) == sum(len(r.table) for r in results)
-    shares = pushes["share"].astype(float)
+    contributions, sources, words = (table.to_frame() for table in found.tables)
+    assert len(contributions) == sum(len(r.table) for r in results)
+    shares = contributions["share"].astype(float)
     assert (shares.diff().dropna() <= 0).all()
     assert shares.sum() == pytest.approx(2)  # shares of each direction sum to one
-    assert set(pushes["direction"]) == {r.direction.name for r in results}
+    assert set(contributions["direction"]) == {r.direction.name for r in results}
     assert len(sources) == sum(len(r.sources) for r in results)
     assert len(words) == sum(len(r.words) for r in results)
 

@@ -20,7 +20,10 @@ def test_the_map_and_the_table_hold_the_degradation(result):
     section = sections.ablation(result, " On some.")
     (figure,), (table,) = section.figures, section.tables
     metric = result.metrics[0]
-    share = result.grid("cost", method="mean", metric=metric) / result.intact[metric].mean()
+    share = (
+        result.grid("degradation", method="mean", metric=metric)
+        / result.clean_values[metric].mean()
+    )
     np.testing.assert_allclose(np.array(figure.values, float), share)
     assert figure.marked == [(1, 2)] and figure.unit == "rate"
     assert len(table.rows) == len(result.table)

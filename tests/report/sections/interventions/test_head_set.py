@@ -15,7 +15,7 @@ def result(word_level):
 def test_the_table_holds_the_degradation_of_the_set(result):
     section = sections.head_set(result)
     (table,) = section.tables
-    assert table.to_frame()["cost"].tolist() == pytest.approx(result.table["cost"])
+    assert table.to_frame()["degradation"].tolist() == pytest.approx(result.table["degradation"])
     assert "L1H2" in table.caption and result.unrelated.suite in table.caption
     assert evidence.SET_RULE in section.method
 

@@ -37,7 +37,7 @@ def test_the_share_that_flips_over_enough_groups(steered):
     many = replace(
         steered,
         groups=np.arange(12 * n),
-        intact={metric: np.tile(np.abs(steered.intact[metric]) + 1, 12)},
+        clean_values={metric: np.tile(np.abs(steered.clean_values[metric]) + 1, 12)},
         values={metric: np.tile(steered.values[metric], 12)},
     )
     (finding,) = sections.steering([many], "the answer").findings

@@ -11,7 +11,7 @@ from headwise.directions.contributions import DirectionTestResult
 from headwise.evidence import MOVES
 from headwise.report.schema import Heatmap, Lines, Section, Series, Table
 
-from ..heads.head_details import pushed_along
+from ..heads.head_details import contributions_along
 
 MOST_MAPS = 2  # directions that have a map each; of more, one map has each head's largest share
 
@@ -27,7 +27,9 @@ PUSHES = DirectionTestResult.columns.pick(
 SOURCES = DirectionTestResult.further["sources"].pick(
     ALONG, "name", "source", "effect", "effect_low", "effect_high", "share"
 )
-WORDS = DirectionTestResult.further["words"].pick(ALONG, "name", "word", "occurrences", "push")
+WORDS = DirectionTestResult.further["words"].pick(
+    ALONG, "name", "word", "occurrences", "contribution"
+)
 
 
 def direction(
@@ -48,7 +50,7 @@ def direction(
     maps = [[r] for r in results] if len(results) <= MOST_MAPS else [results]
     return Section(
         title=title,
-        figures=[trajectories(results, what), *map(push_map, maps)],
+        figures=[trajectories(results, what), *map(contribution_map, maps)],
         tables=_tables(results),
         findings=[_finding(result) for result in results],
         method=_method(results, fitted_on),
@@ -57,7 +59,7 @@ def direction(
             "Kim et al. 2018, Interpretability beyond feature attribution: testing with concept activation vectors.",
             "Park, Choe and Veitch 2024, The linear representation hypothesis and the geometry of large language models.",
         ],
-        details=[pushed_along(results)],
+        details=[contributions_along(results)],
     )
 
 
@@ -79,7 +81,7 @@ def trajectories(results: Sequence[DirectionTestResult], what: str = "") -> Line
     )  # fmt: skip
 
 
-def push_map(results: Sequence[DirectionTestResult]) -> Heatmap:
+def contribution_map(results: Sequence[DirectionTestResult]) -> Heatmap:
     """The largest share that each head has along any of the directions."""
     shares = np.max([result.grid("share") for result in results], axis=0)
     along, largest = "any direction", ", the largest of the directions"
@@ -101,7 +103,7 @@ def _share(result: DirectionTestResult, kind: str) -> float:
 
 def _tables(results: Sequence[DirectionTestResult]) -> list[Table]:
     """Every component, source tokens of heads, and the words that contribute most."""
-    pushes = [
+    contributions = [
         r.table.assign(
             uniform_share=r.table["uniform"] / (r.total or np.nan),
             least_t=r.table[["t", "excess_t"]].min(axis=1, skipna=False),
@@ -116,7 +118,7 @@ def _tables(results: Sequence[DirectionTestResult]) -> list[Table]:
 
     return [
         Table.of(
-            "pushes", "Direct contribution of each component", of_all(pushes).sort_values("share", ascending=False, kind="stable"), PUSHES, folded=True,
+            "contributions", "Direct contribution of each component", of_all(contributions).sort_values("share", ascending=False, kind="stable"), PUSHES, folded=True,
             caption=f"Every head's update, every MLP, the embedding, positions and biases; their effects sum to the whole distance (largest error {error:.0e}).",
         ),
         Table.of(

@@ -25,7 +25,7 @@ EXAMPLE = Columns(Column("text", "Sentence"), MEASURED.pick("own", "others"))
 def ov_alignment(
     result: OVAlignmentTestResult, suite: Suite, beside: OVAlignmentTestResult | None = None
 ) -> Section:
-    """What each head adds to a word, along the images of the words that it is linked to.
+    """What each head adds to a word, along the OV images of the words that it is linked to.
 
     Args:
         result: At the words that are linked.
@@ -47,7 +47,7 @@ def ov_alignment(
         }
     )
     left_out = (
-        f"{result.left_out} adjectives of several tokens were left out, as they have no image."
+        f"{result.left_out} adjectives of several tokens were left out, as they have no OV image."
     )
     both = {"at the noun": result} | ({"at the word after it": beside} if beside else {})
     return Section(
@@ -65,8 +65,8 @@ def ov_alignment(
         findings=[_tally(result, heads), _comparisons(result.table), _after(result, beside), *([left_out] if result.left_out else [])],
         method=[
             f"{len(result.groups)} sentences in {len(np.unique(result.groups))} groups were tested; the sentences of a group have the same noun and different adjectives. The OV image of an adjective is what a head writes when "
-            "the bare word's embedding is all it attends to, less what it writes from nothing. A head's update is an attention-weighted sum of such images, so the difference between own and other adjectives is compared with "
-            "three controls: uniform attention with the head's own values, the attention of the other heads of its layer with its own values, and its own attention with the values and images of the other heads.",
+            "the bare word's embedding is all it attends to, less what it writes from nothing. A head's update is an attention-weighted sum of such OV images, so the difference between own and other adjectives is compared with "
+            "three controls: uniform attention with the head's own values, the attention of the other heads of its layer with its own values, and its own attention with the values and OV images of the other heads.",
             f"p is from a sign-flip test over groups, over the largest of all heads and the three comparisons; intervals are t intervals over groups. Further controls are {result.n_null} models of the same shape with random "
             "weights, and every pair of one head's attention with another's values, some of which align by chance.",
             COLLECTS.text,

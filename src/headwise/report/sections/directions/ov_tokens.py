@@ -104,7 +104,7 @@ def _caption(has_tokens: bool, n: int, n_all: int) -> str:
         " Tokens: those whose unembedding has the largest and the smallest product with the direction; the norm at the end is left out. The sign of a direction is "
         "arbitrary: what it raises and what it lowers may be swapped."
         if has_tokens
-        else " No tokens are told, as no output matrix reads them from this stream."
+        else " No tokens are named, as no output matrix reads them from this stream."
     )
     return (
         f"From the weights alone: the {N_DIRECTIONS} strongest directions of the head's OV circuit (value-down times value-up), and which share of what it writes, of all inputs alike, lies along each (squared "

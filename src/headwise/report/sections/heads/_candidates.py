@@ -1,4 +1,4 @@
-"""Sentences that may be shown: short enough, each once, with who should look at whom in them."""
+"""Sentences that may be shown: short enough, each once, with the expected key of each query word."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from headwise.report.schema import Linked
 MOST_TOKENS = 64
 FEW = 6  # of sentences that are all too long
 
-Asked = tuple[str | Relation, AttentionOrder]
+TestedRelation = tuple[str | Relation, AttentionOrder]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,14 +27,14 @@ class Candidate:
     Attributes:
         sentence: The sentence.
         alignment: Its tokens.
-        links: Words that should be looked at, and by which; of a decoder without those that it cannot see.
-        asked: For each link, which of what was asked it belongs to.
+        links: Query words with their expected keys; of a decoder without keys that come later.
+        tested: For each link, which of the tested relations it belongs to.
     """
 
     sentence: Sentence
     alignment: words.Alignment
     links: tuple[Linked, ...] = ()
-    asked: tuple[int, ...] = ()
+    tested: tuple[int, ...] = ()
 
     @property
     def n_tokens(self) -> int:
@@ -45,7 +45,7 @@ class Candidate:
 def candidates(
     model: Model,
     suite: Suite,
-    asked: Sequence[Asked],
+    tested: Sequence[TestedRelation],
     *,
     is_causal: bool,
     seed: int,
@@ -58,12 +58,12 @@ def candidates(
     Args:
         model: The model.
         suite: Sentences.
-        asked: Relations in the notation of `headwise.attention.relation_query`, each with who looks.
+        tested: Relations in the notation of `headwise.attention.relation_query`, each with which of the two words is the query.
         is_causal: Whether links to what stands later are left out.
         seed: Fixes the order.
         n: How many.
     """
-    links = _links(suite, asked, is_causal=is_causal)
+    links = _links(suite, tested, is_causal=is_causal)
     order = np.random.default_rng(seed).permutation(len(suite.sentences)).tolist()
     order.sort(key=lambda i: not links[i])
     once: dict[tuple[str, ...], int] = {}
@@ -76,8 +76,8 @@ def candidates(
         if alignment.truncated or not alignment.tokens:
             continue
         own = [(a, k) for a, k in links[i] if not alignment.missing & {k.query, k.key}]
-        asked_of, linked = tuple(a for a, _ in own), tuple(k for _, k in own)
-        candidate = Candidate(suite.sentences[i], alignment, linked, asked_of)
+        judged_along, linked = tuple(a for a, _ in own), tuple(k for _, k in own)
+        candidate = Candidate(suite.sentences[i], alignment, linked, judged_along)
         (found if candidate.n_tokens <= MOST_TOKENS else long).append(candidate)
         if len(found) == n:
             break
@@ -86,12 +86,12 @@ def candidates(
 
 
 def _links(
-    suite: Suite, asked: Sequence[Asked], *, is_causal: bool
+    suite: Suite, tested: Sequence[TestedRelation], *, is_causal: bool
 ) -> list[list[tuple[int, Linked]]]:
-    """For every sentence who should look at whom, and which of what was asked that is."""
+    """For every sentence the query words with their expected keys, and along which relation each is."""
     found: list[list[tuple[int, Linked]]] = [[] for _ in suite.sentences]
     corpus = Corpus.of(suite.sentences)
-    for index, (text, direction) in enumerate(asked):
+    for index, (text, direction) in enumerate(tested):
         (relation,) = relation_query.parse(text, suite)
         labels = {
             (i, link.dependent, link.governor): link.relation
@@ -100,15 +100,15 @@ def _links(
             if not relation.labels or link.relation in relation.labels
         }
         for sentence, dependent, governor in relation.pairs(corpus).tolist():
-            looks, seen = governor, dependent
+            query, key = governor, dependent
             if direction == "dependent->governor":
-                looks, seen = dependent, governor
-            if not (is_causal and seen > looks):
+                query, key = dependent, governor
+            if not (is_causal and key > query):
                 label = labels[sentence, dependent, governor]
-                found[sentence].append((index, Linked(query=looks, key=seen, relation=label)))
+                found[sentence].append((index, Linked(query=query, key=key, relation=label)))
     return found
 
 
 def renumbered(found: Sequence[Candidate]) -> list[Candidate]:
     """The same with all links together, as if they were one relation."""
-    return [replace(c, asked=(0,) * len(c.links)) for c in found]
+    return [replace(c, tested=(0,) * len(c.links)) for c in found]

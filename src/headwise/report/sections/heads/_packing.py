@@ -47,10 +47,10 @@ def example_of(
         sites: Full names of pattern, scores and norms there, in this order.
         held: Heads to keep, counting from layer 0 on.
         n_heads: Heads of each layer.
-        queries: What looks.
-        keys: What is looked at, if it is another text.
+        queries: The text that attends.
+        keys: The text that is attended to, if it is another.
         is_causal: Whether what stands after a query is masked.
-        links: Words that should be looked at.
+        links: Expected keys of query words.
         sentence: Brings its marks.
     """
     layers = range(1 + max(held) // n_heads)

@@ -23,36 +23,36 @@ BATCH_TOKENS = 1024
 def scores_of(
     model: Model,
     found: Sequence[Candidate],
-    asked_of: Int[ndarray, "layer head"],
+    judged_along: Int[ndarray, "layer head"],
     site: str = "pattern",
 ) -> Float[ndarray, "layer head sentence"]:
-    """Mean attention from words that should look to those that they should look at, by head and sentence.
+    """Mean attention from query words to their expected keys, by head and sentence.
 
-    Attention is summed over the pieces of the right words, averaged over the pieces of the one that looks, and then over all that look.
+    Attention is summed over the pieces of the right words, averaged over the pieces of the query word, and then over query words.
     One forward pass; no pattern outlives its batch.
 
     Args:
         model: The model.
         found: Sentences.
-        asked_of: By which of what was asked each head is judged.
+        judged_along: Along which of the tested relations each head is judged.
         site: `pattern`, with its side in a model of two stacks.
 
     Returns:
-        0 to 1; NaN where nobody in the sentence should look at anyone.
+        0 to 1; NaN where no words of the sentence are linked.
     """
-    n_asked = 1 + max([int(asked_of.max(initial=0)), *(a for c in found for a in c.asked)])
-    n_layers, n_heads = asked_of.shape
+    n_tested = 1 + max([int(judged_along.max(initial=0)), *(a for c in found for a in c.tested)])
+    n_layers, n_heads = judged_along.shape
     scores = np.full((n_layers, n_heads, len(found)), np.nan)
 
     def step(nothing: None, seen: Captured, batch: Batch) -> None:
-        weights = _weights(found, batch, n_asked)
-        asks = weights.sum((2, 3)) > 0
+        weights = _weights(found, batch, n_tested)
+        has_links = weights.sum((2, 3)) > 0
         for layer in range(n_layers):
             mass = torch.einsum(
                 "bhqk,abqk->abh", seen[site, layer].float(), weights.to(seen[site, layer].device)
             )
-            told = mass.cpu().masked_fill(~asks[..., None], torch.nan).numpy()
-            scores[layer][:, list(batch.indices)] = told[asked_of[layer], :, np.arange(n_heads)]
+            told = mass.cpu().masked_fill(~has_links[..., None], torch.nan).numpy()
+            scores[layer][:, list(batch.indices)] = told[judged_along[layer], :, np.arange(n_heads)]
 
     reduce(
         model,
@@ -66,18 +66,18 @@ def scores_of(
 
 
 def _weights(
-    found: Sequence[Candidate], batch: Batch, n_asked: int
-) -> Float[Tensor, "asked batch query key"]:
-    """What a pattern is multiplied with: the mean over words that look of what goes to the right words."""
+    found: Sequence[Candidate], batch: Batch, n_tested: int
+) -> Float[Tensor, "tested batch query key"]:
+    """What a pattern is multiplied with: the mean over query words of what goes to their expected keys."""
     n_rows, _, n_pos = batch.pieces.shape
-    weights = torch.zeros((n_asked, n_rows, n_pos, n_pos))
+    weights = torch.zeros((n_tested, n_rows, n_pos, n_pos))
     pieces = batch.pieces.cpu()
     for row, i in enumerate(batch.indices):
-        own = {(a, k.query, k.key) for a, k in zip(found[i].asked, found[i].links, strict=True)}
-        n_queries = Counter(asked for asked, _ in {(asked, query) for asked, query, _ in own})
-        for asked, query, key in own:
-            looks = pieces[row, query] / pieces[row, query].sum() / n_queries[asked]
-            weights[asked, row] += looks[:, None] * pieces[row, key]
+        own = {(a, k.query, k.key) for a, k in zip(found[i].tested, found[i].links, strict=True)}
+        n_queries = Counter(tested for tested, _ in {(tested, query) for tested, query, _ in own})
+        for tested, query, key in own:
+            looks = pieces[row, query] / pieces[row, query].sum() / n_queries[tested]
+            weights[tested, row] += looks[:, None] * pieces[row, key]
     return weights
 
 

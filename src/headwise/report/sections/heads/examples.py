@@ -1,4 +1,4 @@
-"""Sentences to look at, with the attention of heads: some drawn at random, and those that tell something of each head.
+"""Example sentences with the attention of heads: some drawn at random, and those that are informative about each head.
 
 One forward pass over at most 200 sentences for choosing, and one over the chosen ones for what is shown, a few at a time, so that
 memory is bounded: about a second for a model of six layers on a CPU.
@@ -18,7 +18,7 @@ from headwise.model.model import Model
 from headwise.report.schema import Attention, Example, Telling
 from headwise.report.schema.attention import Why
 
-from ._candidates import MOST_TOKENS, Asked, Candidate, candidates, renumbered
+from ._candidates import MOST_TOKENS, Candidate, TestedRelation, candidates, renumbered
 from ._packing import SITES, example_of, text_of
 from ._ranking import scores_of, telling
 from .head_cards import side_shown
@@ -35,7 +35,7 @@ class Choice:
 
     Attributes:
         shared: Sentences drawn at random.
-        telling: For each head that is held, what tells of it and why.
+        telling: For each head that is held, which sentences are informative about it and why.
         heads: For each sentence that is shown, the heads that are held.
     """
 
@@ -47,7 +47,7 @@ class Choice:
 def examples_shown(
     model: Model,
     suite: Suite,
-    asked: Sequence[Asked] = (),
+    tested: Sequence[TestedRelation] = (),
     *,
     heads_first: Sequence[tuple[int, int]] = (),
     judged_by: Mapping[tuple[int, int], int] | None = None,
@@ -59,10 +59,10 @@ def examples_shown(
 
     Args:
         model: The model; of an encoder-decoder its encoder is shown.
-        suite: Sentences; those with links of what is asked come first.
-        asked: Relations, in the notation of `headwise.attention.relation_query`, each with who looks. Without any, no sentence tells of a head.
+        suite: Sentences; those with links of the tested relations come first.
+        tested: Relations, in the notation of `headwise.attention.relation_query`, each with which of the two words is the query. Without any, no sentence is chosen for a head.
         heads_first: (layer, head) in the order in which they get room; the others follow as they come.
-        judged_by: By which of what is asked each head is judged; by all together if not given.
+        judged_by: By which of the tested relations each head is judged; by all together if not given.
         seed: Fixes which sentences are taken.
         n: Most sentences to choose from.
         budget: Most bytes of all arrays; in the file they take a third more. Heads that do not fit are left out, and the caption says so.
@@ -74,7 +74,7 @@ def examples_shown(
     shape = naming.shape_of(model, side)
     is_causal = model.is_causal and side != "encoder"
     sites = [f"{side}.{name}" if side else name for name in SITES]
-    found = candidates(model, suite, asked, is_causal=is_causal, seed=seed, n=n)
+    found = candidates(model, suite, tested, is_causal=is_causal, seed=seed, n=n)
     scores = _scores(model, found, judged_by, shape, sites[0])
     wanted = [layer * shape[1] + head for layer, head in heads_first]
     order = list(dict.fromkeys([*wanted, *range(len(scores))]))
@@ -86,7 +86,7 @@ def examples_shown(
         n_layers=shape[0],
         n_heads=shape[1],
         side=side,
-        caption=_caption(suite, found, choice, scores, _whom(asked, judged_by), is_causal, shape),
+        caption=_caption(suite, found, choice, scores, _whom(tested, judged_by), is_causal, shape),
         examples=list(_examples(model, found, choice.heads, sites, shape, is_causal)),
         telling=[
             Telling(
@@ -108,7 +108,7 @@ def _judged(
     """The links that a head is judged by, where heads are judged by different ones."""
     if judged_by is None:
         return []
-    return [i for i, asked in enumerate(candidate.asked) if asked == judged_by.get(head, 0)]
+    return [i for i, tested in enumerate(candidate.tested) if tested == judged_by.get(head, 0)]
 
 
 def _scores(
@@ -118,17 +118,17 @@ def _scores(
     shape: tuple[int, int],
     pattern: str,
 ) -> Float[ndarray, "head sentence"]:
-    """Of every head, counting from layer 0 on, in every sentence; NaN where nothing is asked."""
+    """Of every head, counting from layer 0 on, in every sentence; NaN where no words are linked."""
     scores = np.full((shape[0] * shape[1], len(found)), np.nan)
     linked = [i for i, candidate in enumerate(found) if candidate.links]
     if not linked:
         return scores
-    asked_of = np.zeros(shape, dtype=int)
+    judged_along = np.zeros(shape, dtype=int)
     for place, which in (judged_by or {}).items():
-        asked_of[place] = which
+        judged_along[place] = which
     asking = [found[i] for i in linked]
     asking = renumbered(asking) if judged_by is None else asking
-    values = scores_of(model, asking, asked_of, pattern)
+    values = scores_of(model, asking, judged_along, pattern)
     scores[:, linked] = values.reshape(len(scores), -1)
     return scores
 
@@ -182,10 +182,10 @@ def _examples(
             yield example_of(view, sites, heads[i], n_heads, text, is_causal=is_causal, links=links, sentence=sentence)  # fmt: skip
 
 
-def _whom(asked: Sequence[Asked], judged_by: Mapping[tuple[int, int], int] | None) -> str:
+def _whom(tested: Sequence[TestedRelation], judged_by: Mapping[tuple[int, int], int] | None) -> str:
     if judged_by is not None:
         return "each head judged by the relation along which it does best"
-    return ", ".join(dict.fromkeys(direction for _, direction in asked))
+    return ", ".join(dict.fromkeys(direction for _, direction in tested))
 
 
 def _caption(
@@ -209,7 +209,7 @@ def _caption(
             "least. The clearest were chosen for being so, and show a head at its best.",
         )
         if is_causal:
-            lines.append("Links to words that stand after the one that looks are left out, as it cannot see them.")  # fmt: skip
+            lines.append("Links to words that stand after the query word are left out, as a decoder does not attend to them.")  # fmt: skip
     lines.append(
         f"Sentences of more than {MOST_TOKENS} tokens were passed over."
         if found[0].n_tokens <= MOST_TOKENS

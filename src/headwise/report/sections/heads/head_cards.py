@@ -69,7 +69,7 @@ def section(
 
 
 def first(heads: pd.DataFrame) -> list[tuple[int, int]]:
-    """Heads in the order in which they deserve room: supported, then by how often yes was said, then by effect."""
+    """Heads in the order in which they deserve room: supported, then by the number of kinds with a yes, then by effect."""
     asked = [kind for kind in KINDS if kind in heads]
     if not asked:
         return []

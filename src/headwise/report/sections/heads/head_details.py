@@ -67,7 +67,7 @@ def detail(
 def ways(result: AblationResult, side: str = "", note: str = "") -> Detail:
     """The degradation by each way of ablation, by the first metric; `note` says more of where that was."""
     metric = result.metrics[0]
-    clean = float(result.intact[metric].mean())
+    clean = float(result.clean_values[metric].mean())
     t = result.table[(result.table["metric"] == metric) & (result.table["side"] == side)]
     columns = ("share", "share_low", "share_high", "p_fwer")
     rows = [Row(WAYS[method], t[t["method"] == method], columns) for method in result.methods]
@@ -109,7 +109,7 @@ def relations_asked(result: RelationTestResult, asked: Sequence[tuple[str, str]]
     return detail("Every relation", caption, "difference", rows)
 
 
-def pushed_along(results: Sequence[DirectionTestResult]) -> Detail:
+def contributions_along(results: Sequence[DirectionTestResult]) -> Detail:
     """Shares of the distance along every direction."""
     rows: list[Row] = []
     for result in results:
@@ -149,7 +149,7 @@ def collected(found: Mapping[str, OVAlignmentTestResult]) -> Detail:
     for at, result in found.items():
         rows += [Row(at, result.table, ["difference"]), Row(f"{at}, beyond controls", result.table)]
     caption = (
-        "Cosine of the head's update with the images of the words that this one is linked to, less that with the images of others; and what of this is left beyond uniform attention, the attention "
+        "Cosine of the head's update with the OV images of the words that this one is linked to, less that with the OV images of others; and what of this is left beyond uniform attention, the attention "
         "of the other heads of the layer, and their values: the smallest of the three. p over all heads and the three."
     )
     return detail("What it collects", caption, "number", rows)

@@ -12,7 +12,7 @@ from ..heads.evidence import listed
 from ..heads.head_details import ways
 
 COLUMNS = AblationResult.columns.pick(
-    "name", "method", "metric", "cost", "cost_low", "cost_high", "share", "p_fwer", "p_helps", "changed"
+    "name", "method", "metric", "degradation", "degradation_low", "degradation_high", "share", "p_fwer", "p_helps", "changed"
 )  # fmt: skip
 
 
@@ -23,7 +23,7 @@ def ablation(result: AblationResult, note: str = "") -> Section:
         result: Of single heads, on minimal pairs.
         note: What the sentences were, such as ` On one half of the groups.`
     """
-    sides = list(dict.fromkeys(head.side for (head,) in result.cuts.values()))
+    sides = list(dict.fromkeys(head.side for (head,) in result.head_sets.values()))
     return Section(
         title="Ablation of single heads",
         figures=[_map(result, side, note) for side in sides],
@@ -46,9 +46,11 @@ def ablation(result: AblationResult, note: str = "") -> Section:
 def _map(result: AblationResult, side: str, note: str) -> Heatmap:
     """Degradation as a share of the clean metric, or in its unit where nothing of that can be lost."""
     metric, can = result.metrics[0], result.can()
-    clean = float(result.intact[metric].mean())
+    clean = float(result.clean_values[metric].mean())
     method = "mean" if "mean" in result.methods else result.methods[0]
-    values = result.grid("cost", method=method, metric=metric, side=side) / (clean if can else 1.0)
+    values = result.grid("degradation", method=method, metric=metric, side=side) / (
+        clean if can else 1.0
+    )
     what = (
         f"Percent of the {metric} lost"
         if can

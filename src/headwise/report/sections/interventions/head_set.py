@@ -6,7 +6,7 @@ from headwise.interventions.head_sets import HeadSetResult
 from headwise.report.schema import Section, Table
 
 COLUMNS = HeadSetResult.columns.pick(
-    "metric", "method", "heads", "cost", "cost_low", "cost_high", "share", "sum_of_parts", "random", "random_max",
+    "metric", "method", "heads", "degradation", "degradation_low", "degradation_high", "share", "sum_of_parts", "random", "random_max",
     "random_sets", "p_random", "unrelated", "restored", "restored_random",
 )  # fmt: skip
 TITLE = "The set of heads as a whole"
@@ -57,6 +57,6 @@ def _sum_of_parts(result: HeadSetResult, method: str) -> str:
     elif row["excess_high"] < 0:
         finding = "less together, so they are needed for the same"
     return (
-        f"Under {method} ablation the set degrades the {row['metric']} by {row['cost']:.2g}, and its heads one by one by {row['sum_of_parts']:.2g} in sum: {finding} (difference {row['excess']:.2g} "
+        f"Under {method} ablation the set degrades the {row['metric']} by {row['degradation']:.2g}, and its heads one by one by {row['sum_of_parts']:.2g} in sum: {finding} (difference {row['excess']:.2g} "
         f"[{row['excess_low']:.2g}, {row['excess_high']:.2g}])."
     ).replace("-", MINUS)  # fmt: skip
