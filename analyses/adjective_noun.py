@@ -22,7 +22,7 @@ from typing import Any
 import headwise
 from headwise import evidence
 from headwise.attention import AttentionOrder
-from headwise.cli import discovery
+from headwise.cli import bindings
 from headwise.data import transforms
 from headwise.interventions import that_fit
 from headwise.report import sections
@@ -63,7 +63,7 @@ def analyse(
     )  # fmt: skip
     known = [evidence.looks(looked, LOOKS)]
     parts = []
-    own = discovery.bindings(model, smoke=smoke)
+    own = bindings(model, smoke=smoke)
     try:
         read = headwise.probe(
             model, own, sites="z", labels=[name for name in own.labels if name != "adj"], classifiers="logistic",
@@ -153,6 +153,6 @@ def _numbers(looked: headwise.RelationTestResult, best: Any) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

@@ -13,8 +13,7 @@ receives much attention may contribute nothing.
 """
 
 import headwise
-from headwise.attention import SINK
-from headwise.attention.atlas import atlas
+from headwise.attention import SINK, atlas
 from headwise.report import sections
 from headwise.report.schema import percent
 
@@ -41,6 +40,6 @@ def analyse(
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

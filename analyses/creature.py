@@ -100,6 +100,6 @@ def _answer(found: OVAlignmentTestResult, heads: pd.DataFrame, verdict: Verdict)
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

@@ -115,6 +115,6 @@ def _step(result: DirectionTestResult) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

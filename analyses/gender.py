@@ -18,7 +18,7 @@ Caveats: a direction that separates words is not thereby used; and what is calle
 import headwise
 from headwise import evidence
 from headwise.burrow import by_field
-from headwise.cli import discovery
+from headwise.cli import other_pairs
 from headwise.interventions import how_it_speaks, that_fit
 from headwise.report import sections
 from headwise.report.schema import MINUS, Verdict, percent
@@ -57,7 +57,7 @@ def analyse(
         # Early enough for later words to attend to the person.
         layer = min(found.layer, max(1, model.n_layers // 4))
         direction = headwise.directions.from_pairs(model, royal, layer=layer)
-        unrelated = discovery.other_pairs(model, suite.name, smoke=True)
+        unrelated = other_pairs(model, suite.name, smoke=True)
         steered.append(
             headwise.steer(
                 model, others, direction, unrelated=unrelated, n_null=3 if smoke else 10, seed=seed
@@ -113,6 +113,6 @@ def _answer(found: headwise.TransferTestResult, verdict: Verdict) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

@@ -18,7 +18,7 @@ import pandas as pd
 
 import headwise
 from headwise import evidence
-from headwise.cli import discovery
+from headwise.cli import other_pairs
 from headwise.data import transforms
 from headwise.interventions import HeadSetResult, that_fit
 from headwise.report import sections
@@ -52,7 +52,7 @@ def analyse(
     chosen = list(single.significant()["name"].unique())[:MOST]
     together = None
     if chosen:
-        elsewhere = discovery.other_pairs(model, suite.name, smoke=smoke)
+        elsewhere = other_pairs(model, suite.name, smoke=smoke)
         n_sets, n_kept = (19, 2) if smoke else (N_SETS, N_KEPT)
         together = headwise.ablate_set(
             model, testing, chosen, n_null=n_sets, n_null_kept=n_kept, unrelated=elsewhere, seed=seed
@@ -119,6 +119,6 @@ def _answer(single: headwise.AblationResult, needed: pd.DataFrame) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

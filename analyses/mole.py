@@ -23,7 +23,7 @@ from collections import Counter
 
 import headwise
 from headwise import evidence
-from headwise.cli import discovery
+from headwise.cli import other_pairs
 from headwise.data import transforms
 from headwise.interventions import that_fit
 from headwise.interventions.steering import SeenWords, read_label, steer_between, towards_each
@@ -94,7 +94,7 @@ def analyse(
         try:
             moved = towards_each(model, fitted, tested, seed, n_null=n_null)
             if pairs:
-                elsewhere = discovery.other_pairs(model, pairs.name, smoke=True)
+                elsewhere = other_pairs(model, pairs.name, smoke=True)
                 steered = steer_between(
                     model, suite, pairs, elsewhere=elsewhere, n_null=3 if smoke else 5, seed=seed
                 )
@@ -172,6 +172,6 @@ def _answer(read: ProbeResult, word: str, kind: str) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

@@ -66,6 +66,6 @@ def _answer(count: headwise.ParameterCount) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

@@ -83,6 +83,6 @@ def _answer(result: headwise.RelationTestResult) -> str:
 
 
 if __name__ == "__main__":
-    from headwise.cli.main import script
+    from headwise.cli import script
 
     script(__file__)

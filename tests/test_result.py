@@ -13,7 +13,7 @@ import headwise
 from headwise import HeadwiseError, UnknownName
 from headwise._columns import Column, Columns, columns_of_heads, interval
 from headwise._result import LONGEST, ROWS, Result, SavedResult
-from headwise.attention.atlas import atlas
+from headwise.attention.head_atlas import atlas
 from headwise.data.suite import Link, Suite
 from headwise.interventions.prompts import that_fit
 from headwise.report.columns import reference, results

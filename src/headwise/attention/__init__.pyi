@@ -6,9 +6,6 @@ from . import relation_query as relation_query
 from . import relations as relations
 from .annotations import Corpus as Corpus
 from .annotations import classes_of as classes_of
-from .atlas import MEASURES as MEASURES
-from .atlas import SINK as SINK
-from .atlas import Atlas as Atlas
 from .baselines import answer_classes as answer_classes
 from .baselines import by_chance as by_chance
 from .baselines import has_distractor as has_distractor
@@ -20,6 +17,10 @@ from .baselines import tagged_rules as tagged_rules
 from .controls import Controls as Controls
 from .controls import count_controls as count_controls
 from .controls import part_of as part_of
+from .head_atlas import MEASURES as MEASURES
+from .head_atlas import SINK as SINK
+from .head_atlas import Atlas as Atlas
+from .head_atlas import atlas as atlas
 from .questions import DIRECTIONS as DIRECTIONS
 from .questions import NOBODY as NOBODY
 from .questions import AttentionOrder as AttentionOrder

@@ -1,5 +1,6 @@
 """Pages and files: a report becomes one offline HTML file, `results.json` and CSV tables."""
 
+from . import sections
 from .files import Place, check_writable, render_again, write_index, write_report
 from .html.render import render_index, render_report
 
@@ -9,6 +10,7 @@ __all__ = [
     "render_again",
     "render_index",
     "render_report",
+    "sections",
     "write_index",
     "write_report",
 ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headwise.attention.atlas import atlas
+from headwise.attention.head_atlas import atlas
 from headwise.data.suite import Suite
 from headwise.report import sections
 from headwise.report.schema import percent

@@ -6,7 +6,7 @@ import re
 import pytest
 
 import headwise
-from headwise.attention.atlas import atlas
+from headwise.attention.head_atlas import atlas
 from headwise.interventions.prompts import that_fit
 from headwise.report.sections.single_result import report_of
 

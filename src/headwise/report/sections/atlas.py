@@ -1,7 +1,7 @@
 """What every head attends to, whatever the words mean, as a section."""
 
 from headwise._formatting import head_name, percent
-from headwise.attention.atlas import SINK, Atlas
+from headwise.attention.head_atlas import SINK, Atlas
 from headwise.data.suite import Suite
 from headwise.report.schema import Detail, Heatmap, Section, Table
 

@@ -4,7 +4,7 @@ import torch
 
 from headwise import HeadwiseError
 from headwise.activations import alignment, hooks
-from headwise.attention.atlas import MEASURES, _Looks, _random_tokens, atlas
+from headwise.attention.head_atlas import MEASURES, _Looks, _random_tokens, atlas
 
 LINES = ["the fluffy blue creature roamed", "a verdant forest", "creature"]
 
