@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Generator, Iterable, Mapping
@@ -38,11 +40,11 @@ def write(
     path = Path(path)
     # In C order: the file takes memory as it lies.
     plain = {name: np.ascontiguousarray(x, dtype=np.float64) for name, x in arrays.items()}
-    partial = path.with_name(path.name + ".part")
+    described = {"format": version, kind: header.model_dump_json()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(plain, partial, metadata={"format": version, kind: header.model_dump_json()})
-        partial.replace(path)
+        with whole(path) as partial:
+            save_file(plain, partial, metadata=described)
     except OSError as error:
         raise HeadwiseError(f"{path}: cannot be written: {error}.") from error
     return path
@@ -78,14 +80,23 @@ def write_text(path: Path, text: str) -> Path:
     Raises:
         HeadwiseError: It cannot be written.
     """
-    partial = path.with_name(f".{path.name}.part")
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with whole(path) as partial:
+            partial.write_text(text, encoding="utf-8")
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise HeadwiseError(f"{path}: cannot be written: {error.strerror}.") from error
     return path
+
+
+@contextmanager
+def whole(path: Path) -> Generator[Path]:
+    """A file beside another to write, which takes its place once it is written; until then, and if anything fails, the old one is untouched."""
+    partial = path.with_name(f".{path.name[:100]}-{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

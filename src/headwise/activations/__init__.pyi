@@ -24,6 +24,7 @@ from .planning import parse as parse
 from .planning import readable as readable
 from .sites import Site as Site
 from .sites import expand as expand
+from .sites import on_side as on_side
 from .streaming import align_whole as align_whole
 from .streaming import batch_size as batch_size
 from .streaming import reduce as reduce

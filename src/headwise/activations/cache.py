@@ -18,7 +18,7 @@ from headwise.errors import HeadwiseError, UnknownName
 
 from . import offload, planning
 from .alignment import vectors_of_words
-from .sites import DERIVED
+from .sites import DERIVED, on_side
 
 Key = tuple[str, int]
 PAIRS = ("scores", "pattern", "norms")
@@ -201,7 +201,7 @@ class _Rows:
             )
 
         def beside(site: str) -> Tensor:
-            return self._stored(f"{prefix}.{site}" if prefix else site, layer, row)
+            return self._stored(on_side(prefix, site), layer, row)
 
         matrix = cache.W_O[prefix, layer]
         kept = cache.index.heads or list(range(cache.index.n_heads))

@@ -7,16 +7,14 @@ another capture is refused.
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
+from headwise._files import whole, write_text
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
@@ -100,7 +98,7 @@ def prepare(folder: Path, index: Index, matrices: Mapping[Key, Tensor]) -> None:
             )
         if matrices:
             _write_tensors(folder / MATRICES, matrices)
-        _atomically(folder / INDEX, lambda path: _write_text(path, index.model_dump_json()))
+        write_text(folder / INDEX, index.model_dump_json())
     except OSError as error:
         raise HeadwiseError(f"Cannot write to {str(folder)!r}: {error.strerror}.") from error
 
@@ -184,20 +182,5 @@ def _write_tensors(path: Path, tensors: Mapping[Key, Tensor]) -> None:
         _name(key): tensors[key].to("cpu", memory_format=torch.contiguous_format).contiguous()
         for key in tensors
     }
-    _atomically(path, lambda temporary: save_file(plain, str(temporary)))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Writes beside the goal and renames."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole(path) as partial:
+        save_file(plain, partial)

@@ -10,7 +10,7 @@ from headwise.model.model import Model
 
 from . import alignment
 from .alignment import Alignment, Batch
-from .sites import DERIVED, Site, expand
+from .sites import DERIVED, Site, expand, on_side
 
 UNITS = {
     "": 1, "B": 1,
@@ -180,7 +180,7 @@ class Plan:
 def sources(site: str) -> tuple[str, ...]:
     """The sites that must be kept for a site: itself, or what it is derived from."""
     prefix, _, name = site.rpartition(".")
-    return tuple(f"{prefix}.{s}" if prefix else s for s in SOURCES.get(name, (name,)))
+    return tuple(on_side(prefix, s) for s in SOURCES.get(name, (name,)))
 
 
 def _pair(aligned: Aligned, i: int) -> tuple[int, int]:

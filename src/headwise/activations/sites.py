@@ -92,10 +92,15 @@ def order_met(site: Site) -> tuple[int, int, int, int]:
     )
 
 
+def on_side(side: str, name: str) -> str:
+    """The full name of a site: `z`, or `cross.z`."""
+    return f"{side}.{name}" if side else name
+
+
 def _split(model: Model, full_name: str) -> tuple[Side, str]:
     prefix, _, name = full_name.rpartition(".")
     sides = [""] if len(model.stacks) == 1 else ["encoder", "decoder", "cross"]
-    known = [f"{side}.{site}" if side else site for side in sides for site in SITES]
+    known = [on_side(side, site) for side in sides for site in SITES]
     if full_name in DERIVED or name in DERIVED:
         raise HeadwiseError(
             f"{full_name!r} is derived from other sites and not met in a forward pass; "

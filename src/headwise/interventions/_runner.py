@@ -18,7 +18,7 @@ from torch import Tensor
 
 from headwise._progress import track
 from headwise.activations import _last_block, _onednn, _skip_blocks, alignment, hooks
-from headwise.activations.sites import Site
+from headwise.activations.sites import Site, on_side
 from headwise.model.architecture import Side
 from headwise.model.model import Model
 
@@ -222,7 +222,7 @@ class Sweep:
                 by_place.setdefault(change.place, []).append((copy, change))
         found: list[AbstractContextManager[None]] = []
         for (site, side, layer), changes in by_place.items():
-            key = f"{side}.{site}" if side else site
+            key = on_side(side, site)
             change = _altered(self, rows, len(variants), changes)
             found.append(hooks.edit(self.model, key, change, layers=[layer]))
         return found

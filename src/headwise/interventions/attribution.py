@@ -24,7 +24,7 @@ from headwise._progress import track
 from headwise._result import Result
 from headwise._validate import OneOrMore, one_of
 from headwise.activations import alignment, hooks
-from headwise.activations.sites import Site
+from headwise.activations.sites import Site, on_side
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
@@ -264,9 +264,9 @@ def _gradients(
     with ExitStack() as stack:
         # Weights need no gradients: the stream is where they begin.
         for side in ("",) if len(model.stacks) == 1 else ("encoder", "decoder"):
-            stack.enter_context(hooks.edit(model, _key("residual", side), begin, layers=[0]))
+            stack.enter_context(hooks.edit(model, on_side(side, "residual"), begin, layers=[0]))
         for site, side, layer in places:
-            stack.enter_context(hooks.edit(model, _key(site, side), keep, layers=[layer]))
+            stack.enter_context(hooks.edit(model, on_side(side, site), keep, layers=[layer]))
         for key, layer in reading.sites:
             stack.enter_context(hooks.edit(model, key, show, layers=[layer]))
         inputs = (given.tokens, given.mask, given.targets, given.target_mask)
@@ -285,7 +285,3 @@ def _gradients(
         )
     detached = {place: x.detach() for place, x in at.items()}
     return detached, dict(zip(places, gradients, strict=True))
-
-
-def _key(site: str, side: str) -> str:
-    return f"{side}.{site}" if side else site

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from headwise.activations import capture
+from headwise.activations.sites import on_side
 from headwise.activations.streaming import align_whole
 from headwise.data.suite import Sentence
 from headwise.errors import HeadwiseError
@@ -67,7 +68,7 @@ def show_attention(
             f"The attention of {len(held)} heads on {len(given)} sentences is {size / 1e6:.0f} MB, and a page holds up to {MOST / 1e6:.0f} MB. "
             "Name fewer heads, as in heads=['L2H8'], or fewer sentences."
         )
-    sites = [f"{side}.{name}" if side else name for name in SITES]
+    sites = [on_side(side, name) for name in SITES]
     cache = capture(model, given, sites, targets=targets)
     texts, answers = (
         [Sentence.of(one) if isinstance(one, str) else one for one in some]
@@ -140,8 +141,7 @@ def _held(
     if given is None:
         return list(range(shape[0] * shape[1]))
     names = [
-        f"{side}.{one}" if side and isinstance(one, str) and "." not in one else one
-        for one in given
+        on_side(side, one) if isinstance(one, str) and "." not in one else one for one in given
     ]
     found = chosen(model, names)
     if other := next((head.name for head in found if head.side != side), ""):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwise._files import replacing
+from headwise._files import replacing, write_text
 from headwise.errors import HeadwiseError
 
 from .html.render import render_index, render_report
@@ -126,7 +126,7 @@ def render_again(path: Path) -> Path:
     """
     results = path / "results.json" if path.is_dir() else path
     report = load_report(results)
-    return _replace(results.parent / "index.html", render_report(report))
+    return write_text(results.parent / "index.html", render_report(report))
 
 
 def write_index(out: Path) -> Path:
@@ -134,20 +134,7 @@ def write_index(out: Path) -> Path:
     reports: Sequence[Report] = [
         report for path in sorted(out.glob("*/results.json")) if (report := _readable(path))
     ]
-    return _replace(out / "index.html", render_index(reports))
-
-
-def _replace(path: Path, html: str) -> Path:
-    """Writes a page whole or not at all."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=".index-", suffix=".html", delete=False, encoding="utf-8"
-        ) as file:
-            file.write(html)
-        Path(file.name).chmod(0o644)
-        return Path(file.name).replace(path)
-    except OSError as error:
-        raise HeadwiseError(f"Cannot write {str(path)!r}: {error.strerror}.") from error
+    return write_text(out / "index.html", render_index(reports))
 
 
 def _readable(path: Path) -> Report | None:

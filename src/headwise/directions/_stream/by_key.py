@@ -15,6 +15,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from headwise.activations import hooks
+from headwise.activations.sites import on_side
 from headwise.data.suite import Suite
 from headwise.directions._measuring import Sample
 from headwise.errors import HeadwiseError
@@ -92,7 +93,7 @@ def _by_key(
         return
     model, wiring = recorder.model, recorder.wiring
     side = wiring.stack.side
-    pattern, v = (f"{side}.{name}" if side else name for name in ("pattern", "v"))
+    pattern, v = (on_side(side, name) for name in ("pattern", "v"))
     layers = sorted({cast(int, head.layer) for own in heads for head in own})
     readers = [torch.from_numpy(a.readers).float().to(model.device) for a in sample]
     places = sample[0].words

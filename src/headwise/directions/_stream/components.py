@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from headwise.activations import hooks
 from headwise.activations.alignment import Batch
+from headwise.activations.sites import on_side
 from headwise.model.architecture import Side
 from headwise.model.model import Model
 
@@ -67,8 +68,7 @@ def _side(wiring: Wiring, branch: Branch) -> Side:
 
 def site_of(wiring: Wiring, branch: Branch, name: str) -> str:
     """The name of a branch's site: `z`, or `cross.z`."""
-    side = _side(wiring, branch)
-    return f"{side}.{name}" if side else name
+    return on_side(_side(wiring, branch), name)
 
 
 @dataclass(frozen=True, eq=False)

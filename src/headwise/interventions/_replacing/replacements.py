@@ -16,6 +16,7 @@ from torch import Tensor
 from headwise._progress import track
 from headwise.activations import alignment, hooks
 from headwise.activations.planning import parse, readable
+from headwise.activations.sites import on_side
 from headwise.errors import HeadwiseError
 from headwise.interventions.prompts import Prompts, Row
 from headwise.model.architecture import Side
@@ -120,7 +121,7 @@ def check_budget(model: Model, prompts: Prompts, n_places: int, budget: int | st
 
 def _key(place: Place) -> str:
     site, side, _ = place
-    return f"{side}.{site}" if side else site
+    return on_side(side, site)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from headwise.activations import capture
+from headwise.activations.sites import on_side
 from headwise.data.suite import Suite
 from headwise.model import heads as naming
 from headwise.model.model import Model
@@ -73,7 +74,7 @@ def examples_shown(
     side = side_shown(model)
     shape = naming.shape_of(model, side)
     is_causal = model.is_causal and side != "encoder"
-    sites = [f"{side}.{name}" if side else name for name in SITES]
+    sites = [on_side(side, name) for name in SITES]
     found = candidates(model, suite, tested, is_causal=is_causal, seed=seed, n=n)
     scores = _scores(model, found, judged_by, shape, sites[0])
     wanted = [layer * shape[1] + head for layer, head in heads_first]
