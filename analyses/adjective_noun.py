@@ -147,7 +147,7 @@ def _numbers(looked: headwise.RelationTestResult, best: Any) -> str:
         if row["pairs"]
     ]  # fmt: skip
     if looked.has_tags:
-        tags = points(best["effect_tags"], best["effect_low_tags"], best["effect_high_tags"])
+        tags = points(best["effect_tags"], best["effect_tags_low"], best["effect_tags_high"])
         parts.append(f"against the best baseline that reads gold parts of speech, '{best['baseline_tags']}', the effect is {tags}")  # fmt: skip
     return f"{sections.attends(best['direction'], NAMES)} {'; '.join(parts)}"
 

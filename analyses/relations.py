@@ -78,7 +78,7 @@ def _answer(result: headwise.RelationTestResult) -> str:
     )  # fmt: skip
     if not result.has_tags:
         return answer
-    tags = points(first["effect_tags"], first["effect_low_tags"], first["effect_high_tags"])
+    tags = points(first["effect_tags"], first["effect_tags_low"], first["effect_tags_high"])
     return f"{answer} Over the best baseline that reads gold parts of speech, '{first['baseline_tags']}', the effect is {tags}."
 
 

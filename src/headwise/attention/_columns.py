@@ -3,7 +3,15 @@
 from headwise._columns import Column, Columns, columns_of_heads, interval
 
 
-def _against(versus: str, over: str, baseline: str) -> Columns:
+def versus(name: str, comparison: str) -> str:
+    """Name of a column of one comparison: `effect`, `effect_tags`, `effect_tags_low`."""
+    if comparison == "plain":
+        return name
+    end = next((end for end in ("_low", "_high") if name.endswith(end)), "")
+    return f"{name.removesuffix(end)}_{comparison}{end}"
+
+
+def _against(comparison: str, over: str, baseline: str) -> Columns:
     """One comparison: the baseline, the effect over it and its test."""
     named = Columns(
         Column("baseline", "Best baseline", "text", f"{baseline} that was chosen most often, always on other groups than it is counted on"),
@@ -18,7 +26,7 @@ def _against(versus: str, over: str, baseline: str) -> Columns:
         Column("control_t", "Control t", "number", "Largest t of any such head; t must exceed it"),
         Column("detectable", "Detectable", "difference", "Smallest effect that would be found in 80% of such data; empty where none would, however large"),
     )  # fmt: skip
-    return Columns(*(column.but(name=f"{name}{versus}") for name, column in named.items()))
+    return Columns(*(column.but(name=versus(name, comparison)) for name, column in named.items()))
 
 
 COUNTED = Columns(
@@ -28,9 +36,9 @@ COUNTED = Columns(
 )  # fmt: skip
 BY_SCOPE = Columns(
     COUNTED,
-    _against("", ", points", "The model-free baseline of plain text"),
-    _against("_chance", " over chance", "Uniform attention or permuted links, the one"),
-    _against("_tags", " over tags", "The baseline that reads parts of speech, too,"),
+    _against("plain", ", points", "The model-free baseline of plain text"),
+    _against("chance", " over chance", "Uniform attention or permuted links, the one"),
+    _against("tags", " over tags", "The baseline that reads parts of speech, too,"),
 )
 RELATIONS = Columns(
     Column("relation", "Relation", "text", "In the notation of `headwise.attention.relation_query`"),

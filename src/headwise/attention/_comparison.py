@@ -46,11 +46,6 @@ TESTED: tuple[tuple[Comparison, Scope], ...] = tuple(
 DESCRIBED: tuple[tuple[Comparison, Scope], ...] = (*TESTED, ("plain", "distractor"))
 
 
-def column(name: str, comparison: Comparison = "plain") -> str:
-    """Name of a column of a table: `effect`, `effect_chance`, `effect_tags`."""
-    return name if comparison == "plain" else f"{name}_{comparison}"
-
-
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """One case with everything that is counted and compared in it.

@@ -22,8 +22,8 @@ from headwise.stats import (
 )
 from headwise.stats.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, SMALLEST, decide, smallest_found
 
-from ._columns import BY_SCOPE, RELATIONS
-from ._comparison import COMPARISONS, DESCRIBED, SCOPES, TESTED, Comparison, Evidence, Scope, column
+from ._columns import BY_SCOPE, RELATIONS, versus
+from ._comparison import COMPARISONS, DESCRIBED, SCOPES, TESTED, Comparison, Evidence, Scope
 from .controls import Controls
 
 Verdict = Literal["supported", "not supported", "inconclusive"]
@@ -83,7 +83,7 @@ def table(
 def _columns(outcomes: Mapping[tuple[Comparison, Scope], Outcome], scope: Scope) -> dict[str, Any]:
     """What was asked in one scope; a comparison that was not is empty."""
     found = {
-        column(name, comparison): values
+        versus(name, comparison): values
         for comparison in COMPARISONS
         if (comparison, scope) in outcomes
         for name, values in outcomes[comparison, scope].columns.items()

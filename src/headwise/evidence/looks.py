@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from headwise.attention._comparison import column
+from headwise.attention._columns import versus
 from headwise.attention._significance import NEEDED, of_scope, smallest_supported, worst
 from headwise.attention.questions import AttentionOrder
 from headwise.attention.relations import RelationTestResult
@@ -57,11 +57,11 @@ def _looks(table: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     said = {"supported": YES, "not supported": NO}
     whole = of_scope(table, "all").index
     p = [
-        of_scope(table, scope)[column("p_fwer", versus)]
+        of_scope(table, scope)[versus("p_fwer", comparison)]
         .set_axis(whole)
         .loc[rows.index]
         .to_numpy(float)
-        for versus, scope in NEEDED
+        for comparison, scope in NEEDED
     ]
     return pd.DataFrame(
         {

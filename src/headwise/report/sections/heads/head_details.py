@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from headwise._formatting import Unit
-from headwise.attention._comparison import DESCRIBED, SCOPES, Comparison, column
+from headwise.attention._columns import versus
+from headwise.attention._comparison import DESCRIBED, SCOPES, Comparison
 from headwise.attention._significance import of_scope
 from headwise.attention.questions import DIRECTIONS
 from headwise.attention.relations import RelationTestResult
@@ -79,7 +80,7 @@ def directions_asked(result: RelationTestResult) -> Detail:
     """Effects in every direction of the first relation: over each baseline, and on all pairs, non-adjacent ones and those with a distractor."""
     t = result.table[(result.table["relation"] == result.relations[0].text)]
     rows = [
-        Row(f"{direction}, {WHICH[scope]}, over {over}", own, [column(n, comparison) for n in TESTED])
+        Row(f"{direction}, {WHICH[scope]}, over {over}", own, [versus(n, comparison) for n in TESTED])
         for direction in DIRECTIONS
         for scope in SCOPES
         for own in [t[(t["direction"] == direction) & (t["scope"] == scope)]]
