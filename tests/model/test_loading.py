@@ -1,13 +1,17 @@
 """Models from folders, from memory, by name; and what is no model."""
 
 import hashlib
+import io
 import json
+import re
+import sys
 
 import pytest
 import torch
 
 import headwise
 from headwise import HeadwiseError
+from headwise.model._weight_files import weight_files
 
 
 @pytest.fixture
@@ -80,3 +84,78 @@ def test_a_model_the_hub_does_not_give():
 def test_a_model_in_memory_needs_a_tokenizer(raw):
     with pytest.raises(HeadwiseError, match="pass load"):
         headwise.load(raw["GPT2LMHeadModel"])
+
+
+def sharded(folder, names):
+    """An index in which one weight is in each of some files."""
+    weights = {f"weight.{i}": name for i, name in enumerate(names)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weights}))
+
+
+def test_the_hash_is_of_the_files_that_are_loaded(tmp_path):
+    """An index decides what is read; another safetensors file beside it is no part of the model."""
+    for name in ("a.safetensors", "b.safetensors", "decoy.safetensors"):
+        (tmp_path / name).write_bytes(name.encode())
+    sharded(tmp_path, ["b.safetensors", "a.safetensors", "b.safetensors"])
+    assert [path.name for path in weight_files(tmp_path)] == ["a.safetensors", "b.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["weights.bin"], "names 'weights.bin'"),
+        (["../outside.safetensors"], "of the folder itself only"),
+        (["/etc/x.safetensors"], "of the folder itself only"),
+        ([3], "names 3"),
+        ([], "names no file"),
+        (["absent.safetensors"], "and not there"),
+        (["link.safetensors"], "a link that leads out of the folder"),
+    ],
+)
+def test_weights_are_safetensors_of_the_folder_only(tmp_path, names, says):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "decoy.safetensors").touch()
+    (folder / "weights.bin").touch()
+    (tmp_path / "outside.safetensors").touch()
+    (folder / "link.safetensors").symlink_to(tmp_path / "outside.safetensors")
+    sharded(folder, names)
+    with pytest.raises(HeadwiseError, match=re.escape(says)):
+        weight_files(folder)
+
+
+@pytest.mark.parametrize(
+    "index", ["[]", "{", '{"weight_map": 3}', '{"weight_map": {"a": ["b"]}}', "[" * 10**5]
+)
+def test_an_index_that_is_none(tmp_path, index):
+    (tmp_path / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(HeadwiseError):
+        weight_files(tmp_path)
+
+
+def test_the_hub_cache_links_to_its_blobs(tmp_path):
+    snapshot = tmp_path / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "123").touch()
+    (snapshot / "model.safetensors").symlink_to(tmp_path / "blobs" / "123")
+    assert weight_files(snapshot) == [snapshot / "model.safetensors"]
+
+
+def test_code_that_a_folder_brings_is_not_run(tmp_path, monkeypatch):
+    """Not even when standard input would agree to everything that is asked."""
+    ran = tmp_path / "ran"
+    (tmp_path / "config.json").write_text(
+        json.dumps(
+            {
+                "model_type": "unheard-of",
+                "auto_map": {"AutoConfig": "mine.Mine", "AutoModel": "mine.Body"},
+            }
+        )
+    )
+    (tmp_path / "mine.py").write_text(f"open({str(ran)!r}, 'w').close()\n")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("y\n" * 100))
+    with pytest.raises(HeadwiseError, match="trust_remote_code=True"):
+        headwise.load(tmp_path)
+    assert not ran.exists()

@@ -4,6 +4,7 @@ import pytest
 import headwise
 from headwise import HeadwiseError
 from headwise.activations import hooks
+from headwise.activations.alignment import batches
 from headwise.data.suite import Suite
 from headwise.data.toml import parse
 from headwise.probing import _downstream, erasure
@@ -69,7 +70,7 @@ def test_the_vector_is_moved_where_it_is_said(tiny_gpt2):
     """At the end of the stack the move is all there is: what is seen there is the erased vector."""
     data = suite()
     examples = _downstream.Examples.of(tiny_gpt2, data, "mark", 0)
-    batch = next(_downstream.words.batches(tiny_gpt2, examples.alignments))
+    batch = next(batches(tiny_gpt2, examples.alignments))
     rows = np.array([list(examples.sentences).index(i) for i in batch.indices])
     in_batch = np.arange(len(rows))
     pieces = batch.pieces[in_batch, examples.positions[rows]]

@@ -6,6 +6,7 @@ import torch
 from scipy import stats
 
 import headwise
+from headwise import HeadwiseError
 from headwise.activations import hooks
 from headwise.weights.readout import (
     Readout,
@@ -16,7 +17,7 @@ from headwise.weights.readout import (
     tokens_of,
     word_tokens,
 )
-from helpers.architectures import CONFIGS, MASK, TARGETS, TOKENS, TWO_STACKS, make
+from helpers.architectures import CONFIGS, MASK, MORE, TARGETS, TOKENS, TWO_STACKS, make, small
 from helpers.word_tokens import WORDS, one, suite, tiny
 
 
@@ -110,6 +111,35 @@ def test_the_last_layer_reads_as_the_models_own_logits(name):
     found = Readout.of(model).logits(stream.flatten(0, 1)).unflatten(0, stream.shape[:2])
     assert found.shape == expected.shape and (found - expected).abs().max() <= 1e-5
     assert "forward" not in vars(model.hf.base_model)  # nothing stays behind
+
+
+@pytest.mark.parametrize("name", [n for n in MORE if "ForMasked" not in n or "Distil" in n])
+def test_every_architecture_that_is_listed_is_read_exactly(name):
+    """Its own classes call their blocks in ways of their own (OPT), or look for more than vectors in what comes back (mixtures of experts)."""
+    from headwise.model.loading import hold
+
+    model = hold(small(name, MORE[name], 61))
+    readout = Readout.of(model)
+    vectors = torch.randn(3, model.d_model)
+    scaled = torch.cat([vectors, vectors.flip(1)])
+    assert not torch.allclose(*readout.logits(scaled).chunk(2))
+    readout.require_exact()
+
+
+def test_a_readout_that_is_not_exact_is_refused():
+    from headwise.model.loading import hold
+
+    model = hold(make("GPT2"))
+    readout = Readout.of(model)
+    # What the head is given depends on how many tokens there are: no vector can be read by itself.
+    own = model.hf.lm_head.forward
+    model.hf.lm_head.forward = lambda x: own(x) if x.shape[1] > 3 else own(x) + x.cumsum(1).sum()
+    readout.require_exact()
+    model.hf.lm_head.forward = lambda x: (
+        own(x) + (0 if model.hf.transformer.forward.__name__ == "forward" else 1)
+    )
+    with pytest.raises(HeadwiseError, match="The logit lens is not exact"):
+        readout.require_exact()
 
 
 @pytest.mark.parametrize("name", ["GPT2", "Llama", "Bert"])

@@ -35,13 +35,19 @@ def fast(model: Model) -> Generator[None]:
 
 def _faster(module: nn.Module) -> Callable[[Tensor], Tensor] | None:
     """Another forward function of a module, if there is a faster one."""
-    kind = type(module).__name__
-    if kind == "NewGELUActivation":
+    from transformers.activations import NewGELUActivation
+    from transformers.pytorch_utils import Conv1D
+
+    kind: type[nn.Module] = type(module)
+    if kind is NewGELUActivation:
         return lambda x: nn.functional.gelu(x, approximate="tanh")
+    # Exactly these: a class of the same name or derived from them may do more than multiply (adapters, quantised layers).
     own: Any = module
-    if kind not in ("Linear", "Conv1D") or not _through_onednn(own.weight):
+    if kind not in (nn.Linear, Conv1D) or type(own.weight) is not nn.Parameter:
         return None
-    outputs_first = (own.weight if kind == "Linear" else own.weight.T).detach().contiguous()
+    if not _through_onednn(own.weight):
+        return None
+    outputs_first = (own.weight if kind is nn.Linear else own.weight.T).detach().contiguous()
     bias = None if own.bias is None else own.bias.detach()
 
     def forward(x: Tensor) -> Tensor:

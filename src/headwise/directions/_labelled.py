@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 from numpy import ndarray
-from torch import Tensor
 
 from headwise.data.suite import Suite
 from headwise.data.unseen_words import DecidingWords
@@ -149,10 +148,6 @@ def _as_leace(
     return replace(direction, reader=reader * np.linalg.norm(direction.vector) / apart)
 
 
-def unembedding(model: Model) -> Float[Tensor, "entry d_model"]:
-    return model.hf.get_output_embeddings().weight.detach()
-
-
 def unembedding_covariance(model: Model) -> Float[ndarray, "d_model d_model"]:
     """Covariance of the unembedding's rows.
 
@@ -163,4 +158,4 @@ def unembedding_covariance(model: Model) -> Float[ndarray, "d_model d_model"]:
         raise HeadwiseError(
             f"The causal inner product comes from the unembedding, which {model.name} has not; use 'plain' or 'whitened'."
         )
-    return np.cov(unembedding(model).double().cpu().numpy(), rowvar=False)
+    return np.cov(model.unembedding.double().cpu().numpy(), rowvar=False)

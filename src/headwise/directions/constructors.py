@@ -13,7 +13,7 @@ from headwise.model.heads import AnyHead, chosen
 from headwise.model.model import Model
 from headwise.probing.linear_probe import Probe
 
-from ._labelled import Labelled, unembedding, unembedding_covariance
+from ._labelled import Labelled, unembedding_covariance
 from ._stream.word_positions import Words, streams_of
 from .direction import Direction, Inner
 from .ov_images import first_token_of, token_of, value_up_images
@@ -215,7 +215,7 @@ def from_unembedding(
             "sentences with directions.from_classes."
         )
     behind = [wrong] if isinstance(wrong, str) else list(wrong)
-    table = unembedding(model)
+    table = model.unembedding
     read = first_token_of if first_token else token_of
     first, *rest = (read(model, word) for word in (right, *behind))
     if first in rest:

@@ -7,6 +7,7 @@ from . import loading as loading
 from . import model as model
 from . import projections as projections
 from . import registry as registry
+from ._modes import evaluating as evaluating
 from ._taps import Place as Place
 from ._taps import RowsTap as RowsTap
 from ._taps import Tap as Tap

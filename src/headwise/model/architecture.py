@@ -92,6 +92,60 @@ def plain(module: Any) -> Any:
     return getattr(module, "original_component", None) or module
 
 
+def weight_of(module: nn.Module, what: str) -> Float[Tensor, "outputs inputs"]:
+    """The matrix of a linear map that is nothing but its matrix and a bias, which is tried on two vectors.
+
+    Args:
+        module: The map.
+        what: Its name in a message.
+
+    Raises:
+        UnsupportedModel: It has no matrix, or gives something else than the product.
+    """
+    own: Any = plain(module)
+    weight = getattr(own, "weight", None)
+    if isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point():
+        matrix = (weight.T if hasattr(own, "nf") else weight).detach()
+        x = torch.eye(2, matrix.shape[1], device=matrix.device, dtype=matrix.dtype) + 0.5
+        with torch.no_grad():
+            expected = x @ matrix.T + (0 if getattr(own, "bias", None) is None else own.bias)
+            error = (own(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-12)
+        if bool(error <= 10 * TOLERANCES.get(matrix.dtype, 0.0)):
+            return matrix
+    raise UnsupportedModel(_more_than_weight(own, what))
+
+
+def table_of(module: nn.Module, what: str) -> Float[Tensor, "entry width"]:
+    """The rows of an embedding that gives them, perhaps times a factor, which is tried on three.
+
+    Args:
+        module: The embedding.
+        what: Its name in a message.
+
+    Raises:
+        UnsupportedModel: It has no table, or gives something else than its rows.
+    """
+    own: Any = plain(module)
+    weight = getattr(own, "weight", None)
+    if isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point():
+        table = weight.detach()
+        chosen = torch.tensor([len(table) - 1, len(table) // 2, 1], device=table.device)
+        with torch.no_grad():
+            found, rows = own(chosen).double(), table[chosen].double()
+            factor = (found * rows).sum() / (rows * rows).sum().clamp(min=1e-12)
+            error = (found - factor * rows).abs().max() / found.abs().max().clamp(min=1e-12)
+        if bool(error <= 10 * TOLERANCES.get(table.dtype, 0.0)):
+            return table
+    raise UnsupportedModel(_more_than_weight(own, what))
+
+
+def _more_than_weight(module: nn.Module, what: str) -> str:
+    return (
+        f"{what[:1].upper()}{what[1:]} ({type(module).__module__}.{type(module).__name__}) is more than a matrix of numbers: an adapter, a quantised layer or "
+        "the like. Merge adapters into the weights (peft: model.merge_and_unload()), or load the model unquantised."
+    )
+
+
 def stacks_of(model: Any, name: str) -> tuple[Stack, ...]:
     """Finds the stacks of a model.
 

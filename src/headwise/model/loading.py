@@ -22,6 +22,7 @@ from headwise._files import hash_files
 from headwise.errors import HeadwiseError
 
 from . import _hub, identities, registry
+from ._weight_files import weight_files
 from .architecture import stacks_of
 from .attention_backend import EAGER, FUSED, Engine
 from .model import Model
@@ -45,6 +46,7 @@ def load(
     revision: str | None = None,
     tokenizer: PreTrainedTokenizerBase | None = None,
     verify: bool = True,
+    trust_remote_code: bool = False,
 ) -> Model:
     """Loads a model with access to its heads.
 
@@ -60,12 +62,13 @@ def load(
         tokenizer: Needed for a Hugging Face model in memory; for others their own is used.
         verify: Whether to refuse a model whose heads do not add up to its attention, which is measured
             on a few tokens (see `headwise.model.identities`).
+        trust_remote_code: Whether to run Python code that a folder or a hub id brings; it can do anything that you can.
 
     Raises:
         HeadwiseError: The name is unknown, the weights are not safetensors or do not match their
             known hash, the architecture is not supported, an identity fails or a tokenizer is missing.
     """
-    model = _load(name_or_model, device, dtype, revision, tokenizer)
+    model = _load(name_or_model, device, dtype, revision, tokenizer, trust_remote_code)
     model.hf.eval()
     if verify:
         identities.verify(model)
@@ -78,6 +81,7 @@ def _load(
     dtype: str,
     revision: str | None,
     tokenizer: PreTrainedTokenizerBase | None,
+    trust_remote_code: bool,
 ) -> Model:
     torch_dtype = parse_dtype(dtype)
     if not isinstance(name_or_model, str | Path):
@@ -89,7 +93,8 @@ def _load(
             f"revision={revision!r} only applies to a hub id; {source.name!r} is read from files here."
         )
     weights_sha256 = _check_weights(source)
-    where: dict[str, Any] = {"revision": revision}
+    # Never left open: with None, transformers asks on standard input whether to run what is there.
+    where: dict[str, Any] = {"revision": revision, "trust_remote_code": trust_remote_code}
     if source.folder is None:
         where["local_files_only"] = _hub.must_stay_local(source.name, revision)
     with _quiet():
@@ -139,13 +144,7 @@ def _check_weights(source: registry.Source) -> str:
     """Hash of the weights in a folder, refused where it is known and differs."""
     if source.folder is None:
         return ""
-    files = sorted(source.folder.glob("*.safetensors"))
-    if not files:
-        raise HeadwiseError(
-            f"{source.folder}: no .safetensors file. Headwise reads weights from safetensors only; convert "
-            "other formats with save_pretrained(..., safe_serialization=True)."
-        )
-    found = hash_files(files)
+    found = hash_files(weight_files(source.folder))
     if source.sha256 is not None and found != source.sha256:
         raise HeadwiseError(
             f"The weights of {source.name!r} in {source.folder} are not the expected ones: SHA-256 is "
@@ -205,6 +204,11 @@ def _auto_class(config: Any) -> Any:
 
 
 def _cannot_load(source: registry.Source, error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return (
+            f"{source.folder or source.name}: this model brings Python code of its own, which Headwise does not run. If you have read it and trust it: "
+            "headwise.load(..., trust_remote_code=True)."
+        )
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
     if source.folder is not None:
         return f"{source.folder}: cannot be loaded as a model: {first_line}"

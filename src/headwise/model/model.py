@@ -15,8 +15,10 @@ from torch import Tensor
 
 from headwise.errors import HeadwiseError, UnknownName, UnsupportedModel
 
+from ._inputs import Inputs
+from ._modes import evaluating
 from ._taps import Stop
-from .architecture import Attention, Side, Stack
+from .architecture import Attention, Side, Stack, table_of, weight_of
 from .attention_backend import Engine
 from .head import AnyHead, Head, order_met, parse
 from .projections import ByHead, check, projections
@@ -86,6 +88,26 @@ class Model:
         raise UnsupportedModel(
             f"{self.name} is a model without {side or 'self'}-attention of that kind."
         )
+
+    @cached_property
+    def embedding(self) -> Float[Tensor, "token width"]:
+        """The input embeddings, a row for each token, before any factor that the model multiplies them by.
+
+        Raises:
+            UnsupportedModel: They are more than a table: an adapter stands in them, or they are quantised.
+        """
+        return table_of(self.hf.get_input_embeddings(), f"the input embedding of {self.name}")
+
+    @cached_property
+    def unembedding(self) -> Float[Tensor, "token d_model"]:
+        """The matrix of the output head, a row for each token: its logit is the product with the vector (and what the head adds).
+
+        Raises:
+            UnsupportedModel: No output head, or one that is more than its matrix: an adapter stands in it, or it is quantised.
+        """
+        if not self.has_output_head:
+            raise UnsupportedModel(f"The weights of {self.name} bring no output head.")
+        return weight_of(self.hf.get_output_embeddings(), f"the output head of {self.name}")
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -265,8 +287,9 @@ class Model:
         Returns:
             The last hidden state, or None where the pass was ended early because nothing more was wanted.
         """
-        inputs = self._inputs(tokens, mask, targets, target_mask)
-        with torch.enable_grad() if gradients else torch.inference_mode(), suppress(Stop):
+        inputs = self._inputs.of(tokens, mask, targets, target_mask)
+        grad = torch.enable_grad() if gradients else torch.inference_mode()
+        with evaluating(self.hf), grad, suppress(Stop):
             if len(self.stacks) == 1:
                 return self.hf.base_model(**inputs).last_hidden_state
             return self._both_stacks(inputs, source)
@@ -315,78 +338,23 @@ class Model:
             raise HeadwiseError(
                 f"The weights of {self.name} bring no output head, so there are no logits."
             )
-        inputs = self._inputs(tokens, mask, targets, target_mask)
+        inputs = self._inputs.of(tokens, mask, targets, target_mask)
         if source is not None:
             from transformers.modeling_outputs import BaseModelOutput
 
             inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=cast(Any, source))
             del inputs["input_ids"]
-        with torch.enable_grad() if gradients else torch.inference_mode():
+        with evaluating(self.hf), torch.enable_grad() if gradients else torch.inference_mode():
             if keep is not None and "logits_to_keep" in self._head_parameters:
                 return self.hf(**inputs, logits_to_keep=keep.to(self.device)).logits
             logits = self.hf(**inputs).logits
             return logits if keep is None else logits[:, keep]
 
-    def _inputs(
-        self,
-        tokens: Tensor,
-        mask: Tensor | None,
-        targets: Tensor | None,
-        target_mask: Tensor | None,
-    ) -> dict[str, Any]:
-        self._refuse_too_long(tokens)
-        mask = torch.ones_like(tokens) if mask is None else mask
-        inputs: dict[str, Any] = {"input_ids": tokens, "attention_mask": mask}
-        if bool((mask[:, :1] == 0).any()):
-            inputs |= self._left_padded_positions(mask)
-        if len(self.stacks) == 2:
-            start = self.hf.config.decoder_start_token_id
-            inputs["decoder_input_ids"] = (
-                torch.full_like(tokens[:, :1], start) if targets is None else targets
-            )
-            if target_mask is not None:
-                inputs["decoder_attention_mask"] = target_mask
-        if self.is_causal:
-            inputs["use_cache"] = False
-        return {
-            name: value.to(self.device) if isinstance(value, Tensor) else value
-            for name, value in inputs.items()
-        }
-
-    def _refuse_too_long(self, tokens: Tensor) -> None:
-        """Positions beyond the context were never learned, or do not exist."""
-        if tokens.shape[1] > self.n_context and not self._has_relative_positions:
-            raise HeadwiseError(
-                f"{self.name} takes at most {self.n_context} tokens at a time and got {tokens.shape[1]}. Shorten the text, "
-                "or divide it into several."
-            )
-
     @cached_property
-    def _has_relative_positions(self) -> bool:
-        return any(hasattr(module, "relative_attention_bias") for module in self.hf.modules())
-
-    def _left_padded_positions(self, mask: Tensor) -> dict[str, Tensor]:
-        """Positions that count tokens and not padding, where the model does not see to that itself."""
-        if self._numbers_positions_itself:
-            return {}
-        if "position_ids" not in self._parameters:
-            raise HeadwiseError(
-                f"{self.name} numbers positions by their place in the row, so padding on the left would be "
-                "seen. Pad on the right."
-            )
-        return {"position_ids": (mask.cumsum(-1) - 1).clamp(min=0)}
-
-    @cached_property
-    def _parameters(self) -> frozenset[str]:
-        return frozenset(inspect.signature(self.hf.base_model.forward).parameters)
+    def _inputs(self) -> Inputs:
+        two = len(self.stacks) == 2
+        return Inputs(self.name, self.hf, two, self.is_causal, self.n_context)
 
     @cached_property
     def _head_parameters(self) -> frozenset[str]:
         return frozenset(inspect.signature(self.hf.forward).parameters)
-
-    @cached_property
-    def _numbers_positions_itself(self) -> bool:
-        """Relative positions (T5), or positions counted from the tokens that are not padding (RoBERTa)."""
-        return self._has_relative_positions or any(
-            hasattr(module, "create_position_ids_from_input_ids") for module in self.hf.modules()
-        )

@@ -112,7 +112,7 @@ class _Embedded:
 
 def _input_embeddings(model: Model) -> Any:
     try:
-        return model.hf.get_input_embeddings().weight
+        return model.embedding
     except (AttributeError, NotImplementedError) as error:
         raise HeadwiseError(
             f"{model.name} has no input embeddings of tokens, which every probe is compared with; expected a model with "

@@ -252,8 +252,7 @@ def top_tokens(
 def _embedding(model: Model, *, writes: bool, side: str) -> Float[torch.Tensor, "token d_model"]:
     """What tokens look like where a head reads, or where the end of the model reads what it wrote."""
     reads_out = writes and side != "encoder" and model.has_output_head
-    module = model.hf.get_output_embeddings() if reads_out else model.hf.get_input_embeddings()
-    weight = module.weight.detach()
+    weight = model.unembedding if reads_out else model.embedding
     if weight.shape[1] != model.d_model:
         raise HeadwiseError(
             f"{model.name} embeds tokens in {weight.shape[1]} dimensions and its residual stream has {model.d_model}, so tokens "

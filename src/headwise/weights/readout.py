@@ -23,13 +23,19 @@ from scipy.stats import false_discovery_control
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from headwise.activations import hooks
 from headwise.activations._skip_blocks import replaced_forward
 from headwise.activations.alignment import align
 from headwise.activations.norms import final_norm
+from headwise.activations.sites import on_side
 from headwise.data.suite import Sentence
 from headwise.errors import HeadwiseError
+from headwise.model import evaluating
+from headwise.model.architecture import TOLERANCES
 from headwise.model.model import Model
 from headwise.stats import EPSILON, PValues
+
+from ._output_head import Body, inputs_of
 
 How = Literal["output head", "nearest embeddings"]
 FRAME = ("a", "a")  # what stands around a word that is tokenized by itself
@@ -46,6 +52,7 @@ class Readout:
         n_computed: Scores that are computed for a vector.
         n_tokens: How many of them are of tokens that the tokenizer knows; matrices often have more rows.
         rows: Input embeddings of length 1, where these are compared; else empty.
+        body: What the output head is given the output of, and such an output; None where there is no head.
     """
 
     model: Model
@@ -54,6 +61,7 @@ class Readout:
     n_computed: int
     n_tokens: int
     rows: Float[Tensor, "some_tokens width"]
+    body: "Body | None" = None
 
     @staticmethod
     def of(model: Model) -> "Readout":
@@ -63,12 +71,17 @@ class Readout:
             HeadwiseError: Its embeddings have another width than the stream and it has no output head, or it does
                 something unknown between its last block and its output head.
         """
-        embedding = model.hf.get_input_embeddings().weight.detach()
+        embedding = model.embedding
         known = len(embedding) if model.tokenizer is None else len(model.tokenizer)
         norm = final_norm(model)
         if model.has_output_head:
-            n_rows = len(model.hf.get_output_embeddings().weight)
-            return Readout(model, "output head", norm, n_rows, min(known, n_rows), embedding[:0])
+            n_rows = len(model.unembedding)
+            body = Body.of(model)
+            made = Readout(
+                model, "output head", norm, n_rows, min(known, n_rows), embedding[:0], body
+            )
+            made.require_exact()
+            return made
         if embedding.shape[1] != model.d_model:
             raise HeadwiseError(
                 f"{model.name} has no output head, and embeds tokens in {embedding.shape[1]} dimensions where its residual "
@@ -83,7 +96,7 @@ class Readout:
         """A row for each token: of the output matrix, or the input embeddings that vectors are compared with."""
         if self.how == "nearest embeddings":
             return self.rows
-        return self.model.hf.get_output_embeddings().weight.detach()[: self.n_tokens]
+        return self.model.unembedding[: self.n_tokens]
 
     def logits(self, vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, "row vocabulary"]:
         """Logits as if the stream ended in these vectors; at the last layer, the model's own.
@@ -91,31 +104,35 @@ class Readout:
         Raises:
             HeadwiseError: There is no output head.
         """
-        from transformers.modeling_outputs import (
-            BaseModelOutput,
-            BaseModelOutputWithPastAndCrossAttentions,
-        )
-
         model = self.model
         if not model.has_output_head:
             raise HeadwiseError(
                 f"{model.name} has no output head, so there are no logits; `scores` compares embeddings."
             )
-        with torch.no_grad():
-            ended: Any = self._ended(vectors)[None]
-            output = BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=ended)
-            # Any ids do: the blocks that would look at them are left out.
-            ids = torch.zeros((1, len(vectors)), dtype=torch.long, device=model.device)
-            inputs: dict[str, Any] = {"input_ids": ids}
-            if len(model.stacks) == 2:
-                source: Any = ended[:, :1]
-                encoded = BaseModelOutput(last_hidden_state=source)
-                inputs = {"decoder_input_ids": ids, "encoder_outputs": encoded}
-            if model.is_causal:
-                inputs["use_cache"] = False
-            body = model.hf.base_model if len(model.stacks) == 1 else model.hf.get_decoder()
-            with replaced_forward(body, lambda *args, **kwargs: output):
-                return model.hf(**inputs).logits[0]
+        assert self.body is not None
+        with torch.no_grad(), evaluating(model.hf):
+            ended = self._ended(vectors)[None]
+            with replaced_forward(self.body.module, self.body.giving(ended)):
+                return model.hf(**inputs_of(model, ended)).logits[0]
+
+    def require_exact(self) -> None:
+        """Compares what the last layer is read as with the model's own logits, on a few tokens.
+
+        Raises:
+            HeadwiseError: They differ: something else stands between the last block and the logits.
+        """
+        model = self.model
+        stack = model.stacks[-1]
+        site = on_side(stack.side, "residual")
+        tokens = torch.arange(3)[None]
+        with hooks.capture(model, [site], layers=[model.n_layers]) as seen:
+            expected = model.logits(tokens, targets=tokens if len(model.stacks) == 2 else None)[0]
+        error = (self.logits(seen[site, model.n_layers][0]) - expected).abs().max()
+        if not float(error / expected.abs().max().clamp(min=1)) <= 10 * TOLERANCES[model.dtype]:
+            raise HeadwiseError(
+                f"The logit lens is not exact for {model.name} ({type(model.hf).__name__}): at the last layer its logits differ from the model's own by "
+                f"{float(error):.1e}, so something else stands between the last block and the output head."
+            )
 
     def scores(self, vectors: Float[Tensor, "row d_model"]) -> Float[Tensor, "row token"]:
         """Log probability of every token (natural logarithm), or cosine with its embedding (-1 to 1)."""

@@ -94,7 +94,7 @@ def _unembedding(model: Model, side: Side) -> Float[Tensor, "token d_model"] | N
     if not (model.has_output_head and model.is_causal and model.tokenizer and side != "encoder"):
         return None
     tokenizer: Any = model.tokenizer
-    weight = model.hf.get_output_embeddings().weight.detach()[: len(tokenizer)]
+    weight = model.unembedding[: len(tokenizer)]
     return weight if weight.shape[1] == model.d_model else None
 
 

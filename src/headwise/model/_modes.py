@@ -1,0 +1,25 @@
+"""Evaluation mode, whatever mode a model was left in."""
+
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from torch import nn
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Generator[None]:
+    """Evaluation mode for the duration of the body: no number holds dropout. Every module gets back the mode that it had."""
+    training = [own for own in module.modules() if own.training]
+    if training:
+        warnings.warn(
+            f"This {type(module).__name__} is in training mode; it is run in evaluation mode, without dropout, and put back. Call model.eval() to say so yourself.",
+            stacklevel=4,
+        )
+    for own in training:
+        own.training = False
+    try:
+        yield
+    finally:
+        for own in training:
+            own.training = True
