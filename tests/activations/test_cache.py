@@ -6,6 +6,7 @@ from headwise import HeadwiseError
 from headwise.activations import alignment as words
 from headwise.activations import hooks
 from headwise.data.suite import Sentence
+from helpers.architectures import load
 
 SENTENCES = ["a fluffy blue creature", "the forest", "the verdant creature roamed the blue forest"]
 SITES = ["q", "k", "v", "scores", "pattern", "z", "residual", "update", "norms"]
@@ -70,10 +71,17 @@ def test_no_tensor_is_held_twice(model):
 def test_heads_are_the_same_heads(model):
     everything = headwise.capture(model, SENTENCES, SITES)
     some = headwise.capture(model, SENTENCES, SITES, heads=[3, 1])
-    for site, axis in (("q", 1), ("pattern", 0), ("z", 1), ("update", 1), ("norms", 0)):
+    for site, axis in (
+        ("q", 1),
+        ("k", 1),
+        ("v", 1),
+        ("pattern", 0),
+        ("z", 1),
+        ("update", 1),
+        ("norms", 0),
+    ):
         whole = everything.sentence(2)[site, 1].index_select(axis, torch.tensor([3, 1]))
         torch.testing.assert_close(some.sentence(2)[site, 1], whole)
-    torch.testing.assert_close(some.sentence(2)["v", 1], everything.sentence(2)["v", 1])
 
 
 def test_all_sentences_at_once_are_padded_with_zeros(model):
@@ -197,3 +205,19 @@ def test_encoder_decoder_sentences_and_targets(name, wordpiece):
             torch.testing.assert_close(view[site, 1], alone[site, 1][0], atol=1e-5, rtol=0)
     with pytest.raises(HeadwiseError, match="3 sentences and 1 targets"):
         headwise.capture(model, texts, ["cross.z"], targets=["one"])
+
+
+@pytest.mark.parametrize("expand_kv", [False, True])
+def test_a_head_of_keys_and_values_is_what_a_query_head_reads(expand_kv, byte_level, wordpiece):
+    grouped = load("Llama", byte_level, wordpiece)
+    texts = ["the mole dug a tunnel"]
+    whole = headwise.capture(grouped, texts, ["k", "v", "norms"], expand_kv=expand_kv)
+    some = headwise.capture(grouped, texts, ["k", "v", "norms"], heads=[3, 0], expand_kv=expand_kv)
+    for site in ("k", "v"):
+        assert some[site, 1].shape[2] == 2
+        for head in (0, 3):
+            assert torch.equal(some[site, 1, head], whole[site, 1, head])
+        kept = whole[site, 1] if not expand_kv else whole[site, 1][:, :, ::2]
+        assert torch.equal(whole[site, 1, 1], kept[:, :, 0])
+        assert torch.equal(whole[site, 1, 2], kept[:, :, 1])
+    torch.testing.assert_close(some["norms", 1], whole["norms", 1][:, [3, 0]])

@@ -5,6 +5,7 @@ import headwise
 from headwise import HeadwiseError
 from headwise.activations import hooks
 from headwise.model.loading import hold
+from helpers.architectures import load
 
 TOKENS = torch.tensor([[5, 9, 3, 7], [8, 2, 4, 0]])
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
@@ -248,3 +249,27 @@ def test_a_model_with_the_same_configuration_is_left_alone(tiny_gpt2):
         found = other(tokens).logits
         tiny_gpt2.forward(tokens)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("site", ["k", "v", "k_before_rotary"])
+def test_heads_of_keys_and_values_are_query_heads(site, byte_level, wordpiece):
+    """Under grouped queries, heads 0 and 1 read one key-value head, and 2 and 3 the other."""
+    grouped = load("Llama", byte_level, wordpiece)
+    with (
+        hooks.capture(grouped, [site]) as whole,
+        hooks.capture(grouped, [site], heads=[3, 0, 1]) as some,
+    ):
+        grouped.forward(TOKENS)
+    assert whole[site, 1].shape[2] == 2
+    assert torch.equal(some[site, 1], whole[site, 1][:, :, [1, 0, 0]])
+    with hooks.capture(grouped, [site], heads="L1H3") as one:
+        grouped.forward(TOKENS)
+    assert torch.equal(one[site, 1], whole[site, 1][:, :, [1]])
+    with (
+        hooks.edit(grouped, site, lambda x, at: 0 * x, layers=[1], heads=[1, 0]),
+        hooks.capture(grouped, [site]) as edited,
+    ):
+        grouped.forward(TOKENS)
+    assert (edited[site, 1][:, :, 0] == 0).all()
+    assert torch.equal(edited[site, 1][:, :, 1], whole[site, 1][:, :, 1])
+    assert torch.equal(edited[site, 0], whole[site, 0])

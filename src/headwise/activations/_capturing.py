@@ -42,7 +42,7 @@ def capture(
         sites: As in `hooks.capture`, and `update` (what each head adds to the residual stream) or `norms`
             (`||pattern * v W_O||`), which are derived on access and take the memory of their sources.
         layers: Blocks to keep; all by default.
-        heads: Query heads to keep: numbers, or names as `"L1H2"`, which say the layer, too; `k` and `v` are kept whole. All by default.
+        heads: Query heads to keep: numbers, or names as `"L1H2"`, which say the layer, too; of `k` and `v` the key-value head that each reads is kept. All by default.
         targets: For an encoder-decoder model what the decoder reads, one for each sentence; its start
             token alone by default.
         expand_kv: Under grouped-query attention, repeats `k` and `v` for every query head on access; they are stored once.

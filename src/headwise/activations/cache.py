@@ -144,14 +144,15 @@ class HeadCache:
         whole, name = self[site, layer], site.rpartition(".")[2]
         if name == "residual":
             raise UnknownName(f"{site!r} has no heads; ask for {site!r} and a layer.")
-        kept = self.index.heads if self.index.heads is not None and name not in ("k", "v") else None
         axis = 1 if name in PAIRS else 2
-        known = list(range(whole.shape[axis])) if kept is None else kept
+        known = self.index.heads or list(range(self.index.n_heads))
         if head not in known:
             raise UnknownName(
                 f"Head {head} of {site!r} was not captured; the cache holds {', '.join(map(str, known))}."
             )
-        return whole.select(axis, known.index(head))
+        # Keys and values that were not repeated: neighbouring query heads read one of them.
+        group = len(known) // whole.shape[axis]
+        return whole.select(axis, known.index(head) // group)
 
     def sentence(self, i: int) -> "SentenceView":
         """One sentence, without padding: `cache.sentence(3)["pattern", 0]` is `[head, query, key]`; -1 is the last."""
@@ -196,9 +197,8 @@ class _Rows:
         prefix, _, name = full_name.rpartition(".")
         if name not in DERIVED:
             tensor = self._stored(full_name, layer, row)
-            return (
-                self._expanded(tensor) if cache.index.expand_kv and name in ("k", "v") else tensor
-            )
+            is_expanded = cache.index.expand_kv and name in ("k", "v")
+            return self._expanded(tensor) if is_expanded else tensor
 
         def beside(site: str) -> Tensor:
             return self._stored(on_side(prefix, site), layer, row)
@@ -207,7 +207,7 @@ class _Rows:
         kept = cache.index.heads or list(range(cache.index.n_heads))
         if name == "update":
             return torch.einsum("bphd,hdm->bphm", beside("z"), matrix[kept])
-        values = self._expanded(beside("v"))[:, :, kept]
+        values = self._expanded(beside("v"))
         lengths = torch.einsum("bphd,hdm->bphm", values, matrix[kept]).norm(dim=-1)
         return beside("pattern") * lengths.permute(0, 2, 1)[:, :, None, :]
 
@@ -216,6 +216,9 @@ class _Rows:
         return tensor if row is None else tensor[row : row + 1]
 
     def _expanded(self, tensor: Tensor) -> Tensor:
+        """One key or value for every query head; of chosen heads there is one already."""
+        if self.cache.index.heads is not None:
+            return tensor
         return tensor.repeat_interleave(self.cache.index.n_heads // tensor.shape[2], dim=2)
 
 

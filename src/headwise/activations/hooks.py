@@ -32,7 +32,7 @@ from headwise.model.heads import AnyHeads, by_number, chosen
 from headwise.model.loading import hold
 from headwise.model.model import Model
 
-from .sites import QUERY_HEADS, Site, expand
+from .sites import Site, expand, heads_at
 
 T = TypeVar("T")
 
@@ -100,7 +100,7 @@ def capture(
         model: What `headwise.load` gave, or a Hugging Face model or TransformerBridge as you hold it.
         sites: One or several names from `SITES`, with `encoder.`, `decoder.` or `cross.` in an encoder-decoder model.
         layers: Blocks to read; all by default, `residual` then also after the last one.
-        heads: Query heads to keep, in this order: numbers, or names as `"L1H2"`, which say the layer, too; `k` and `v` are kept whole. All by default.
+        heads: Query heads to keep, in this order: numbers, or names as `"L1H2"`, which say the layer, too; of `k` and `v` the key-value head that each reads is kept, and `residual` has no heads. All by default.
 
     Raises:
         HeadwiseError: Unknown site, a site that the architecture lacks, layer or head out of range, or
@@ -111,7 +111,7 @@ def capture(
     numbers, layers = by_number(model, heads, layers)
 
     def keep(site: Site) -> Callable[[Tensor], None]:
-        return lambda tensor: captured.store(site, _heads_of(tensor, site, numbers))
+        return lambda tensor: captured.store(site, _heads_of(model, tensor, site, numbers))
 
     taps = [Tap(s.name, s.place, keep(s)) for s in expand(model, sites, layers)]
     with _on(model, taps):
@@ -147,7 +147,9 @@ def reduce(
 
     def reduce(site: Site) -> Callable[[Tensor], None]:
         def see(tensor: Tensor) -> None:
-            folded.value = step(folded.value, _heads_of(tensor.detach(), site, numbers), site)
+            folded.value = step(
+                folded.value, _heads_of(model, tensor.detach(), site, numbers), site
+            )
 
         return see
 
@@ -179,7 +181,7 @@ def edit(
         change: Called as `change(tensor, site)` with the part of the tensor that `heads` and `positions`
             leave; returns a tensor of the same shape.
         layers: Blocks to change; all by default.
-        heads: Heads to change (key-value heads at `k` and `v`); all by default.
+        heads: Query heads to change, at `k` and `v` the key-value heads that these read (and others with them, under grouped queries); all by default.
         positions: Positions to change (queries at `scores` and `pattern`); all by default.
 
     Raises:
@@ -189,10 +191,19 @@ def edit(
     numbers, layers = by_number(model, heads, layers)
 
     def alter(at: Site) -> Callable[[Tensor], Tensor]:
+        # Several query heads may read one key-value head, which is changed once.
+        own = (
+            None
+            if numbers is None or at.name == "residual"
+            else list(dict.fromkeys(heads_at(model, at, numbers)))
+        )
+        if numbers is not None and at.name == "residual":
+            raise HeadwiseError("The residual stream has no heads; edit 'z' to change one head.")
+
         def see(tensor: Tensor) -> Tensor:
             if numbers is None and positions is None:
                 return _same_shape(change(tensor, at), tensor, at)
-            index = _part(tensor, at, numbers, positions)
+            index = _part(tensor, at, own, positions)
             part = tensor[index]
             altered = tensor.clone()
             altered[index] = _same_shape(change(part, at), part, at)
@@ -205,11 +216,12 @@ def edit(
         yield
 
 
-def _heads_of(tensor: Tensor, site: Site, heads: Sequence[int] | None) -> Tensor:
-    if heads is None or site.name not in QUERY_HEADS:
+def _heads_of(model: Model, tensor: Tensor, site: Site, heads: Sequence[int] | None) -> Tensor:
+    if heads is None or site.name == "residual":
         return tensor
     axis = 1 if site.name in ("scores", "pattern") else 2
-    return tensor.index_select(axis, torch.tensor(list(heads), device=tensor.device))
+    own = torch.tensor(heads_at(model, site, heads), device=tensor.device)
+    return tensor.index_select(axis, own)
 
 
 def _part(
@@ -218,8 +230,6 @@ def _part(
     """Index of the chosen heads and positions, so that the part keeps the tensor's axes."""
     by_query = site.name in ("scores", "pattern")
     head_axis, position_axis = (1, 2) if by_query else (2, 1)
-    if heads is not None and site.name == "residual":
-        raise HeadwiseError("The residual stream has no heads; edit 'z' to change one head.")
     chosen: dict[int, Tensor] = {}
     for axis, what, values in ((head_axis, "head", heads), (position_axis, "position", positions)):
         if values is not None:

@@ -219,7 +219,8 @@ def _numbers(
     if site.name in ("scores", "pattern"):
         return n_heads * n_query * n_key
     if site.name in ("k", "v", "k_before_rotary"):
-        return n_key * attention.n_key_value_heads * attention.d_head
+        n_kept = attention.n_key_value_heads if heads is None else len(heads)
+        return n_key * n_kept * attention.d_head
     return n_query * n_heads * attention.d_head
 
 

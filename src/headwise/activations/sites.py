@@ -1,6 +1,7 @@
 """Sites: the places in a model where a tensor can be read or changed, and how they are named."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -69,6 +70,14 @@ def expand(model: Model, names: OneOrMore[str], layers: OneOrMore[int] | None) -
             )
         sites += [Site(name, layer, side) for layer in chosen]
     return sorted(set(sites), key=order_met)
+
+
+def heads_at(model: Model, site: Site, heads: Sequence[int]) -> list[int]:
+    """Where query heads stand along the head axis of a site: at keys and values the one that each of them reads."""
+    if site.name in QUERY_HEADS:
+        return list(heads)
+    attention = model.attention(site.side, site.layer)
+    return [attention.kv(head) for head in heads]
 
 
 def order_met(site: Site) -> tuple[int, int, int, int]:
