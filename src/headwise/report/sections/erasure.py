@@ -62,7 +62,7 @@ def _changes(rows: pd.DataFrame, kind: str, layer: int) -> str:
         return f"Nothing is computed after layer {layer} that could show an effect of erasing the {kind}."
     is_other = (behaviour["difference_low"] > 0) | (behaviour["difference_high"] < 0)
     changed = [
-        f"{row.what} ({_short(row.clean_values)} clean, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
+        f"{row.what} ({_short(row.clean)} clean, {_short(row.erased)} erased, {_short(row.as_far)} moved as far)"
         for row in behaviour[is_other].itertuples()
     ]  # fmt: skip
     same = behaviour[~is_other]["what"].tolist()
