@@ -6,7 +6,7 @@ import pytest
 import headwise
 from headwise import HeadwiseError
 from headwise.activations import alignment, hooks
-from headwise.attention._comparison import column
+from headwise.attention._columns import versus
 from headwise.attention._uniform import count_uniform
 from headwise.attention.controls import Controls, count_controls
 from headwise.attention.relations import Plan, count_heads, judge
@@ -153,6 +153,7 @@ def test_a_model_whose_random_twin_cannot_be_made(tiny_bert, own):
 
 
 def test_names_of_columns():
-    assert column("effect") == "effect"
-    assert column("p_fwer", "chance") == "p_fwer_chance"
-    assert column("effect", "tags") == "effect_tags"
+    assert versus("effect", "plain") == "effect"
+    assert versus("p_fwer", "chance") == "p_fwer_chance"
+    assert versus("effect", "tags") == "effect_tags"
+    assert versus("effect_low", "tags") == "effect_tags_low"

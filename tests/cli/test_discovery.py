@@ -11,7 +11,9 @@ def test_ones_own_analysis_and_suite(headwise, tmp_path):
     (tmp_path / "probes/mine.toml").write_text(suite.replace('"creature"', '"mine"', 1))
     source = (ROOT / "analyses/creature.py").read_text(encoding="utf-8")
     source = source.replace('SUITE = "creature"', 'SUITE = "mine"')
-    (tmp_path / "analyses/foo.py").write_text(source.replace('="creature"', '="foo"'))
+    (tmp_path / "analyses/foo.py").write_text(
+        source.replace('"analysis": "creature"', '"analysis": "foo"')
+    )
     result = headwise("run", "foo", "--smoke", "--model", "minilm", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "reports/foo-minilm/index.html").is_file()
