@@ -8,7 +8,7 @@ older models, in a method `_attn(query, key, value, attention_mask)`.
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -103,20 +103,17 @@ def weight_of(module: nn.Module, what: str) -> Float[Tensor, "outputs inputs"]:
         UnsupportedModel: It has no matrix, or gives something else than the product.
     """
     own: Any = plain(module)
-    weight = getattr(own, "weight", None)
-    if isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point():
-        matrix = (weight.T if hasattr(own, "nf") else weight).detach()
-        x = torch.eye(2, matrix.shape[1], device=matrix.device, dtype=matrix.dtype) + 0.5
-        with torch.no_grad():
-            expected = x @ matrix.T + (0 if getattr(own, "bias", None) is None else own.bias)
-            error = (own(x) - expected).abs().max() / expected.abs().max().clamp(min=1e-12)
-        if bool(error <= 10 * TOLERANCES.get(matrix.dtype, 0.0)):
-            return matrix
-    raise UnsupportedModel(_more_than_weight(own, what))
+    weight = _lone_weight(own, what)
+    matrix = weight.T if hasattr(own, "nf") else weight
+    x = torch.eye(2, matrix.shape[1], device=matrix.device, dtype=matrix.dtype) + 0.5
+    with torch.no_grad():
+        expected = x @ matrix.T + (0 if getattr(own, "bias", None) is None else own.bias)
+        _require_same(own(x), expected, own, what)
+    return matrix
 
 
 def table_of(module: nn.Module, what: str) -> Float[Tensor, "entry width"]:
-    """The rows of an embedding that gives them, perhaps times a factor, which is tried on three.
+    """The rows of an embedding that gives them, perhaps times a factor, which is tried on two.
 
     Args:
         module: The embedding.
@@ -126,17 +123,28 @@ def table_of(module: nn.Module, what: str) -> Float[Tensor, "entry width"]:
         UnsupportedModel: It has no table, or gives something else than its rows.
     """
     own: Any = plain(module)
-    weight = getattr(own, "weight", None)
-    if isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point():
-        table = weight.detach()
-        chosen = torch.tensor([len(table) - 1, len(table) // 2, 1], device=table.device)
-        with torch.no_grad():
-            found, rows = own(chosen).double(), table[chosen].double()
-            factor = (found * rows).sum() / (rows * rows).sum().clamp(min=1e-12)
-            error = (found - factor * rows).abs().max() / found.abs().max().clamp(min=1e-12)
-        if bool(error <= 10 * TOLERANCES.get(table.dtype, 0.0)):
-            return table
-    raise UnsupportedModel(_more_than_weight(own, what))
+    table = _lone_weight(own, what)
+    chosen = torch.tensor([len(table) - 1, len(table) // 2], device=table.device)
+    with torch.no_grad():
+        found, rows = own(chosen).double(), table[chosen].double()
+        factor = (found * rows).sum() / (rows * rows).sum().clamp(min=1e-12)
+        _require_same(found.to(table.dtype), (factor * rows).to(table.dtype), own, what)
+    return table
+
+
+def _lone_weight(module: nn.Module, what: str) -> Float[Tensor, "rows columns"]:
+    """The weight of a module that has no other parameter than a bias: in half precision a small adapter would pass for rounding."""
+    weight = getattr(module, "weight", None)
+    is_matrix = isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point()
+    if not is_matrix or {name for name, _ in module.named_parameters()} - {"weight", "bias"}:
+        raise UnsupportedModel(_more_than_weight(module, what))
+    return cast(Tensor, weight).detach()
+
+
+def _require_same(found: Tensor, expected: Tensor, module: nn.Module, what: str) -> None:
+    error = (found - expected).abs().max() / expected.abs().max().clamp(min=1e-12)
+    if not bool(error <= TOLERANCES[expected.dtype]):
+        raise UnsupportedModel(_more_than_weight(module, what))
 
 
 def _more_than_weight(module: nn.Module, what: str) -> str:
