@@ -49,7 +49,7 @@ def test_a_damaged_file_is_refused(tmp_path, monkeypatch):
     with pytest.raises(HeadwiseError, match="expected"):
         headwise.load("burrow")
     weights.unlink()
-    with pytest.raises(HeadwiseError, match=r"no \.safetensors"):
+    with pytest.raises(HeadwiseError, match=r"no model\.safetensors"):
         headwise.load("burrow")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from headwise.activations import hooks
+from headwise.activations.sites import heads_at
 from headwise.interventions.prompts import Prompts
 
 LD = "logit difference"
@@ -58,8 +59,9 @@ class PatchByHand:
         with ExitStack() as stack:
             for key, layer, heads, new in edits:
 
-                def put(x, _, new=new, heads=heads):
-                    return (new if heads is None else new[:, heads])[None].expand(x.shape)
+                def put(x, at, new=new, heads=heads):
+                    own = new if heads is None else new[:, heads_at(self.model, at, heads)]
+                    return own[None].expand(x.shape)
 
                 stack.enter_context(hooks.edit(self.model, key, put, layers=[layer], heads=heads))
             return self.run(self.base, row)

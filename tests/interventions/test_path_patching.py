@@ -39,7 +39,7 @@ def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, word
                 by_hand.edited(i, list(isolated(by_hand, i, sender, goal)))
             return seen[place, goal.layer][0]
 
-        expected = by_hand.effect(place, goal.layer, [goal.head // shared], arrived)
+        expected = by_hand.effect(place, goal.layer, [goal.head], arrived)
         np.testing.assert_allclose(moved[at], expected, atol=1e-4)
 
 
