@@ -58,8 +58,9 @@ def analyse(
     """Decodes a word's sense, or any label, at every layer and head, and tests whether heads implement it."""
     n_null, n_probed, n_erased = (1, 1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED, 3)  # fmt: skip
     probed = {"label": label, "positions": position, "folds": 3 if smoke else 5, "seed": seed}
+    draws = 1 if smoke else evidence.N_DRAWS
     rare = "refuse" if label == "mark" else "drop"  # a treebank's rarest parts of speech
-    read = headwise.probe(model, suite, **probed, rare_labels=rare, n_null=n_probed)
+    read = headwise.probe(model, suite, **probed, draws=draws, rare_labels=rare, n_null=n_probed)
     layer = read.chosen("residual").key[1]
     word, kind = _wording(suite, label, position)
     parts = [sections.probing(read, model, suite, word=word, kind=kind)]
@@ -167,7 +168,7 @@ def _answer(read: ProbeResult, word: str, kind: str) -> str:
     seen = "" if verdict == "supported" else f"; {could_be_found(choice.detectable, 'gain')}"
     return (
         f"{opening}: balanced accuracy is {percent(best.value)} on {choice.cases} unseen sentences [{percent(best.low)}, {percent(best.high)}], against {percent(read.rate(*BEST).value)} for the best baseline "
-        f"({points(gain.value, gain.low, gain.high)}){seen}; {f'before any attention, at layer 0, it is {start}; ' if layer else ''}the most frequent {kind} alone gives {majority}."
+        f"({points(gain.value, gain.low, gain.high)}; p below 5% in {percent(choice.passes)} of divisions of the data){seen}; {f'before any attention, at layer 0, it is {start}; ' if layer else ''}the most frequent {kind} alone gives {majority}."
     )  # fmt: skip
 
 

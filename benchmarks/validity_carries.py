@@ -131,7 +131,8 @@ def _simulated(seed: int, accuracies: list[float], n_groups: int = 41) -> pd.Dat
 
     def said(rate: float) -> np.ndarray:
         p = rng.beta(12 * rate, 12 * (1 - rate), n_groups)[groups]
-        return np.where(rng.random(len(p)) < p, truth, (truth + rng.integers(1, 4, len(p))) % 4)
+        wrong = (truth + rng.integers(1, 4, len(p))) % 4
+        return np.where(rng.random(len(p)) < p, truth, wrong)[None]
 
     predictions = {(BEST_BASELINE, "chosen"): said(0.6)}
     predictions |= {(("z", i // 12, i % 12), "logistic"): said(rate) for i, rate in enumerate(accuracies)}  # fmt: skip

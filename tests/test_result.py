@@ -282,7 +282,7 @@ def every(tiny_gpt2, wordpiece):
     return [
         headwise.relation_test(model, suite, "amod", n_null=1, n_splits=2, n_flips=50),
         atlas(model, suite),
-        headwise.probe(model, mole, folds=3, sites=["residual", "z"], layers=[1], n_null=1),
+        headwise.probe(model, mole, folds=3, sites=["residual", "z"], layers=[1], n_null=1, draws=1),
         headwise.erase(model, mole, folds=3, layers=[1], n_null=1),
         headwise.read_circuits(model, n_null=4),
         headwise.direction_test(model, senses, direction, n_permutations=20, n_null_directions=20, n_null=0),

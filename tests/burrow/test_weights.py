@@ -119,7 +119,7 @@ def test_it_falls_to_chance_without_the_words_that_decide(measured):
 def mole(burrow):
     data = headwise.burrow_sentences("mole", 400)
     return headwise.probe(
-        burrow, data, label="mark", sites=["residual"], classifiers=["logistic"], n_null=0
+        burrow, data, label="mark", sites=["residual"], classifiers=["logistic"], n_null=0, draws=1
     )
 
 

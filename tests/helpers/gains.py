@@ -15,7 +15,7 @@ def predictions(rng, truth, groups, accuracy):
     """As right as asked for, more so in some groups than in others."""
     p = np.clip(rng.beta(12 * accuracy, 12 * (1 - accuracy), groups.max() + 1), 0, 1)[groups]
     wrong = (truth + rng.integers(1, 4, len(truth))) % 4
-    return np.where(rng.random(len(truth)) < p, truth, wrong)
+    return np.where(rng.random(len(truth)) < p, truth, wrong)[None]
 
 
 def simulated(seed, accuracies, baseline=0.6, n_groups=41, per_group=5, control_t=0.0):

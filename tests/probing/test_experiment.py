@@ -9,6 +9,7 @@ import headwise
 from headwise import HeadwiseError
 from headwise.data.suite import Suite
 from headwise.data.toml import parse
+from headwise.probing import BEST
 from headwise.probing._vectors import read_vectors
 from headwise.probing.classifiers import CentroidClassifier
 from headwise.probing.experiment import BAG_OF_WORDS, MAJORITY
@@ -32,6 +33,7 @@ def test_reference_senses(minilm, shared, word):
         logistic=as_published,
         selectivity=False,
         n_null=0,
+        draws=1,
     )
     assert (result.n_fitted, len(result.truth)) == (expected["n_train"], expected["n_test"])
     table = result.table.set_index(["site", "classifier", "layer"])
@@ -56,12 +58,13 @@ def test_bag_of_words_on_mole_is_as_strong_as_published(minilm, shared):
         classifiers=("centroid",),
         selectivity=False,
         n_null=0,
+        draws=1,
     )
     assert result.rate(*(BAG_OF_WORDS, "logistic"), np.ones(206, bool)).value > 0.90
 
 
 def test_one_row_per_place_and_classifier(tiny_bert):
-    result = headwise.probe(tiny_bert, suite(), n_null=1)
+    result = headwise.probe(tiny_bert, suite(), n_null=1, draws=1)
     table = result.table
     counts = table.groupby(["site", "classifier"]).size().to_dict()
     n_layers, n_heads = tiny_bert.n_layers, tiny_bert.n_heads
@@ -91,7 +94,13 @@ def test_one_row_per_place_and_classifier(tiny_bert):
 
 def test_keys_and_values_are_probed_too(tiny_bert):
     result = headwise.probe(
-        tiny_bert, suite(), sites=("k", "v"), classifiers=("centroid",), heads=[1, 3], layers=[1]
+        tiny_bert,
+        suite(),
+        sites=("k", "v"),
+        classifiers=("centroid",),
+        heads=[1, 3],
+        layers=[1],
+        draws=1,
     )
     rows = result.table[result.table["site"].isin(["k", "v"])]
     assert sorted(zip(rows["site"], rows["head"], strict=True)) == [
@@ -140,15 +149,15 @@ def test_labels_in_too_few_groups(tiny_bert):
         "classifiers": ("centroid",),
     }
     with pytest.raises(HeadwiseError, match=r"'spy' occurs in 1 group.* rare_labels=\"drop\""):
-        headwise.probe(tiny_bert, data, **asked)
+        headwise.probe(tiny_bert, data, **asked, draws=1)
     with pytest.raises(HeadwiseError, match="'spy' occurs in 1 group"):
-        headwise.probe(tiny_bert, data, **asked, rare_labels="reduce")
-    dropped = headwise.probe(tiny_bert, data, **asked, rare_labels="drop")
+        headwise.probe(tiny_bert, data, **asked, rare_labels="reduce", draws=1)
+    dropped = headwise.probe(tiny_bert, data, **asked, rare_labels="drop", draws=1)
     assert dropped.dropped == ("spy",) and dropped.labels == ("unit", "animal")
-    expected = headwise.probe(tiny_bert, suite(), **asked).table
+    expected = headwise.probe(tiny_bert, suite(), **asked, draws=1).table
     assert dropped.table["accuracy"].tolist() == expected["accuracy"].tolist()
     with pytest.raises(HeadwiseError, match="0 of 2 would be left"):
-        headwise.probe(tiny_bert, suite(n_groups=3), **asked, rare_labels="drop")
+        headwise.probe(tiny_bert, suite(n_groups=3), **asked, rare_labels="drop", draws=1)
 
 
 def test_confusion_and_balanced_accuracy(minilm):
@@ -160,6 +169,7 @@ def test_confusion_and_balanced_accuracy(minilm):
         classifiers=("centroid",),
         selectivity=False,
         n_null=0,
+        draws=1,
     )
     key = ("residual", 0, None)
     table = result.confusion(key, "centroid")
@@ -175,7 +185,7 @@ def test_confusion_and_balanced_accuracy(minilm):
 def test_p_values_are_of_everything_probed(minilm, tiny_bert):
     """The sense stands in the word before: a trained model knows; on shuffled labels nobody does."""
     table = headwise.probe(
-        minilm, suite(), classifiers=("centroid",), selectivity=False, n_null=0
+        minilm, suite(), classifiers=("centroid",), selectivity=False, n_null=0, draws=1
     ).table
     probed = table["site"].isin(["residual", "z", "update", "k", "v"])
     assert table.loc[~probed, ["p_reading", "p_reading_fwer", "q_reading_fdr"]].isna().all().all()
@@ -187,7 +197,7 @@ def test_p_values_are_of_everything_probed(minilm, tiny_bert):
         replace(s, marks=(replace(s.marks[0], label=groups[s.group]),)) for s in suite().sentences
     )
     data = Suite("s", "?", shuffled, LABELS)
-    again = headwise.probe(tiny_bert, data, folds=3, n_null=0).table
+    again = headwise.probe(tiny_bert, data, folds=3, n_null=0, draws=1).table
     assert again["p_reading_fwer"].min() > 0.05
 
 
@@ -208,6 +218,7 @@ def test_a_control_task_can_be_memorised_but_not_understood(minilm):
         classifiers=("logistic",),
         rare_labels="reduce",
         n_null=0,
+        draws=1,
     )
     rows = result.table[result.table["site"] == "residual"].set_index("layer")
     assert "12 kinds of words" in result.selectivity_note
@@ -223,6 +234,7 @@ def test_a_control_task_can_be_memorised_but_not_understood(minilm):
         layers=[1],
         selectivity=False,
         n_null=0,
+        draws=1,
     )
     assert bare.table["control_accuracy"].isna().all()
 
@@ -236,6 +248,7 @@ def test_before_attention_the_word_is_one_point(tiny_gpt2):
         sites=("residual",),
         selectivity=False,
         n_null=0,
+        draws=1,
     )
     assert result.rate(*(BAG_OF_WORDS, "logistic"), np.ones(48, bool)).value == 1
     assert result.rate(MAJORITY, "majority", np.ones(48, bool)).value <= 0.5
@@ -253,7 +266,7 @@ def test_groups_are_never_split(tiny_bert, monkeypatch):
     data = suite()
     result = headwise.probe(
         tiny_bert, data, sites=("residual",), layers=[0], classifiers=("centroid",), folds=4,
-        selectivity=False, n_null=0,
+        selectivity=False, n_null=0, draws=1,
     )  # fmt: skip
     ours = [
         values for values in seen if len(values) == 36
@@ -262,12 +275,36 @@ def test_groups_are_never_split(tiny_bert, monkeypatch):
     assert result.folds == 4
 
 
+def test_scores_are_means_over_draws_of_folds(tiny_bert):
+    asked = {"layers": [1], "heads": [0], "folds": 4, "selectivity": False, "n_null": 1}
+    result = headwise.probe(tiny_bert, suite(), draws=3, **asked)
+    once = headwise.probe(tiny_bert, suite(), draws=1, **asked)
+    assert result.fold.shape == (3, len(result.truth)) and len(result.best_baselines) == 12
+    for place, said in result.predictions.items():
+        is_repeated = place[0][0] not in ("update", "k", "v")
+        assert len(said) == (3 if is_repeated else 1)
+        np.testing.assert_array_equal(said[0], once.predictions[place][0])
+        np.testing.assert_array_equal(result.correct(*place), (said == result.truth).mean(axis=0))
+    best = result.predictions[BEST] == result.truth
+    for row in result.table.dropna(subset="gain").itertuples():
+        key = row.site, row.layer, None if row.site == "residual" else int(row.head)
+        said = result.predictions[key, row.classifier] == result.truth
+        gain = (said * 1.0 - best[: len(said)]).mean(axis=0)
+        expected = np.mean([gain[result.truth == c].mean() for c in (0, 1)])
+        assert row.gain == pytest.approx(expected)
+        assert result.gain(key, row.classifier).value == pytest.approx(expected)
+    assert {"random weights 1", "uniform attention"} == set(result.controls["control"])
+    for draws in (0, 21):
+        with pytest.raises(HeadwiseError, match=f"draws={draws}: folds are drawn 1 to 20 times"):
+            headwise.probe(tiny_bert, suite(), draws=draws)
+
+
 def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
     """A run that is stopped half-way goes on with what is missing; a damaged fit is fitted again."""
     from headwise.probing._fits import fitting
 
     asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_null": 0}
-    expected = headwise.probe(tiny_bert, suite(), **asked).table
+    expected = headwise.probe(tiny_bert, suite(), **asked, draws=1).table
     done, fit_one = [], fitting.fit_one
 
     def stopped(job, task, logistic):
@@ -278,31 +315,36 @@ def test_fits_that_are_missing(tiny_bert, tmp_path, monkeypatch):
 
     monkeypatch.setattr(fitting, "fit_one", stopped)
     with pytest.raises(KeyboardInterrupt):
-        headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path)
+        headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path, draws=1)
     kept = sorted(tmp_path.glob("*.npz"))
     assert len(kept) == 4
     kept[0].write_bytes(kept[0].read_bytes()[:60])
     done.clear()
     monkeypatch.setattr(fitting, "fit_one", lambda *args: done.append(1) or fit_one(*args))
-    found = headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path).table
+    found = headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path, draws=1).table
     assert len(done) == N_BASELINES + 2 * tiny_bert.n_heads - 3
     assert found.equals(expected)
     done.clear()
-    headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path)
+    headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path, draws=1)
     assert not done
     headwise.probe(
-        tiny_bert, suite(), **asked, checkpoint_dir=tmp_path, logistic=headwise.Logistic(C=(1.0,))
+        tiny_bert,
+        suite(),
+        **asked,
+        checkpoint_dir=tmp_path,
+        logistic=headwise.Logistic(C=(1.0,)),
+        draws=1,
     )
     assert len(done) == N_BASELINES + 2 * tiny_bert.n_heads  # other settings, other fits
     (tmp_path / "file").write_text("")
     with pytest.raises(HeadwiseError, match="cannot be kept there"):
-        headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path / "file")
+        headwise.probe(tiny_bert, suite(), **asked, checkpoint_dir=tmp_path / "file", draws=1)
 
 
 def test_two_processes_say_what_one_says(tiny_bert):
     asked = {"sites": ("z",), "layers": [1], "folds": 4, "n_null": 1}
-    one = headwise.probe(tiny_bert, suite(), **asked, n_jobs=1).table
-    assert headwise.probe(tiny_bert, suite(), **asked, n_jobs=2).table.equals(one)
+    one = headwise.probe(tiny_bert, suite(), **asked, n_jobs=1, draws=1).table
+    assert headwise.probe(tiny_bert, suite(), **asked, n_jobs=2, draws=1).table.equals(one)
 
 
 def test_vectors_that_never_vary(tiny_bert):
@@ -313,7 +355,12 @@ def test_vectors_that_never_vary(tiny_bert):
         for i in range(8)
     )
     result = headwise.probe(
-        tiny_bert, Suite("s", "?", same, LABELS), sites=("residual", "k"), layers=[0], heads=[0]
+        tiny_bert,
+        Suite("s", "?", same, LABELS),
+        sites=("residual", "k"),
+        layers=[0],
+        heads=[0],
+        draws=1,
     )
     rows = result.table[result.table["site"].isin(["residual", "k"])]
     assert rows["balanced_accuracy"].tolist() == [0.5] * 4
@@ -327,20 +374,20 @@ def test_vectors_that_are_not_finite(byte_level):
     model = headwise.load(GPT2LMHeadModel(config).eval(), tokenizer=byte_level)
     model.hf.transformer.h[1].attn.c_attn.weight.data[:, -8:] = np.nan  # values of head 1
     with pytest.raises(HeadwiseError, match=r"not finite at .*layer 1"):
-        headwise.probe(model, suite(), sites=("z",))
+        headwise.probe(model, suite(), sites=("z",), draws=1)
 
 
 def test_bad_requests_are_refused(tiny_bert):
     with pytest.raises(HeadwiseError, match="Unknown label 'number'"):
-        headwise.probe(tiny_bert, suite(), label="number")
+        headwise.probe(tiny_bert, suite(), label="number", draws=1)
     with pytest.raises(HeadwiseError, match="occurs in 3 group"):
-        headwise.probe(tiny_bert, suite(n_groups=3))
+        headwise.probe(tiny_bert, suite(n_groups=3), draws=1)
     with pytest.raises(HeadwiseError, match="folds=1"):
-        headwise.probe(tiny_bert, suite(), folds=1)
+        headwise.probe(tiny_bert, suite(), folds=1, draws=1)
     with pytest.raises(HeadwiseError, match="no head 4; expected 0 to 3"):
-        headwise.probe(tiny_bert, suite(), heads=[4])
+        headwise.probe(tiny_bert, suite(), heads=[4], draws=1)
     with pytest.raises(HeadwiseError, match="marks no word"):
-        headwise.probe(tiny_bert, Suite("s", "?", ()))
+        headwise.probe(tiny_bert, Suite("s", "?", ()), draws=1)
     one = Suite("s", "?", tuple(s for s in suite().sentences if s.marks[0].label == "unit"))
     with pytest.raises(HeadwiseError, match="only one label, unit"):
-        headwise.probe(tiny_bert, one)
+        headwise.probe(tiny_bert, one, draws=1)

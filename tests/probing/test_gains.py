@@ -83,12 +83,31 @@ def test_one_choice_for_every_seed():
     """Which half chooses is no lottery: over seeds of the halving the answer hardly changes."""
     result = simulated(3, [0.7, 0.72, 0.68])
     keys = [("z", 0, i) for i in range(3)]
-    correct = np.stack([result.correct(key, "logistic") for key in keys])
+    correct = np.stack([result.correct(key, "logistic")[None] for key in keys])
     said = [
-        choose(keys, "logistic", correct, result.correct(*BEST), result.truth, result.groups, result.clusters, 0.0, seed).gain.value
+        choose(keys, "logistic", correct, result.correct(*BEST)[None], result.truth, result.groups, result.clusters, 0.0, seed).gain.value
         for seed in range(8)
     ]  # fmt: skip
     assert np.ptp(said) < 0.03
+
+
+def test_no_draw_of_folds_decides_alone():
+    """A place that is found with the folds of one draw only is not found; each halving goes by one draw, and every draw by as many halvings."""
+    keys = [("z", 0, 0)]
+    found, none = (simulated(s, [0.9 if s == 1 else 0.6]) for s in (1, 2))
+    own, without = (np.stack([r.correct(keys[0], "logistic")]) for r in (found, none))
+    base = found.correct(*BEST)
+    rest = found.truth, found.groups, found.clusters, 0.0, 0
+
+    def of(draws):
+        return choose(keys, "logistic", np.stack(draws, axis=1), np.tile(base, (len(draws), 1)), *rest)  # fmt: skip
+
+    assert evidence.verdict(of([own])) == "supported"
+    mixed = of([own, *4 * [without]])
+    assert mixed.passes == 0.2 and evidence.verdict(mixed) != "supported"
+    assert mixed.accuracy.value == pytest.approx(
+        0.2 * of([own]).accuracy.value + 0.8 * of([without]).accuracy.value
+    )
 
 
 def test_what_a_choice_asks_for_is_what_would_be_found():

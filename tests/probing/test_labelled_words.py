@@ -15,7 +15,7 @@ def test_parts_of_speech(tiny_bert):
     data = headwise.burrow_sentences("adjectives", 60)
     asked = {"label": "part of speech", "sites": ("residual",), "layers": [0], "folds": 4}
     asked |= {"classifiers": ("centroid",), "selectivity": False, "n_null": 0}
-    result = headwise.probe(tiny_bert, data, **asked, rare_labels="drop", max_examples=400)
+    result = headwise.probe(tiny_bert, data, **asked, rare_labels="drop", max_examples=400, draws=1)
     n_words = sum(len(s.words) for s in data.sentences)
     assert n_words > 400 >= len(result.truth)
     assert {"NOUN", "VERB", "ADJ", "DET"} <= set(result.labels)
@@ -29,14 +29,14 @@ def test_parts_of_speech(tiny_bert):
     table = result.table.set_index("site")
     assert table.loc["residual", "balanced_accuracy"] > 0.5
     assert table.loc["majority", "balanced_accuracy"] < 0.2
-    two = headwise.probe(tiny_bert, data, **asked, labels=["NOUN", "ADJ"])
+    two = headwise.probe(tiny_bert, data, **asked, labels=["NOUN", "ADJ"], draws=1)
     assert set(two.labels) == {"NOUN", "ADJ"}
     with pytest.raises(HeadwiseError, match=r"no label 'NOUNS'; it has .*NOUN"):
-        headwise.probe(tiny_bert, data, **asked, labels=["NOUNS", "ADJ"])
+        headwise.probe(tiny_bert, data, **asked, labels=["NOUNS", "ADJ"], draws=1)
     with pytest.raises(HeadwiseError, match="has no parts of speech"):
-        headwise.probe(tiny_bert, suite(), label="part of speech")
+        headwise.probe(tiny_bert, suite(), label="part of speech", draws=1)
     with pytest.raises(HeadwiseError, match=r"Unknown label 'upos'; known are 'mark'"):
-        headwise.probe(tiny_bert, suite(), label="upos")
+        headwise.probe(tiny_bert, suite(), label="upos", draws=1)
 
 
 def test_labels_are_read_at_other_words(minilm):
@@ -50,6 +50,7 @@ def test_labels_are_read_at_other_words(minilm):
         classifiers=("centroid",),
         selectivity=False,
         n_null=0,
+        draws=1,
     )
     assert before.table.set_index("site").loc["residual", "accuracy"] == 1
     linked = [
@@ -72,10 +73,11 @@ def test_labels_are_read_at_other_words(minilm):
         classifiers=("centroid",),
         selectivity=False,
         n_null=0,
+        draws=1,
     )
     assert result.missing == len(suite()) and len(result.truth) == 16
     assert result.table.set_index("site").loc["residual", "accuracy"] == 1
     with pytest.raises(HeadwiseError, match=r"positions='sens' is no relation .* It has"):
-        headwise.probe(minilm, data, positions="sens")
+        headwise.probe(minilm, data, positions="sens", draws=1)
     with pytest.raises(HeadwiseError, match="has a word at positions=90"):
-        headwise.probe(minilm, suite(), positions=90)
+        headwise.probe(minilm, suite(), positions=90, draws=1)

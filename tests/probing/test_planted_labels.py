@@ -45,7 +45,7 @@ def test_shuffled_labels_are_read_as_often_as_stated(tiny_bert, n):
     for seed in range(n):
         table = headwise.probe(
             tiny_bert, labelled(seed), sites=("z",), classifiers=("centroid",), folds=4, seed=seed,
-            selectivity=False, n_null=0,
+            selectivity=False, n_null=0, draws=1,
         ).table  # fmt: skip
         false += table["p_reading_fwer"].min() < 0.05
     assert false <= binom.interval(0.99, n, 0.05)[1]
@@ -64,7 +64,13 @@ def test_a_label_planted_in_one_head(tiny_bert):
 
     with hooks.edit(tiny_bert, "z", plant, layers=[0], heads=[2]):
         result = headwise.probe(
-            tiny_bert, suite, folds=4, classifiers=("centroid",), selectivity=False, n_null=0
+            tiny_bert,
+            suite,
+            folds=4,
+            classifiers=("centroid",),
+            selectivity=False,
+            n_null=0,
+            draws=1,
         )
     table = result.table.set_index(["site", "layer", "head"])
     found = {
@@ -91,7 +97,7 @@ def test_a_leak_on_purpose(minilm, monkeypatch):
     }  # fmt: skip
 
     def accuracy(suite):
-        result = headwise.probe(minilm, suite, **asked)
+        result = headwise.probe(minilm, suite, **asked, draws=1)
         rows = result.table[result.table["site"] == "residual"]
         return rows["accuracy"].item(), result.n_alike
 

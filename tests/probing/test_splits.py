@@ -39,11 +39,26 @@ def test_more_rows_than_are_compared_at_once(monkeypatch):
     assert [*zip(first, second, strict=True)] == [(0, 2)]
 
 
-def test_no_group_is_fitted_and_scored():
+def twenty_groups():
     rng = np.random.default_rng(0)
     codes, groups = np.repeat([0, 1], 40), np.arange(80) // 4
     letters = list("abcdefghijklmnopqrstuvwxyz")
     texts = [" ".join("".join(rng.choice(letters, 6)) for _ in range(9)) for _ in codes]
+    return codes, groups, texts
+
+
+def test_folds_are_drawn_anew_and_no_other_seed_draws_the_same():
+    drawn = [
+        grouped_folds(*twenty_groups(), LABELS, 5, seed=seed, n_draws=4).draws for seed in range(3)
+    ]
+    scored = [tuple(tuple(test) for _, test in splits) for draws in drawn for splits in draws]
+    assert len(set(scored)) == len(scored) == 12
+    once = grouped_folds(*twenty_groups(), LABELS, 5, seed=2).splits
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(once, drawn[2][0], strict=True))
+
+
+def test_no_group_is_fitted_and_scored():
+    codes, groups, texts = twenty_groups()
     folds = grouped_folds(codes, groups, texts, LABELS, 5, seed=0)
     assert sorted(np.concatenate([scored for _, scored in folds.splits])) == list(range(80))
     for fitted, scored in folds.splits:

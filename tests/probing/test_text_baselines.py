@@ -25,7 +25,7 @@ ASKED = {"sites": ("z",), "layers": [0], "heads": [0], "folds": 4, "classifiers"
 
 def test_a_label_that_the_word_before_gives_away(tiny_bert):
     """An article or none: a rule of one word reads it, the report says so, and no bag of words could."""
-    result = headwise.probe(tiny_bert, nouns(), **ASKED, selectivity=False, n_null=0)
+    result = headwise.probe(tiny_bert, nouns(), **ASKED, selectivity=False, n_null=0, draws=1)
     rows = result.table.set_index(["site", "classifier"])
     assert rows.loc[("previous word", "rule"), "balanced_accuracy"] > 0.95
     (said,) = [w for w in result.warnings if "word before" in w]
@@ -47,7 +47,7 @@ def test_a_label_that_nothing_gives_away(tiny_bert):
         for i, sense in enumerate(rng.permutation(["a", "b"] * 20))
     )  # fmt: skip
     data = Suite("s", "?", shuffled, {"a": "", "b": ""})
-    result = headwise.probe(tiny_bert, data, **ASKED, selectivity=False, n_null=0)
+    result = headwise.probe(tiny_bert, data, **ASKED, selectivity=False, n_null=0, draws=1)
     assert result.warnings == ()
 
 
@@ -78,7 +78,13 @@ def test_where_every_deciding_word_is_held_out_the_static_mean_can_win():
     model = headwise.load("burrow", device="cpu", verify=False)
     data = headwise.burrow_sentences("mole", 240, seed=0)
     result = headwise.probe(
-        model, data, sites=("residual",), layers=[1, 3], classifiers=("logistic",), n_null=0
+        model,
+        data,
+        sites=("residual",),
+        layers=[1, 3],
+        classifiers=("logistic",),
+        n_null=0,
+        draws=1,
     )
     rows = result.table.set_index(["site", "classifier", "layer"])["balanced_accuracy"]
     assert rows["bag of words", "logistic", 0] < 0.4 < rows["static mean", "logistic", 0]

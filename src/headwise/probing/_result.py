@@ -41,14 +41,15 @@ class ProbeResult(Result):
         suite: Name of the suite.
         labels: The classes, in the order of the codes in `truth`.
         truth: Class of each scored example.
-        predictions: Predicted class of each scored example by (site, layer, head) and classifier; the baselines are named in `headwise.probing._text_baselines`,
+        predictions: Predicted class of each scored example in each draw of folds, by (site, layer, head) and classifier (of sites without
+            controls in the first draw only); the baselines are named in `headwise.probing._text_baselines`,
             and `BEST` is the best of them, chosen for each fold on what it fits.
         groups: Group of each scored example, as an index.
         clusters: What intervals and tests go by: groups, and where words of ten kinds or more are read these, too.
         sentences: Index in the suite of each scored example.
-        fold: Fold that scored each example.
+        fold: Fold that scored each example, in each draw.
         folds: Number of folds, or 0 where the data's own split was used.
-        best_baselines: Place and classifier of the best baseline of each fold.
+        best_baselines: Place and classifier of the best baseline of each fold of each draw.
         controls: One row per place of every control (random weights, uniform attention), see `untrained.probe_controls`.
         n_alike: Examples that have a near-duplicate in another group, with which that group was joined, or
             in the other part of the data's own split; see `headwise.probing.splits`.
@@ -67,11 +68,11 @@ class ProbeResult(Result):
     suite: str
     labels: tuple[str, ...]
     truth: Int[ndarray, " example"]
-    predictions: dict[tuple[Key, str], Int[ndarray, " example"]]
+    predictions: dict[tuple[Key, str], Int[ndarray, "_ example"]]
     groups: Int[ndarray, " example"]
     clusters: Clusters
     sentences: Int[ndarray, " example"]
-    fold: Int[ndarray, " example"]
+    fold: Int[ndarray, "draw example"]
     folds: int
     best_baselines: tuple[tuple[Key, str], ...]
     controls: pd.DataFrame
@@ -99,22 +100,25 @@ class ProbeResult(Result):
         return f"{len(self.labels)} labels read at {len(self.predictions)} places; {n} read more than the best baseline"
 
     def correct(self, key: Key, classifier: str) -> Float[ndarray, " example"]:
-        """1 where the prediction is right and 0 where it is not."""
+        """In what share of the draws of folds the prediction of each example is right; 1 or 0 where there is one draw."""
+        return self._right(key, classifier).mean(axis=0)
+
+    def _right(self, key: Key, classifier: str) -> Float[ndarray, "_ example"]:
         return (self.predictions[key, classifier] == self.truth).astype(float)
 
     def chosen(self, site: ProbeSite, classifier: Classifier = HEADLINE) -> Choice:
         """The best place at a site, each example scored at the place that was chosen on the other half of the groups.
 
-        The best of many scores is biased upwards on the examples it was chosen by, and a single halving is arbitrary: so both halves choose
-        in turn, over 20 halvings.
+        The best of many scores is biased upwards on the examples it was chosen by, and a single halving is arbitrary, as a single draw of
+        folds is: so both halves choose in turn, over 20 halvings, each with the folds of one draw.
         """
         keys = [key for key, fitted in self.predictions if key[0] == site and fitted == classifier]
         own: pd.DataFrame = self.controls.loc[(self.controls["site"] == site) & (self.controls["classifier"] == classifier)]  # fmt: skip
         return gains.choose(
             keys,
             classifier,
-            np.stack([self.correct(key, classifier) for key in keys]),
-            self.correct(*BEST),
+            (right := np.stack([self._right(key, classifier) for key in keys])),
+            self._right(*BEST)[: right.shape[1]],
             self.truth,
             self.groups,
             self.clusters,
@@ -136,7 +140,9 @@ class ProbeResult(Result):
         examples: Bool[ndarray, " example"] | None = None,
     ) -> Estimate:
         """How much higher the balanced accuracy of a place is than that of another (by default the best baseline), paired by example."""
-        values = self.correct(key, classifier) - self.correct(*other)
+        own, beside = self._right(key, classifier), self._right(*other)
+        draws = min(len(own), len(beside))
+        values = (own[:draws] - beside[:draws]).mean(axis=0)
         return self._estimate(values, examples, is_rate=False)
 
     def _estimate(
@@ -167,7 +173,8 @@ class ProbeResult(Result):
         return said
 
     def confusion(self, key: Key, classifier: str) -> pd.DataFrame:
-        """How often each label (rows) was read as each (columns), at one place."""
-        counts = np.zeros((len(self.labels), len(self.labels)), dtype=int)
-        np.add.at(counts, (self.truth, self.predictions[key, classifier]), 1)
+        """How often each label (rows) was read as each (columns), at one place; mean over draws of folds."""
+        said = self.predictions[key, classifier]
+        counts = np.zeros((len(self.labels), len(self.labels)))
+        np.add.at(counts, (np.broadcast_to(self.truth, said.shape), said), 1 / len(said))
         return pd.DataFrame(counts, index=list(self.labels), columns=list(self.labels))

@@ -16,7 +16,7 @@ GAINS = ("gain", "gain_low", "gain_high", "gain_se", "t", "p_fwer", "q_fdr", "cr
 
 
 def table_of(
-    predictions: Mapping[Place, Int[ndarray, " example"]],
+    predictions: Mapping[Place, Int[ndarray, "_ example"]],
     truth: Int[ndarray, " example"],
     groups: Int[ndarray, " example"],
     clusters: Clusters,
@@ -27,6 +27,8 @@ def table_of(
 ) -> pd.DataFrame:
     """Scores of every place, in the order they were fitted; `predictions` hold the best baseline, too.
 
+    What is right is the mean over the draws of folds of a place; its gain is over the baseline in the same draws.
+
     Returns:
         `site`, `layer`, `head`, `classifier`; `cases`, the examples that were scored, and `clusters`, how many they are from; then
 
@@ -36,7 +38,7 @@ def table_of(
           classifier; `critical`, what t must exceed; `detectable`, the smallest gain that would be a yes with a power of 80%;
         - `control` and `control_t`, the largest gain and t of any place of any control at that site; NaN where none was run;
         - `p_reading`, `p_reading_fwer` and `q_reading_fdr`, of decoding the label at all, against permuted labels
-        (`stats.label_permutation`): most labels can be decoded somewhere, so this describes and decides nothing;
+        (`stats.label_permutation`), in the first draw: most labels can be decoded somewhere, so this describes and decides nothing;
         - `control_accuracy`, of the same classifier on the control task, and `selectivity`, the accuracy less that, both where the control
           can be known (see `selectivity`); NaN where no control task was possible;
         - `codelength`, the online code length of all labels in bits (see `codelength`).
@@ -44,7 +46,7 @@ def table_of(
         Baselines have neither gains nor p.
     """
     places = list(predictions)
-    correct = np.stack([predictions[place] == truth for place in places]).astype(float)
+    correct = np.stack([(predictions[place] == truth).mean(axis=0) for place in places])
     balanced = balanced_of(correct, truth, clusters, bound="rate")
     plain = mean_of(correct, clusters, bound="rate")
     sites = np.array([site for (site, _, _), _ in places])
@@ -52,7 +54,7 @@ def table_of(
     is_probe = ~np.isin(sites, SITES_WITHOUT_MODEL)
     reading = np.full((3, len(places)), np.nan)
     if is_probe.any():
-        probed = np.stack([predictions[place] for place, kept in zip(places, is_probe, strict=True) if kept])  # fmt: skip
+        probed = np.stack([predictions[place][0] for place, kept in zip(places, is_probe, strict=True) if kept])  # fmt: skip
         found = label_permutation(probed, truth, groups, seed=seed)
         reading[:, is_probe] = found.p, found.p_fwer, found.q
     of_control = np.array([selective.get(place, (np.nan, np.nan)) for place in places])
@@ -81,7 +83,7 @@ def table_of(
             "codelength": [bits.get(place, np.nan) for place in places],
         }
     )
-    baseline = correct[int(np.flatnonzero(sites == BEST_BASELINE[0])[0])]
+    of_baseline = predictions[next(place for place in places if place[0] == BEST_BASELINE)] == truth
     for site, classifier in dict.fromkeys(zip(sites[is_probe], classifiers[is_probe], strict=True)):
         own = np.flatnonzero((sites == site) & (classifiers == classifier))
         beside = controls[(controls["site"] == site) & (controls["classifier"] == classifier)]
@@ -90,6 +92,7 @@ def table_of(
         )
         if len(beside):
             table.loc[own, ["control", "control_t"]] = beside["gain"].max(), control_t
+        baseline = of_baseline[: len(predictions[places[own[0]]])].mean(axis=0)
         gained = family(correct[own], baseline, truth, clusters, control_t, seed)
         table.loc[own, list(GAINS)] = gained[list(GAINS)].to_numpy()
     return table

@@ -1,9 +1,8 @@
 """Controls of a probe: models with random weights, and the model with uniform attention.
 
-What can be decoded from these can be decoded from any model. They are fitted and scored as the model is, against the same baselines, and the largest
-t
-of any of their places is what a place of the model must exceed. To keep them cheap every place is first fitted with one
-penalty, and only the few best of each model and site with all.
+What can be decoded from these can be decoded from any model. They are fitted and scored as the model is, with the same draws of folds and against the same baselines, and the largest t of any of their places is
+what a place of the model must exceed. Only that one counts, so to keep them cheap every place is first fitted with one penalty, and only the few
+best of each site with all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,8 @@ from headwise.model.loading import random_like
 from headwise.model.model import Model
 from headwise.stats import Clusters, balanced_mean
 
-from ._fits.fitting import Job, Task, fit_all
+from ._fits.draws import fit_draws
+from ._fits.fitting import Job, Task
 from ._vectors import Key, ProbeSite, read_vectors
 from .classifiers import Classifier, Logistic
 from .gains import plain_t
@@ -33,7 +33,7 @@ from .labelled_words import Examples
 
 SITES: tuple[ProbeSite, ...] = ("residual", "z")  # what evidence is given of
 SCREENED_C = 0.1
-N_TUNED = 4  # places of each site and model
+N_TUNED = 4  # places of each site, of all controls together
 UNIFORM = "uniform attention"
 
 
@@ -44,13 +44,13 @@ class Scored:
     Attributes:
         order: Scored examples, as indices of all.
         truth: Their labels.
-        baseline: Whether the best baseline is right, 0 or 1.
+        baseline: Whether the best baseline is right in each draw of folds, 0 or 1.
         clusters: Their clusters.
     """
 
     order: Int[ndarray, " example"]
     truth: Int[ndarray, " example"]
-    baseline: Float[ndarray, " example"]
+    baseline: Float[ndarray, "draw example"]
     clusters: Clusters
 
 
@@ -68,7 +68,7 @@ def probe_controls(
     layers: Sequence[int] | None,
     heads: Sequence[int] | None,
     classifiers: Sequence[Classifier],
-    task: Task,
+    tasks: Sequence[Task],
     logistic: Logistic,
     scored: Scored,
     *,
@@ -84,26 +84,38 @@ def probe_controls(
         `gain` over the model's best baseline, and `t`; and why a control is missing, if one is.
     """
     requested: list[ProbeSite] = [site for site in sites if site in SITES]
-    bare = replace(task, control=None, orders=())
-    found: list[pd.DataFrame] = []
-    why = ""
+    bare = [replace(task, control=None, orders=()) for task in tasks]
+    screening = logistic if len(logistic.C) == 1 else replace(logistic, C=(SCREENED_C,))
+    found = pd.DataFrame(columns=["control", *PLACE, *SCORES])
+    best: dict[int, Job] = {}  # by row
+
+    def fitted(jobs: Sequence[Job], how: Logistic) -> pd.DataFrame:
+        return _scores(jobs, bare, how, scored, n_jobs, checkpoint_dir)
+
     try:
         for name, vectors in _vectors(
             model, suite, examples, requested, layers, heads, n_null, seed
         ):
-            rows = _scores(vectors, classifiers, bare, logistic, scored, n_jobs, checkpoint_dir)
-            found.append(rows.assign(control=name))
+            keys = [key for _ in classifiers for key in vectors]
+            jobs = [Job(x, c, has_codelength=False) for c in classifiers for x in vectors.values()]
+            rows = _places(keys, jobs).assign(control=name).join(fitted(jobs, screening))
+            start = len(found)
+            found = rows if not start else pd.concat([found, rows], ignore_index=True)
+            best = _best(found, best | {start + i: job for i, job in enumerate(jobs)})
     except CannotDraw as error:
         # Half a family of controls decides nothing.
-        found, why = (
-            [],
-            f"{error} So no model with random weights could be tested, and no head can be a yes.",
-        )
-    empty = pd.DataFrame(columns=["control", *PLACE, "balanced_accuracy", "gain", "t"])
-    return pd.concat(found, ignore_index=True) if found else empty, why
+        why = f"{error} So no model with random weights could be tested, and no head can be a yes."
+        return found.iloc[:0], why
+    if best and screening != logistic:
+        tuned = fitted([*best.values()], logistic).set_index(pd.Index(best))
+        # Of the two fits the better, so that a penalty that happens to suit a control less lowers no bar.
+        tuned = tuned[tuned["t"] > found.loc[tuned.index, "t"]]
+        found.loc[tuned.index, [*SCORES]] = tuned
+    return found, ""
 
 
 PLACE = ("site", "layer", "head", "classifier")
+SCORES = ("balanced_accuracy", "gain", "t")
 
 
 class CannotDraw(HeadwiseError):
@@ -137,58 +149,39 @@ def _vectors(
         yield f"random weights {i + 1}", read_vectors(twin, suite, examples, sites, layers, heads)
 
 
-def _scores(
-    vectors: dict[Key, Float[ndarray, "_ _"]],
-    classifiers: Sequence[Classifier],
-    task: Task,
-    logistic: Logistic,
-    scored: Scored,
-    n_jobs: int | None,
-    checkpoint_dir: Path | None,
-) -> pd.DataFrame:
-    """Gains of one control: all places with one penalty, then the best with all."""
-    screening = logistic if len(logistic.C) == 1 else replace(logistic, C=(SCREENED_C,))
-    requested: list[tuple[Key, Classifier]] = [(key, c) for c in classifiers for key in vectors]
-    rows = _fitted(vectors, requested, task, screening, scored, n_jobs, checkpoint_dir)
-    if screening == logistic or "logistic" not in classifiers:
-        return rows
-    # Those without a t (too few clusters) come last; none of them is looked at anyway.
-    turn = np.argsort(-np.nan_to_num(rows["t"].to_numpy(float), nan=-np.inf), kind="stable")
-    sites = dict.fromkeys(key[0] for key in vectors)
-    ways = [[i for i in turn if requested[i][0][0] == site and requested[i][1] == "logistic"] for site in sites]  # fmt: skip
-    best = [int(i) for own in ways for i in own[:N_TUNED]]
-    tuned = _fitted(
-        vectors, [requested[i] for i in best], task, logistic, scored, n_jobs, checkpoint_dir
-    )
-    # Of the two fits the better, so that a penalty that happens to suit a control less lowers no bar.
-    better = tuned["t"].to_numpy(float) > rows.loc[best, "t"].to_numpy(float)
-    chosen = [place for place, is_better in zip(best, better, strict=True) if is_better]
-    rows.loc[chosen, ["balanced_accuracy", "gain", "t"]] = tuned.loc[better, ["balanced_accuracy", "gain", "t"]].to_numpy()  # fmt: skip
-    return rows
-
-
-def _fitted(
-    vectors: dict[Key, Float[ndarray, "_ _"]],
-    places: Sequence[tuple[Key, Classifier]],
-    task: Task,
-    logistic: Logistic,
-    scored: Scored,
-    n_jobs: int | None,
-    checkpoint_dir: Path | None,
-) -> pd.DataFrame:
-    jobs = [Job(vectors[key], classifier, has_codelength=False) for key, classifier in places]
-    fits = dict(fit_all(jobs, task, logistic, n_jobs=n_jobs, checkpoint_dir=checkpoint_dir))
-    predicted = np.stack([fits[i].predicted[scored.order] for i in range(len(jobs))])
-    correct = (predicted == scored.truth).astype(float)
-    gain, t = plain_t(correct - scored.baseline, scored.truth, scored.clusters)
+def _places(keys: Sequence[Key], jobs: Sequence[Job]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "site": [key[0] for key, _ in places],
-            "layer": [key[1] for key, _ in places],
-            "head": pd.array([key[2] for key, _ in places], dtype="Int64"),
-            "classifier": [classifier for _, classifier in places],
-            "balanced_accuracy": balanced_mean(correct, scored.truth),
-            "gain": gain,
-            "t": t,
+            "site": [key[0] for key in keys],
+            "layer": [key[1] for key in keys],
+            "head": pd.array([key[2] for key in keys], dtype="Int64"),
+            "classifier": [job.way for job in jobs],
         }
     )
+
+
+def _best(rows: pd.DataFrame, jobs: dict[int, Job]) -> dict[int, Job]:
+    """The few best of each site by logistic regression, of jobs by row: no more vectors are kept than these."""
+    own = rows.loc[[*jobs]]
+    # Those without a t (too few clusters) come last; none of them is looked at anyway.
+    ranked = own[own["classifier"] == "logistic"].sort_values("t", ascending=False, kind="stable")
+    return {int(i): jobs[int(i)] for i in ranked.groupby("site").head(N_TUNED).index}
+
+
+def _scores(
+    jobs: Sequence[Job],
+    tasks: Sequence[Task],
+    logistic: Logistic,
+    scored: Scored,
+    n_jobs: int | None,
+    checkpoint_dir: Path | None,
+) -> pd.DataFrame:
+    """`SCORES` of each job, means over draws of folds."""
+    fits = fit_draws(
+        jobs, tasks, logistic, "fitting controls", n_jobs=n_jobs, checkpoint_dir=checkpoint_dir
+    )
+    predicted = np.stack([[fit.predicted[scored.order] for fit in own] for own in fits])
+    correct = (predicted == scored.truth).astype(float)
+    gain, t = plain_t((correct - scored.baseline).mean(axis=1), scored.truth, scored.clusters)
+    score = balanced_mean(correct.mean(axis=1), scored.truth)
+    return pd.DataFrame({"balanced_accuracy": score, "gain": gain, "t": t})

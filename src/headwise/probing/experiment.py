@@ -3,7 +3,7 @@
 For every layer of the residual stream, and for every head's key, value, output `z` and update `z W_O`, the
 vector of the marked word is classified by its label: by the nearest class mean (cosine) and by logistic
 regression. Scores are of sentences that were not fitted: the data's own test part, or folds that keep
-every group whole. Beside them stand baselines that need no layer and no head (see `plain`): the majority class, a bag of words, the mean of the
+every group whole, drawn several times. Beside them stand baselines that need no layer and no head (see `plain`): the majority class, a bag of words, the mean of the
 same words' input embeddings, the words beside, the place in the sentence. The effect is the gain over the best of them, chosen on what each fold
 fits, tested jointly over heads, and compared with models with random weights and with uniform attention.
 
@@ -11,14 +11,13 @@ A high score shows that the label is present, not that the model uses it (Hewitt
 Ravichander, Belinkov and Hovy 2021).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from headwise._progress import track
 from headwise._validate import OneOrMore, as_tuple
 from headwise.activations import alignment
 from headwise.data.suite import Suite
@@ -26,11 +25,12 @@ from headwise.errors import HeadwiseError
 from headwise.model.heads import AnyHeads, by_number
 from headwise.model.model import Model
 from headwise.stats import Clusters, balanced_mean
-from headwise.stats.deciding import N_RANDOM_PROBED
+from headwise.stats.deciding import N_DRAWS, N_RANDOM_PROBED
 
 from . import _text_baselines, gains
-from ._fits.codelength import orders_of
-from ._fits.fitting import Job, Task, fit_all
+from ._fits.codelength import Order, orders_of
+from ._fits.draws import fit_draws
+from ._fits.fitting import Fit, Job, Task
 from ._fits.selectivity import control_task
 from ._result import BEST, ProbeResult
 from ._table import table_of
@@ -53,11 +53,12 @@ from .classifiers import (
     inner_folds,
     weights,
 )
+from .controls import SITES as CONTROLLED
 from .controls import Scored, probe_controls
 from .gains import Choice, Estimate
 from .labelled_words import Examples, divide
 from .linear_probe import Probe
-from .splits import RareLabels
+from .splits import Folds, RareLabels
 
 __all__ = [
     "BAG_OF_WORDS",
@@ -96,6 +97,7 @@ def probe(
     max_examples: int | None = None,
     rare_labels: RareLabels = "refuse",
     folds: int = 5,
+    draws: int = N_DRAWS,
     classifiers: OneOrMore[Classifier] = CLASSIFIERS,
     logistic: Logistic | None = None,
     selectivity: bool = True,
@@ -125,6 +127,8 @@ def probe(
         rare_labels: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
             the label.
         folds: Number of folds where the data bring no split; a group is never in two of them.
+        draws: How often folds are drawn, 1 to 20; scores at `residual` and `z`, and of baselines and controls, are means over draws. The other
+            sites, which no evidence is based on, are fitted with the first.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
             regression.
         logistic: How logistic regression is fitted; by default on standardised vectors, with the penalty
@@ -137,17 +141,18 @@ def probe(
         checkpoint_dir: Folder in which each fit is kept, so that a run that was stopped goes on with those missing.
 
     Raises:
-        HeadwiseError: An unknown label, no marks, one class only, a class with fewer groups than
+        HeadwiseError: `draws` out of range, an unknown label, no marks, one class only, a class with fewer groups than
             folds, labels that each fill one group, or a marked word that the tokenizer drops.
     """
     sites, classifiers = as_tuple(sites), as_tuple(classifiers)
+    if not 1 <= draws <= gains.N_HALVINGS:
+        raise HeadwiseError(f"draws={draws}: folds are drawn 1 to {gains.N_HALVINGS} times.")
     numbers, layers = by_number(model, heads, layers)
     examples = Examples.of(model, suite, label, positions, labels, max_examples, seed)
     everything = examples.labels
-    examples, divided = divide(examples, suite, folds, seed, rare_labels)
-    splits = divided.splits
+    examples, divided = divide(examples, suite, folds, seed, rare_labels, draws)
     features = read_vectors(model, suite, examples, sites, layers, numbers)
-    order = np.sort(np.concatenate([test for _, test in splits]))
+    order = np.sort(np.concatenate([test for _, test in divided.splits]))
     of_baselines = _text_baselines.baseline_jobs(model, suite, examples)
     places = [place for place, _ in of_baselines]
     jobs = [job for _, job in of_baselines]
@@ -157,48 +162,45 @@ def probe(
             jobs.append(Job(values, classifier, has_codelength=key[0] in WITH_CODELENGTH))
     control, note = None, "Selectivity was not requested."
     if selectivity:
-        control, note = control_task(examples, suite, splits, seed, is_causal=model.is_causal)
-    inner = tuple(inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits)
-    task = Task(
-        codes=examples.codes,
-        groups=divided.groups,
-        splits=splits,
-        control=None if control is None else control.codes,
-        orders=orders_of(examples.codes, divided.groups, seed) if selectivity else (),
-        n_labels=len(examples.labels),
-        inner=inner,
+        control, note = control_task(
+            examples, suite, divided.splits, seed, is_causal=model.is_causal
+        )
+    tasks = _tasks(
+        examples,
+        divided,
+        None if control is None else control.codes,
+        orders_of(examples.codes, divided.groups, seed) if selectivity else (),
     )
     kept = None if checkpoint_dir is None else Path(checkpoint_dir)
     how = logistic or Logistic()
-    done = fit_all(jobs, task, how, n_jobs=n_jobs, checkpoint_dir=kept)
-    fits = dict(track(done, len(jobs), "fitting probes"))
-    predictions = {place: fits[i].predicted[order] for i, place in enumerate(places)}
-    truth, groups = examples.codes[order], divided.groups[order]
-    fold = np.empty(len(examples.codes), dtype=int)
-    for f, (_, test) in enumerate(splits):
-        fold[test] = f
     n_baselines = len(of_baselines)
-    best = gains.best_baseline(
-        {place: predictions[place] for place in places[:n_baselines]},
-        {place: fits[i].inner for i, place in enumerate(places[:n_baselines])},
-        truth,
-        fold[order],
+    once = [i for i, (key, _) in enumerate(places) if i >= n_baselines and key[0] not in CONTROLLED]
+    fits = fit_draws(
+        jobs, tasks, how, "fitting probes", once=once, n_jobs=n_jobs, checkpoint_dir=kept
     )
-    predictions = {**dict(list(predictions.items())[:n_baselines]), BEST: best.predicted, **predictions}  # fmt: skip
+    predictions = {
+        place: np.stack([fit.predicted[order] for fit in own])
+        for place, own in zip(places, fits, strict=True)
+    }
+    truth, groups, fold = examples.codes[order], divided.groups[order], _fold(divided)[:, order]
+    best = _best_baselines(dict(zip(places, fits[:n_baselines], strict=False)), order, truth, fold)
+    of_best = np.stack([one.predicted for one in best])
+    predictions = {**dict(list(predictions.items())[:n_baselines]), BEST: of_best, **predictions}
     clusters = _clusters(suite, examples, divided.groups, order)
     of_controls, why = probe_controls(
-        model, suite, examples, sites, layers, numbers, classifiers, task, how,
-        Scored(order, truth, (best.predicted == truth).astype(float), clusters),
+        model, suite, examples, sites, layers, numbers, classifiers, tasks, how,
+        Scored(order, truth, (of_best == truth).astype(float), clusters),
         n_null=n_null, seed=seed, n_jobs=n_jobs, checkpoint_dir=kept,
     )  # fmt: skip
-    bits = {place: fits[i].bits for i, place in enumerate(places)}
+    bits = {place: fits[i][0].bits for i, place in enumerate(places)}
     selective: dict[tuple[Key, str], tuple[float, float]] = {}
     if control is not None:
         known = control.known
         for i, place in enumerate(places):
-            if len(fits[i].control) and (fits[i].control[known] >= 0).all():
-                own = fits[i].predicted[known] == examples.codes[known]
-                other = fits[i].control[known] == control.codes[known]
+            fit = fits[i][0]
+            if len(fit.control) and (fit.control[known] >= 0).all():
+                own = fit.predicted[known] == examples.codes[known]
+                other = fit.control[known] == control.codes[known]
                 selective[place] = float(own.mean()), float(other.mean())
     table = table_of(predictions, truth, groups, clusters, selective, bits, of_controls, seed)
     return ProbeResult(
@@ -210,12 +212,12 @@ def probe(
         groups=groups,
         clusters=clusters,
         sentences=examples.sentences[order],
-        fold=fold[order],
-        folds=0 if divided.own else len(splits),
-        best_baselines=best.places,
+        fold=fold,
+        folds=0 if divided.own else len(divided.splits),
+        best_baselines=tuple(place for one in best for place in one.places),
         controls=of_controls,
         n_alike=divided.n_alike,
-        n_fitted=round(np.mean([len(train) for train, _ in splits])),
+        n_fitted=round(np.mean([len(train) for train, _ in divided.splits])),
         dropped=tuple(name for name in everything if name not in examples.labels),
         missing=examples.missing,
         coverage=alignment.coverage(examples.alignments),
@@ -228,6 +230,56 @@ def probe(
             / (len(examples.codes) * np.log2(len(examples.labels))),
         ),
     )
+
+
+def _tasks(
+    examples: Examples,
+    divided: Folds,
+    control: Int[ndarray, " example"] | None,
+    orders: tuple[Order, ...],
+) -> list[Task]:
+    """The task with the folds of each draw; the control task and the codelength go with the first."""
+    return [
+        Task(
+            codes=examples.codes,
+            groups=divided.groups,
+            splits=splits,
+            control=control if draw == 0 else None,
+            orders=orders if draw == 0 else (),
+            n_labels=len(examples.labels),
+            inner=tuple(
+                inner_folds(examples.codes[train], divided.groups[train]) for train, _ in splits
+            ),
+        )
+        for draw, splits in enumerate(divided.draws)
+    ]
+
+
+def _fold(divided: Folds) -> Int[ndarray, "draw example"]:
+    """The fold that scores each example, in each draw."""
+    fold = np.zeros((len(divided.draws), len(divided.groups)), dtype=int)
+    for draw, splits in enumerate(divided.draws):
+        for f, (_, test) in enumerate(splits):
+            fold[draw, test] = f
+    return fold
+
+
+def _best_baselines(
+    fits: Mapping[gains.Place, Sequence[Fit]],
+    order: Int[ndarray, " scored"],
+    truth: Int[ndarray, " scored"],
+    fold: Int[ndarray, "draw scored"],
+) -> list[gains.Best]:
+    """The best baseline of each fold, for each draw."""
+    return [
+        gains.best_baseline(
+            {place: own[draw].predicted[order] for place, own in fits.items()},
+            {place: own[draw].inner for place, own in fits.items()},
+            truth,
+            of_draw,
+        )
+        for draw, of_draw in enumerate(fold)
+    ]
 
 
 def _clusters(
@@ -245,7 +297,7 @@ def _clusters(
 
 
 def _given_away(
-    predictions: dict[tuple[Key, str], Int[ndarray, " example"]], truth: Int[ndarray, " example"]
+    predictions: dict[tuple[Key, str], Int[ndarray, "_ example"]], truth: Int[ndarray, " example"]
 ) -> list[str]:
     """A sentence for each single sign that decides the label far above the most frequent one."""
     usual = 1 / len(np.unique(truth))
@@ -253,7 +305,7 @@ def _given_away(
     for key, what in _text_baselines.ONE_SIGN.items():
         if (key, "rule") not in predictions:
             continue
-        score = float(balanced_mean((predictions[key, "rule"] == truth).astype(float), truth))
+        score = float(balanced_mean((predictions[key, "rule"] == truth).mean(axis=0), truth))
         if score >= usual + GIVEN_AWAY * (1 - usual):
             found.append(
                 f"The label is predictable from {what}: a rule of that cue alone predicts it in {100 * score:.0f}% of unseen "

@@ -150,7 +150,7 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The best of several places, each example scored at the place chosen on the other half of the groups, over many halvings.
+    """The best of several places, each example scored at the place chosen on the other half of the groups, over many halvings and draws of folds.
 
     `evidence.verdict` states the conclusion.
 
@@ -166,7 +166,7 @@ class Choice:
         critical: What t must exceed.
         control_t: The largest t of any place of any control; NaN without controls.
         detectable: Smallest gain that would be a yes with a power of 80%.
-        passes: Share of halvings in which p is below 5%.
+        passes: Share of halvings, each with the folds of one draw, in which p is below 5%.
         cases: Scored examples.
         clusters: Clusters of them.
     """
@@ -208,38 +208,40 @@ def halvings(
 
 
 def cross_fitted(
-    correct: Float[ndarray, "place example"],
+    correct: Float[ndarray, "place draw example"],
     truth: Int[ndarray, " example"],
     halves: Bool[ndarray, "split example"],
 ) -> tuple[Float[ndarray, "split example"], Int[ndarray, "split half"]]:
-    """The scores on one half of the place chosen on the other, both ways; and the chosen places."""
+    """The scores on one half of the place chosen on the other, both ways; and the chosen places. Halvings take draws of folds in turn."""
     said = np.zeros(halves.shape)
     chosen = np.zeros((len(halves), 2), dtype=int)
     for i, half in enumerate(halves):
+        own = correct[:, i % correct.shape[1]]
         for j, fitted in enumerate((half, ~half)):
-            chosen[i, j] = int(balanced_mean(correct[:, fitted], truth[fitted]).argmax())
-            said[i, ~fitted] = correct[chosen[i, j], ~fitted]
+            chosen[i, j] = int(balanced_mean(own[:, fitted], truth[fitted]).argmax())
+            said[i, ~fitted] = own[chosen[i, j], ~fitted]
     return said, chosen
 
 
 def choose(
     keys: Sequence[Key],
     classifier: str,
-    correct: Float[ndarray, "place example"],
-    baseline: Float[ndarray, " example"],
+    correct: Float[ndarray, "place draw example"],
+    baseline: Float[ndarray, "draw example"],
     truth: Int[ndarray, " example"],
     groups: Int[ndarray, " example"],
     clusters: Clusters,
     control_t: float,
     seed: int,
 ) -> Choice:
-    """Chooses a place on each half and scores it on the other, over `N_HALVINGS` halvings."""
+    """Chooses a place on each half and scores it on the other, over `N_HALVINGS` halvings that take draws of folds in turn."""
     halves = halvings(truth, groups, N_HALVINGS, seed)
     said, chosen = cross_fitted(correct, truth, halves)
-    mean_gain = said.mean(axis=0) - baseline
+    beside = baseline[np.arange(N_HALVINGS) % len(baseline)]
+    mean_gain = (said - beside).mean(axis=0)
     accuracy = balanced_of(said.mean(axis=0), truth, clusters, bound="rate")
     gain = balanced_of(mean_gain, truth, clusters, bound="difference")
-    of_halving = stats.max_t([stats.Block(said - baseline, clusters, truth)], seed=seed)
+    of_halving = stats.max_t([stats.Block(said - beside, clusters, truth)], seed=seed)
     # Twice the median of p over halvings is below 5% where that of the typical halving is below 2.5%.
     whole = stats.max_t([stats.Block(mean_gain[None], clusters, truth)], seed=seed, level=LEVEL / 2)
     names, counts = np.unique(chosen, return_counts=True)
@@ -263,7 +265,7 @@ def choose(
                 df=gain.df,
                 cases=len(truth),
                 clusters=clusters.n,
-                most=1 - float(balanced_mean(baseline, truth)),
+                most=1 - float(balanced_mean(beside.mean(axis=0), truth)),
             )
         ),
         passes=float((of_halving.p < LEVEL).mean()),

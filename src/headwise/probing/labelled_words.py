@@ -209,7 +209,12 @@ def _seen(model: Model, sentence: Sentence, word: int) -> str:
 
 
 def divide(
-    examples: Examples, suite: Suite, n_folds: int, seed: int, rare_labels: RareLabels
+    examples: Examples,
+    suite: Suite,
+    n_folds: int,
+    seed: int,
+    rare_labels: RareLabels,
+    n_draws: int = 1,
 ) -> tuple[Examples, Folds]:
     """The data's own parts, or folds of whole groups, and the examples of the labels that stay.
 
@@ -236,6 +241,7 @@ def divide(
         n_folds,
         seed,
         rare_labels,
+        n_draws,
     )
 
 

@@ -19,6 +19,8 @@ from headwise.errors import HeadwiseError
 ALIKE = 0.8
 ROWS_AT_ONCE = 512
 
+Splits = tuple[tuple[Int[ndarray, " _"], Int[ndarray, " _"]], ...]
+
 RareLabels = Literal["refuse", "reduce", "drop"]
 
 
@@ -27,17 +29,22 @@ class Folds:
     """How examples are divided.
 
     Attributes:
-        splits: Fitted and scored examples of each fold, as indices.
+        draws: For each draw of folds the fitted and the scored examples of each fold, as indices.
         groups: Group of each example; groups with near-duplicates are one.
         n_alike: Examples with a near-duplicate in another group: joined, or, where the data bring their
             own split, on the other side of it.
         own: Whether the data brought the split.
     """
 
-    splits: tuple[tuple[Int[ndarray, " _"], Int[ndarray, " _"]], ...]
+    draws: tuple[Splits, ...]
     groups: Int[ndarray, " example"]
     n_alike: int
     own: bool
+
+    @property
+    def splits(self) -> Splits:
+        """The folds of the first draw."""
+        return self.draws[0]
 
 
 def own_split(
@@ -61,7 +68,7 @@ def own_split(
     across = is_test[first] != is_test[second]
     leaked = {*first[across & is_test[first]], *second[across & is_test[second]]}
     split = (np.flatnonzero(~is_test), np.flatnonzero(is_test))
-    return Folds((split,), groups, len(leaked), own=True)
+    return Folds(((split,),), groups, len(leaked), own=True)
 
 
 def grouped_folds(
@@ -72,8 +79,9 @@ def grouped_folds(
     n_folds: int,
     seed: int,
     rare_labels: RareLabels = "refuse",
+    n_draws: int = 1,
 ) -> Folds:
-    """Stratified folds of whole groups.
+    """Stratified folds of whole groups, drawn once or several times.
 
     Args:
         codes: Label of each example, an index into `labels`.
@@ -84,6 +92,7 @@ def grouped_folds(
         seed: Fixes them.
         rare_labels: With a label that occurs in fewer groups than there are folds: refuse, or make fewer folds;
             labels to drop have been dropped before, see `scarce`.
+        n_draws: How often folds are drawn.
 
     Raises:
         HeadwiseError: Fewer than two folds, or a label in too few groups.
@@ -108,9 +117,13 @@ def grouped_folds(
             f"{alike}The label {scarcest!r} occurs in {least} group(s), fewer than the {n_folds} folds. Add groups or "
             f"{remedy}."
         )
-    folder: Any = StratifiedGroupKFold(min(n_folds, least), shuffle=True, random_state=seed)
-    splits = tuple(folder.split(np.zeros(len(codes)), codes, joined))
-    return Folds(splits, joined, n_alike, own=False)
+    draws: list[Splits] = []
+    for draw in range(n_draws):
+        # Neighbouring seeds share no draw: seed + draw would repeat them.
+        own = int(np.random.default_rng([seed, draw]).integers(2**31)) if draw else seed
+        folder: Any = StratifiedGroupKFold(min(n_folds, least), shuffle=True, random_state=own)
+        draws.append(tuple(folder.split(np.zeros(len(codes)), codes, joined)))
+    return Folds(tuple(draws), joined, n_alike, own=False)
 
 
 def _joined(

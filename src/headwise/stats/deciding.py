@@ -24,6 +24,7 @@ SMALLEST = 0.05  # smallest effect of interest, in the unit of each kind
 MIN_CASES = 20
 MIN_CLUSTERS = 10
 N_SPLITS = 20
+N_DRAWS = 10  # of folds, over which scores of probes are averaged
 N_RANDOM = 10  # random-weight models in a family of controls
 N_RANDOM_PROBED = 5  # where probes are fitted on every head of each
 

@@ -32,7 +32,7 @@ def test_every_result_can_be_seen(visitor, tiny_gpt2, suite):
         headwise.ablate(tiny_gpt2, pairs),
         headwise.read_circuits(tiny_gpt2, n_null=2),
         atlas(tiny_gpt2, suite),
-        headwise.probe(tiny_gpt2, mole, folds=3, sites=["residual", "z"]),
+        headwise.probe(tiny_gpt2, mole, folds=3, sites=["residual", "z"], draws=1),
         headwise.logit_lens(tiny_gpt2, mole),
     ]
     for result in results:

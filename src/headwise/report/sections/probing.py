@@ -88,9 +88,9 @@ def probing(
             "probes are fitted on models of the same shape with random weights and on the model with uniform attention.",
             f"{result.selectivity_note} The p of decoding the label at all is against labels permuted within groups (or among groups of one label), for the largest of everything probed. The online code length is the bits it takes to "
             "transmit all labels, given the vectors, with a classifier that is refitted on the portions transmitted so far, mean over orders.",
-            "The best layer and the best head are chosen on a random half of the groups and scored on the other half, both ways, over 20 halvings, so the best of many scores is not biased upwards and no single division decides. "
+            "The best layer and the best head are chosen on a random half of the groups and scored on the other half, both ways, over 20 halvings with the folds of one draw each, so the best of many scores is not biased upwards and no single division decides. "
             "Intervals are cluster-robust (t, or a score interval on the effective number of sentences).",
-            f"{CARRIES.text} The verdict on the best layer or head follows the same rule, with p combined over halvings.",
+            f"{CARRIES.text} The verdict on the best layer or head follows the same rule, with p combined over halvings; the share of halvings in which p is below 5% is stated beside it.",
         ],
         references=[
             "Hewitt and Liang 2019, Designing and interpreting probes with control tasks.",
@@ -170,8 +170,8 @@ def tables(result: ProbeResult) -> list[Table]:
             "confusion",
             f"Confusion of labels at layer {chosen[1]}",
             confusion.reset_index(names="truth"),
-            Columns(Column("truth", "True label"), *(Column(name, name, "integer") for name in confusion)),
-            caption=f"Unseen sentences by their label (rows) and by the label that {NAMES[HEADLINE]} predicts (columns).",
+            Columns(Column("truth", "True label"), *(Column(name, name, "number") for name in confusion)),
+            caption=f"Unseen sentences by their label (rows) and by the label that {NAMES[HEADLINE]} predicts (columns); means over draws of folds.",
         ),
         of_heads,
     ]  # fmt: skip
@@ -183,7 +183,7 @@ def _best_head(result: ProbeResult) -> list[str]:
     best = result.chosen("z")
     return [
         f"The best single head (most often {head_name(best.key[1], best.key[2] or 0)}), chosen on one half of the groups and scored on the other, {EXCEEDS[verdict(best)]}: balanced accuracy "
-        f"{percent(best.accuracy.value)} ({points(best.gain.value, best.gain.low, best.gain.high)})."
+        f"{percent(best.accuracy.value)} ({points(best.gain.value, best.gain.low, best.gain.high)}; p below 5% in {percent(best.passes)} of halvings)."
     ]  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def _places(result: ProbeResult) -> str:
 def _division(result: ProbeResult, kind: str) -> str:
     if result.folds == 0:
         return f"{result.n_fitted} sentences of the data's own training part are fitted and its test part is scored"
-    return f"the sentences are divided into {result.folds} folds that keep groups whole and {kind}s in proportion, and each fold is scored by classifiers fitted on the others"
+    return f"the sentences are divided into {result.folds} folds that keep groups whole and {kind}s in proportion, and each fold is scored by classifiers fitted on the others, with folds drawn {len(result.fold)} times and scores averaged over draws"
 
 
 def _alike(result: ProbeResult) -> str:
