@@ -54,3 +54,27 @@ def test_modes_come_back_after_an_error(tokenizer):
     with pytest.raises(ZeroDivisionError), headwise.hooks.edit(model, "z", fails):
         model.forward(TOKENS)
     assert all(module.training for module in raw.modules())
+
+
+def test_a_pass_of_ones_own_inside_a_block(tokenizer):
+    model, raw = in_training("GPT2", tokenizer)
+    raw.train()
+    with (
+        pytest.warns(UserWarning, match="training mode") as said,
+        headwise.hooks.capture(model, "pattern") as seen,
+    ):
+        raw(TOKENS)
+    assert said[0].filename == __file__
+    assert all(module.training for module in raw.modules())
+    pattern = seen["pattern", 0]
+    torch.testing.assert_close(pattern.sum(-1), torch.ones_like(pattern.sum(-1)))
+
+
+def test_an_edit_that_gives_nothing_back(tokenizer):
+    model, _ = in_training("GPT2", tokenizer)
+    model.hf.eval()
+    with (
+        pytest.raises(headwise.HeadwiseError, match="must return a tensor, not NoneType"),
+        headwise.hooks.edit(model, "z", lambda z, site: None),
+    ):
+        model.forward(TOKENS)

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from headwise._validate import OneOrMore
 from headwise.errors import HeadwiseError
-from headwise.model import Tap
+from headwise.model import Tap, evaluating
 from headwise.model.heads import AnyHeads, by_number, chosen
 from headwise.model.loading import hold
 from headwise.model.model import Model
@@ -247,7 +247,11 @@ def _part(
     return (slice(None), first[:, None], second[None, :])
 
 
-def _same_shape(changed: Tensor, tensor: Tensor, site: Site) -> Tensor:
+def _same_shape(changed: object, tensor: Tensor, site: Site) -> Tensor:
+    if not isinstance(changed, Tensor):
+        raise HeadwiseError(
+            f"An edit of {site.key!r}, layer {site.layer}, must return a tensor, not {type(changed).__name__}. To read without a change use hooks.capture."
+        )
     if changed.shape != tensor.shape:
         raise HeadwiseError(
             f"An edit of {site.key!r}, layer {site.layer}, must return a tensor of the same shape: expected "
@@ -259,7 +263,7 @@ def _same_shape(changed: Tensor, tensor: Tensor, site: Site) -> Tensor:
 @contextmanager
 def _on(model: Model, taps: list[Tap]) -> Generator[None]:
     """Puts taps on the model; taps that never fired are an error at the end."""
-    with model.engine.tapped(taps):
+    with model.engine.tapped(taps), evaluating(model.hf, stacklevel=7):
         yield
     silent = [tap for tap in taps if not tap.fired]
     if silent:

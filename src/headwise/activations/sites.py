@@ -17,7 +17,7 @@ SHAPES = {
     "v": "[batch, pos, key_value_head, d_head]",
     "q_before_rotary": "[batch, pos, head, d_head]",
     "k_before_rotary": "[batch, pos, key_value_head, d_head]",
-    "scores": "[batch, head, query, key], scaled and masked, before the softmax",
+    "scores": "[batch, head, query, key], scaled, before the softmax; minus infinity where a key is masked",
     "pattern": "[batch, head, query, key], rows sum to 1",
     "z": "[batch, pos, head, d_head], values weighted by the pattern",
     "residual": "[batch, pos, d_model], before block `layer`; layer n_layers is after the last block",

@@ -295,6 +295,6 @@ def _normed(
 
     final = recorder_of(model, normed=True).wiring.final
     assert final is not None
-    with torch.inference_mode():
+    with torch.no_grad():
         given = torch.from_numpy(streams).to(model.device, model.dtype)
         return final(given).double().cpu().numpy()

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 N_CONTROLS = 2  # models with random weights, beside the one with uniform attention
 MOST_CASES = 40  # sentences of a control
 METHODS = ("zero", "mean")
-MASKED = -5000.0  # scores below are not attended to: masks are much lower and scores never are
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +83,7 @@ def uniform_attention(model: Model) -> Generator[None]:
     """Lets every head attend equally to all visible tokens while the body runs the model."""
 
     def even(scores: Tensor, site: Site) -> Tensor:
-        return torch.where(scores > MASKED, 0.0, scores)
+        return torch.where(scores.isneginf(), scores, 0.0)
 
     with ExitStack() as stack:
         for side in sides(model):

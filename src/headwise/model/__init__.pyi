@@ -8,6 +8,8 @@ from . import model as model
 from . import projections as projections
 from . import registry as registry
 from ._modes import evaluating as evaluating
+from ._rotary import BEFORE_ROTARY as BEFORE_ROTARY
+from ._rotary import turns_queries_and_keys as turns_queries_and_keys
 from ._taps import Place as Place
 from ._taps import RowsTap as RowsTap
 from ._taps import Tap as Tap
@@ -17,8 +19,6 @@ from .architecture import Side as Side
 from .architecture import Stack as Stack
 from .architecture import plain as plain
 from .architecture import stacks_of as stacks_of
-from .attention_backend import BEFORE_ROTARY as BEFORE_ROTARY
-from .attention_backend import turns_queries_and_keys as turns_queries_and_keys
 from .head import AnyHead as AnyHead
 from .head import Head as Head
 from .head import order_met as order_met

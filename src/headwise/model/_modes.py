@@ -8,13 +8,13 @@ from torch import nn
 
 
 @contextmanager
-def evaluating(module: nn.Module) -> Generator[None]:
-    """Evaluation mode for the duration of the body: no number holds dropout. Every module gets back the mode that it had."""
+def evaluating(module: nn.Module, stacklevel: int = 4) -> Generator[None]:
+    """Evaluation mode for the duration of the body: no number holds dropout. Every module gets back the mode that it had. `stacklevel` is where the warning points, see `warnings.warn`."""
     training = [own for own in module.modules() if own.training]
     if training:
         warnings.warn(
             f"This {type(module).__name__} is in training mode; it is run in evaluation mode, without dropout, and put back. Call model.eval() to say so yourself.",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     for own in training:
         own.training = False

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from headwise.errors import HeadwiseError
+
 from .architecture import Side
 
 INSIDE_SOFTMAX = ("scores", "pattern")
@@ -102,10 +104,17 @@ def read_rows(reader: RowsTap | None, weights: Tensor | None) -> None:
 
 
 class AtSoftmax(TorchFunctionMode):
-    """Meets the softmax inside a model's own attention: scores go in, the pattern comes out."""
+    """Meets the softmax inside a model's own attention: scores go in, the pattern comes out.
 
-    def __init__(self, scores: list[Tap], pattern: list[Tap]) -> None:
-        self.scores, self.pattern = scores, pattern
+    Scores of masked keys are shown as minus infinity, whatever number the model's mask has in its type. A sink, one column more than there are keys,
+    is neither shown nor changed.
+    """
+
+    def __init__(
+        self, scores: list[Tap], pattern: list[Tap], n_keys: int, mask: Tensor | None
+    ) -> None:
+        self.scores, self.pattern, self.n_keys = scores, pattern, n_keys
+        self.mask = mask
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -113,9 +122,34 @@ class AtSoftmax(TorchFunctionMode):
         if func is not nn.functional.softmax:
             return func(*args, **(kwargs or {}))
         logits, *rest = args
-        for tap in self.scores:
-            logits = tap(logits)
+        if self.scores:
+            logits = self._through(self.scores, logits, masked=True)
         weights = func(logits, *rest, **(kwargs or {}))
-        for tap in self.pattern:
-            weights = tap(weights)
-        return weights
+        return self._through(self.pattern, weights) if self.pattern else weights
+
+    def _through(self, taps: list[Tap], tensor: Tensor, *, masked: bool = False) -> Tensor:
+        own = tensor[..., : self.n_keys]
+        seen = shown = self._masked(own) if masked else own
+        for tap in taps:
+            seen = tap(seen)
+        if seen is shown:
+            return tensor
+        if masked:
+            # A query that sees nothing, as padding may, keeps what the model gives it: a softmax of infinities is no number.
+            seen = torch.where(seen.isneginf().all(-1, keepdim=True), own, seen)
+        return torch.cat([seen, tensor[..., self.n_keys :]], dim=-1)
+
+    def _masked(self, scores: Tensor) -> Tensor:
+        if self.mask is None or self.mask.dtype == torch.bool:
+            hidden = scores <= torch.finfo(scores.dtype).min / 2
+            return scores.masked_fill(
+                hidden if self.mask is None else hidden | ~self.mask, -torch.inf
+            )
+        least = torch.finfo(self.mask.dtype).min
+        hidden = self.mask[..., : self.n_keys] <= least / 2
+        if (scores.masked_fill(hidden, 0) <= least).any():
+            raise HeadwiseError(
+                f"Scores of attention go beyond {least:.0f}, the number that stands for masked keys in {self.mask.dtype}: these scores overflow, "
+                "and masked keys are attended to. Load the model in float32."
+            )
+        return scores.masked_fill(hidden, -torch.inf)

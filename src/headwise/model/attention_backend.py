@@ -6,11 +6,12 @@ and hands the heads' outputs to
 the taps. Nothing is computed twice and nothing is stored here. Scores and edited patterns are met
 inside the model's own eager function, at its softmax.
 
-With no tap left the model is as it was before: same attention implementation, no hook.
+With no tap left the model is as it was before: same attention implementation, no hook. Taps belong to the thread that set them; others wait until these are
+gone.
 """
 
-import inspect
 import sys
+import threading
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -21,11 +22,14 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from headwise.errors import HeadwiseError
+
+from ._rotary import entered, watched
 from ._taps import INSIDE_SOFTMAX, AtSoftmax, Place, RowsTap, Stop, Tap, by_rows, read_rows
 from .architecture import Attention, Stack
 
 EAGER, FUSED = "headwise-eager", "headwise-sdpa"
-BEFORE_ROTARY = ("q_before_rotary", "k_before_rotary")
+PATIENCE = 60.0  # seconds that a thread waits for a model that another holds
 
 
 @dataclass(eq=False)
@@ -48,22 +52,45 @@ class Engine:
     )
     readers: dict[Place, RowsTap] = field(default_factory=dict[Place, RowsTap])
     _installed: ExitStack | None = None
+    _runs_eager: bool = False
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _owner: int | None = None
+
+    @contextmanager
+    def held(self) -> Generator[None]:
+        """The model for this thread alone; another that wants it waits, and is told so when that takes long.
+
+        Raises:
+            HeadwiseError: Another thread holds it, for a minute already.
+        """
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise HeadwiseError(
+                f"Another thread has been running this {type(self.model).__name__}, or inside a `with hooks...` block of it, for "
+                f"{PATIENCE:.0f} seconds. Hooks of a model belong to one thread at a time: end that block first, or load the model once for each thread."
+            )
+        before, self._owner = self._owner, threading.get_ident()
+        try:
+            yield
+        finally:
+            self._owner = before
+            self._lock.release()
 
     @contextmanager
     def reading(self, readers: list[RowsTap]) -> Generator[None]:
         """Lets patterns be read row by row for the duration of the body, each layer by one reader."""
-        self.readers = {reader.place: reader for reader in readers}
-        try:
-            self._install()
-            yield
-        finally:
-            self.readers = {}
-            self._install()
+        with self.held():
+            self.readers = {reader.place: reader for reader in readers}
+            try:
+                self._install()
+                yield
+            finally:
+                self.readers = {}
+                self._install()
 
     @contextmanager
     def tapped(self, taps: list[Tap]) -> Generator[None]:
         """Keeps taps on the model for the duration of the body; may be nested."""
-        with ExitStack() as stack:
+        with self.held(), ExitStack() as stack:
             stack.callback(self._install)  # the last thing to happen, when all taps are gone
             for tap in taps:
                 if tap.site == "residual":
@@ -76,9 +103,13 @@ class Engine:
 
     @property
     def _only_eager(self) -> bool:
-        """Whether the fused kernel would not do: capped scores, or attention inside a method."""
+        """Whether the fused kernel would not do: capped scores, attention inside a method, or a model that does without it, as those with a sink in the softmax."""
         is_capped = getattr(self.model.config, "attn_logit_softcapping", None) is not None
-        return is_capped or not all(a.has_interface for _, a in self.attention_layers())
+        return (
+            is_capped
+            or self._runs_eager
+            or not all(a.has_interface for _, a in self.attention_layers())
+        )
 
     def _forget(self, tap: Tap) -> None:
         key = (tap.site, tap.place)
@@ -103,6 +134,8 @@ class Engine:
 
     def _take_over(self, stack: ExitStack) -> None:
         _register()
+        own = [config._attn_implementation for config in self._configs()]
+        self._runs_eager = "eager" in own or not getattr(self.model, "_supports_sdpa", True)
         for config in self._configs():
             stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
         for place, attention in self.attention_layers():
@@ -110,7 +143,10 @@ class Engine:
             stack.callback(_PLACES.pop, attention.module, None)
             handle = attention.module.register_forward_pre_hook(self._enter(place))
             stack.callback(handle.remove)
-            stack.enter_context(_rotary_tapped(sys.modules[type(attention.module).__module__]))
+            # Also where the layer fails before its dot products.
+            handle = attention.module.register_forward_hook(_left, always_call=True)
+            stack.callback(handle.remove)
+            stack.enter_context(watched(sys.modules[type(attention.module).__module__]))
             if not attention.has_interface:
                 own, module = vars(attention.module), cast(Any, attention.module)
                 own["_attn"] = partial(self._attend_in_method, place, module._attn)
@@ -119,8 +155,11 @@ class Engine:
             stack.enter_context(_bridge_aside(self.bridge))
 
     def _enter(self, place: Place) -> Callable[..., None]:
+        def show(site: str, tensor: Tensor) -> Tensor:
+            return self._pass(site, place, tensor, transposed=True)
+
         def enter(module: nn.Module, inputs: Any) -> None:
-            _RUNNING[0] = (self, place)
+            entered(show)
 
         return enter
 
@@ -150,6 +189,8 @@ class Engine:
         (stack,) = [stack for stack in self.stacks if stack.side == side]
 
         def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            if not self._is_own:
+                return None
             if args:
                 seen = tap(args[0])
                 self._maybe_stop("residual", tap.place)
@@ -159,6 +200,8 @@ class Engine:
             return args, kwargs | {"hidden_states": seen}
 
         def after(module: nn.Module, args: Any, output: Any) -> Any:
+            if not self._is_own:
+                return output
             if isinstance(output, tuple):
                 return (tap(output[0]), *output[1:])
             return tap(output)
@@ -175,16 +218,22 @@ class Engine:
     @contextmanager
     def stopping(self, site: str, place: Place) -> Generator[None]:
         """Ends forward passes of the body once a site has been seen, by raising `Stop`."""
-        before = self.stop_after
-        self.stop_after = (site, place)
-        try:
-            yield
-        finally:
-            self.stop_after = before
+        with self.held():
+            before = self.stop_after
+            self.stop_after = (site, place)
+            try:
+                yield
+            finally:
+                self.stop_after = before
 
     def _maybe_stop(self, site: str, place: Place) -> None:
-        if self.stop_after == (site, place):
+        if self.stop_after == (site, place) and self._is_own:
             raise Stop
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether the thread that runs is the one that set the taps."""
+        return self._owner == threading.get_ident()
 
     def attend(
         self,
@@ -197,12 +246,12 @@ class Engine:
         **options: Any,
     ) -> tuple[Tensor, Tensor | None]:
         """Attention of one layer; `query`, `key` and `value` are `[batch, head, pos, d_head]`."""
-        _RUNNING[0] = None
+        entered(None)
         query = self._pass("q", place, query, transposed=True)
         key = self._pass("k", place, key, transposed=True)
         value = self._pass("v", place, value, transposed=True)
-        scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
-        reader = self.readers.get(place)
+        scores, pattern = (self._taps_of(site, place) for site in INSIDE_SOFTMAX)
+        reader = self.readers.get(place) if self._is_own else None
         eager: Any = sys.modules[type(attention.module).__module__]
         if reader is not None and not scores and not pattern:
             output, weights = by_rows(
@@ -217,7 +266,8 @@ class Engine:
             )
         elif scores or pattern or reader or self._only_eager:
             edited = any(tap.edits for tap in pattern)
-            at_softmax = AtSoftmax(scores, pattern if edited else [])
+            n_keys = key.shape[2]
+            at_softmax = AtSoftmax(scores, pattern if edited else [], n_keys, mask)
             with at_softmax if scores or edited else nullcontext():
                 output, weights = eager.eager_attention_forward(
                     attention.module, query, key, value, mask, **options
@@ -247,21 +297,21 @@ class Engine:
         **options: Any,
     ) -> tuple[Tensor, Tensor]:
         """Attention of a layer that computes it in its own `_attn`, all `[batch, head, pos, d_head]`."""
-        _RUNNING[0] = None
+        entered(None)
         query = self._pass("q", place, query, transposed=True)
         key = self._pass("k", place, key, transposed=True)
         value = self._pass("v", place, value, transposed=True)
-        scores, pattern = (self.taps.get((site, place), []) for site in INSIDE_SOFTMAX)
-        with AtSoftmax(scores, pattern) if scores or pattern else nullcontext():
+        scores, pattern = (self._taps_of(site, place) for site in INSIDE_SOFTMAX)
+        with AtSoftmax(scores, pattern, key.shape[2], None) if scores or pattern else nullcontext():
             output, weights = method(query, key, value, *rest, **options)
-        read_rows(self.readers.get(place), weights)
+        read_rows(self.readers.get(place) if self._is_own else None, weights)
         output = self._pass("z", place, output, transposed=True)
         self._maybe_stop("z", place)
         return output, weights
 
     def _pass(self, site: str, place: Place, tensor: Tensor, transposed: bool = False) -> Tensor:
         """Shows a tensor to the taps of its site, as `[batch, pos, head, d_head]`."""
-        taps = self.taps.get((site, place))
+        taps = self._taps_of(site, place)
         if not taps:
             return tensor
         seen = tensor.transpose(1, 2) if transposed else tensor
@@ -269,9 +319,14 @@ class Engine:
             seen = tap(seen)
         return seen.transpose(1, 2) if transposed else seen
 
+    def _taps_of(self, site: str, place: Place) -> list[Tap]:
+        return self.taps.get((site, place), []) if self._is_own else []
 
-# The hooked layer between its start and its dot products: a rotary embedding is told no module.
-_RUNNING: list[tuple[Engine, Place] | None] = [None]
+
+def _left(module: nn.Module, inputs: Any, output: Any) -> None:
+    entered(None)
+
+
 _PLACES: WeakKeyDictionary[nn.Module, tuple[Engine, Place, Attention]] = WeakKeyDictionary()
 
 
@@ -304,38 +359,6 @@ def _fused() -> Callable[..., tuple[Tensor, None]]:
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     return sdpa_attention_forward
-
-
-def turns_queries_and_keys(modeling: Any) -> bool:
-    """Whether a file's rotary embedding is a function of queries and keys together."""
-    rotate = getattr(modeling, "apply_rotary_pos_emb", None)
-    rotate = getattr(rotate, "headwise_original", rotate)
-    return rotate is not None and list(inspect.signature(rotate).parameters)[:2] == ["q", "k"]
-
-
-@contextmanager
-def _rotary_tapped(modeling: Any) -> Generator[None]:
-    """Shows queries and keys to the taps before the file's own rotary embedding turns them."""
-    rotate: Any = getattr(modeling, "apply_rotary_pos_emb", None)
-    if not turns_queries_and_keys(modeling) or hasattr(rotate, "headwise_original"):
-        yield
-        return
-
-    def watched(query: Tensor, key: Tensor, *args: Any, **kwargs: Any) -> Any:
-        if _RUNNING[0] is not None:
-            engine, place = _RUNNING[0]
-            query, key = (
-                engine._pass(site, place, tensor, transposed=True)  # pyright: ignore[reportPrivateUsage]
-                for site, tensor in zip(BEFORE_ROTARY, (query, key), strict=True)
-            )
-        return rotate(query, key, *args, **kwargs)
-
-    watched.headwise_original = rotate  # pyright: ignore[reportFunctionMemberAccess]
-    modeling.apply_rotary_pos_emb = watched
-    try:
-        yield
-    finally:
-        modeling.apply_rotary_pos_emb = rotate
 
 
 @contextmanager

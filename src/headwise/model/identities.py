@@ -49,9 +49,24 @@ def verify(model: Model) -> None:
         if not identity.holds:
             raise UnsupportedModel(
                 f"{model.name} cannot be hooked as a {type(model.hf).__name__}: the identity '{identity.name}' has an "
-                f"error of {identity.error:.1e}, more than {identity.tolerance:.0e}. Its heads are put together in a way "
-                "that Headwise does not know; `headwise check` shows every identity."
+                f"error of {identity.error:.1e}, more than {identity.tolerance:.0e}. {_reason(model, identity)}"
             )
+
+
+def _reason(model: Model, identity: Identity) -> str:
+    """What is known of why an identity fails, and the next step."""
+    layers = [attention for _, attention in model.engine.attention_layers()]
+    if any(hasattr(attention.module, "sinks") for attention in layers):
+        return "It has a sink in its softmax (`sinks`), so the rows of a pattern sum to less than 1; pass verify=False to read them as they are."
+    adapters = [a.output for a in layers if hasattr(a.output, "base_layer") or hasattr(a.output, "lora_A")]  # fmt: skip
+    if adapters:
+        return f"An adapter stands in its output matrix ({type(adapters[0]).__name__} of {type(adapters[0]).__module__}): merge it into the weights first, with PEFT `model.merge_and_unload()`."
+    if identity.error != identity.error:
+        kind = str(model.dtype).removeprefix("torch.")
+        return (
+            f"What it computes is not finite in {kind}: check the weights, or load it in float32."
+        )
+    return "Its heads are put together in a way that Headwise does not know; `headwise check` shows every identity."
 
 
 def cheap(model: Model) -> list[Identity]:
@@ -70,12 +85,23 @@ def cheap(model: Model) -> list[Identity]:
         for handle in handles:
             handle.remove()
     most = max(runs.values())
+    mask = mask.to(model.device)
+    compared = {
+        "rows of the pattern sum to 1": _row_sums,
+        "masked positions get 0": _masked(mask),
+        "pattern @ v == z": _weighted_values,
+        "sum of updates + bias == attention output": _updates(outputs),
+    }
+    # Masks are made where there is padding; without, a model's kernels may each have their own idea of what is seen.
+    row = tokens[:1], None, None if targets is None else targets[:1]
+    own = model.forward(*row)
+    with _kept(model, ("pattern",)):
+        read = model.forward(*row)
+    assert own is not None and read is not None
     return [
         Identity("every block runs once", float(most - 1), 0.0),
-        _worst(model, "rows of the pattern sum to 1", _row_sums, seen),
-        _worst(model, "masked positions get 0", _masked(mask.to(model.device)), seen),
-        _worst(model, "pattern @ v == z", _weighted_values, seen),
-        _worst(model, "sum of updates + bias == attention output", _updates(outputs), seen),
+        *(_worst(model, name, compare, seen, mask) for name, compare in compared.items()),
+        _identity(model, "a sentence with hooks == without", read, own),
     ]
 
 
@@ -89,10 +115,12 @@ def everything(model: Model) -> list[Identity]:
         tapped = run(tokens, mask, targets)
     alone = run(tokens[1:, :3], mask[1:, :3], None if targets is None else targets[1:])
     assert plain is not None and tapped is not None and alone is not None
+    real = mask.bool() if targets is None else torch.ones(plain.shape[:2], dtype=torch.bool)
+    real = real.to(plain.device)
     padded = plain[1:, : alone.shape[1]]
     return [
         *cheap(model),
-        _identity(model, f"{what} with hooks == without", tapped, plain),
+        _identity(model, f"{what} with hooks == without", tapped[real], plain[real]),
         _identity(model, f"{what} of a padded sentence == alone", padded, alone),
     ]
 
@@ -120,7 +148,7 @@ def _tokens(model: Model) -> tuple[Tensor, Tensor, Tensor | None]:
 
 
 Seen = Mapping[tuple[str, Place], Tensor]  # by site and place
-Compare = Callable[[Model, Side, int, Seen], tuple[Tensor, Tensor]]
+Compare = Callable[[Model, Side, int, Seen], tuple[Tensor, Tensor]]  # [batch, query, ...] both
 
 
 @contextmanager
@@ -136,12 +164,14 @@ def _kept(model: Model, sites: Sequence[str]) -> Generator[Seen]:
         yield seen
 
 
-def _worst(model: Model, name: str, compare: Compare, seen: Seen) -> Identity:
-    """The largest error of an identity over all attention layers."""
-    identities = [
-        _identity(model, name, *compare(model, side, layer, seen))
-        for (side, layer), _ in model.engine.attention_layers()
-    ]
+def _worst(model: Model, name: str, compare: Compare, seen: Seen, mask: Tensor) -> Identity:
+    """The largest error of an identity over all attention layers, at tokens: what a model computes of padding is nobody's business."""
+    identities: list[Identity] = []
+    for (side, layer), _ in model.engine.attention_layers():
+        found, expected = compare(model, side, layer, seen)
+        if side not in ("decoder", "cross"):  # whose queries are not padded here
+            found, expected = found[mask.bool()], expected[mask.bool()]
+        identities.append(_identity(model, name, found, expected))
     return max(identities, key=lambda identity: (identity.error != identity.error, identity.error))
 
 
@@ -152,7 +182,7 @@ def _identity(model: Model, name: str, found: Tensor, expected: Tensor) -> Ident
 
 
 def _row_sums(model: Model, side: Side, layer: int, seen: Seen) -> tuple[Tensor, Tensor]:
-    sums = seen["pattern", (side, layer)].double().sum(-1)
+    sums = seen["pattern", (side, layer)].double().sum(-1).transpose(1, 2)
     return sums, torch.ones_like(sums)
 
 
@@ -161,14 +191,12 @@ def _masked(mask: Tensor) -> Compare:
         pattern = seen["pattern", (side, layer)]
         hidden = torch.zeros_like(pattern, dtype=torch.bool)
         if side != "decoder":  # the decoder's own tokens are not padded here
-            real = mask.bool()
-            rows = real if side != "cross" else torch.ones_like(mask[:, :1]).bool()
-            hidden |= (~real)[:, None, None, :] & rows[:, None, :, None]
+            hidden |= ~mask.bool()[:, None, None, :]
         for_side = next((s for s in model.stacks if s.side == side), None)
         if for_side is not None and for_side.attention[layer].is_causal:
             n_query, n_key = pattern.shape[-2:]
             hidden |= torch.ones(n_query, n_key, device=pattern.device).triu(1).bool()
-        weights = torch.where(hidden, pattern, torch.zeros_like(pattern))
+        weights = torch.where(hidden, pattern, torch.zeros_like(pattern)).transpose(1, 2)
         return weights, torch.zeros_like(weights)
 
     return compare

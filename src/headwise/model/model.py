@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -288,8 +288,7 @@ class Model:
             The last hidden state, or None where the pass was ended early because nothing more was wanted.
         """
         inputs = self._inputs.of(tokens, mask, targets, target_mask)
-        grad = torch.enable_grad() if gradients else torch.inference_mode()
-        with evaluating(self.hf), grad, suppress(Stop):
+        with self._pass(gradients), evaluating(self.hf), suppress(Stop):
             if len(self.stacks) == 1:
                 return self.hf.base_model(**inputs).last_hidden_state
             return self._both_stacks(inputs, source)
@@ -344,11 +343,18 @@ class Model:
 
             inputs["encoder_outputs"] = BaseModelOutput(last_hidden_state=cast(Any, source))
             del inputs["input_ids"]
-        with evaluating(self.hf), torch.enable_grad() if gradients else torch.inference_mode():
+        with self._pass(gradients), evaluating(self.hf):
             if keep is not None and "logits_to_keep" in self._head_parameters:
                 return self.hf(**inputs, logits_to_keep=keep.to(self.device)).logits
             logits = self.hf(**inputs).logits
             return logits if keep is None else logits[:, keep]
+
+    @contextmanager
+    def _pass(self, gradients: bool) -> Generator[None]:
+        """What a pass is run in. Not inference mode, whatever the caller runs in: its tensors could not be trained on."""
+        grad = torch.enable_grad if gradients else torch.no_grad
+        with self.engine.held(), torch.inference_mode(mode=False), grad():
+            yield
 
     @cached_property
     def _inputs(self) -> Inputs:

@@ -251,7 +251,7 @@ class Recorder:
             )
         total = seen.value[stream, self.layer]
         if self.normed and self.wiring.final is not None:
-            with torch.inference_mode():
+            with torch.no_grad():
                 total = self.wiring.final(total.to(self.model.dtype)).float()
         return Seen(self.wiring, self.layer, self.normed, z, even, self._gave, self._given, total)
 

@@ -16,7 +16,6 @@ from headwise.report.schema import Example, Linked, Marked, Packed, Text
 from ._tokens import shown
 
 SITES = ("pattern", "scores", "norms")
-MASKED = -1e30  # scores below were masked
 
 
 def text_of(model: Model, sentence: Sentence, alignment: Alignment) -> Text:
@@ -58,7 +57,7 @@ def example_of(
         torch.cat([view[site, layer] for layer in layers])[list(held)].float().cpu().numpy()
         for site in sites
     )
-    seen = np.isfinite(scores) & (scores > MASKED)
+    seen = np.isfinite(scores)
     if is_causal:
         seen &= np.tri(scores.shape[1], dtype=bool)
     steps, ranges = in_bytes(scores, seen)
