@@ -2,22 +2,20 @@
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
-import tempfile
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy import ndarray
 from pydantic import BaseModel, ValidationError
 
+from ._atomic import whole
 from .errors import HeadwiseError
 
 Header = TypeVar("Header", bound=BaseModel)
+LARGEST = float(np.finfo(np.float32).max)  # models compute in no wider range
 
 
 def write(
@@ -40,7 +38,8 @@ def write(
     path = Path(path)
     # In C order: the file takes memory as it lies.
     plain = {name: np.ascontiguousarray(x, dtype=np.float64) for name, x in arrays.items()}
-    described = {"format": version, kind: header.model_dump_json()}
+    sums = {name: checksum(x) for name, x in plain.items()}
+    described = {"format": version, kind: header.model_dump_json(), "crc32": json.dumps(sums)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as partial:
@@ -56,7 +55,7 @@ def read(
     """Reads what `write` wrote.
 
     Raises:
-        HeadwiseError: Nothing is there, it is something else, or it is damaged.
+        HeadwiseError: Nothing is there, it is something else, of a newer version, or damaged: numbers that are not finite, or not those that were written.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -66,12 +65,55 @@ def read(
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            if metadata.get("format") != version:
-                raise HeadwiseError(f"{path}: not a {kind} saved by Headwise.")
-            found = header.model_validate(json.loads(metadata[kind]))
-            return found, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError, ValidationError) as error:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        check_format(path, f"{kind} saved by Headwise", metadata.get("format"), version)
+        found = header.model_validate(json.loads(metadata[kind]))
+        sums = json.loads(metadata["crc32"]) if "crc32" in metadata else None
+        for name, x in arrays.items():
+            if x.dtype != np.float64 or not (np.abs(x) <= LARGEST).all():
+                raise ValueError(f"{name} holds numbers that are not finite")
+            if sums is not None and sums.get(name) != checksum(x):
+                raise ValueError(f"{name} is not what was written")
+    except ValidationError as error:
+        raise HeadwiseError(f"{path}: a damaged {kind}: {reason(error)}.") from error
+    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:  # fmt: skip
         raise HeadwiseError(f"{path}: a damaged {kind}: {error}.") from error
+    return found, arrays
+
+
+def checksum(x: ndarray) -> int:
+    """CRC-32 of the bytes of an array."""
+    return zlib.crc32(cast(Any, np.ascontiguousarray(x).reshape(-1).view(np.uint8)))
+
+
+def check_format(path: Path, what: str, found: object, version: str) -> None:
+    """Refuses a file of another format, and says so where a newer version wrote it.
+
+    Args:
+        path: The file.
+        what: What it should hold.
+        found: The format that it names.
+        version: The format that is read: a name that ends in a number.
+
+    Raises:
+        HeadwiseError: They are not the same.
+    """
+    if found == version:
+        return
+    name, number = version[:-1], int(version[-1])
+    told = str(found)
+    if told.startswith(name) and told[len(name) :].isdecimal() and len(told) < 40 and int(told[len(name) :]) > number:  # fmt: skip
+        raise HeadwiseError(f"{path}: a {what} in a newer version ({told}; this one reads {version}). Update headwise.")  # fmt: skip
+    raise HeadwiseError(f"{path}: not a {what}.")
+
+
+def reason(error: ValidationError) -> str:
+    """The first thing that is wrong with a file, in a line; what a newer version may have added is said to be that."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(map(str, first["loc"]))[:80]
+    if first["type"] == "extra_forbidden":
+        return f"it has {place!r}, which this version does not know; if a newer headwise wrote it, update this one"
+    return f"{place}: {first['msg']}"[:300] if place else first["msg"][:300]
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -86,42 +128,6 @@ def write_text(path: Path, text: str) -> Path:
     except OSError as error:
         raise HeadwiseError(f"{path}: cannot be written: {error.strerror}.") from error
     return path
-
-
-@contextmanager
-def whole(path: Path) -> Generator[Path]:
-    """A file beside another to write, which takes its place once it is written; until then, and if anything fails, the old one is untouched."""
-    partial = path.with_name(f".{path.name[:100]}-{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing(folder: Path) -> Generator[Path]:
-    """A fresh folder to fill, which takes a folder's place once it is whole; until then, and if anything fails, the old one is untouched.
-
-    Raises:
-        HeadwiseError: It cannot be written.
-    """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        workspace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:100]}-"))
-    except OSError as error:
-        raise HeadwiseError(f"Cannot write {str(folder)!r}: {error.strerror}. Choose another folder.") from error  # fmt: skip
-    try:
-        fresh = workspace / "fresh"
-        fresh.mkdir()
-        yield fresh
-        if folder.exists():
-            folder.rename(workspace / "replaced")
-        fresh.rename(folder)
-    except OSError as error:
-        raise HeadwiseError(f"Cannot write {str(folder)!r}: {error.strerror}. Choose another folder.") from error  # fmt: skip
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def read_text(path: Path) -> str:

@@ -12,8 +12,9 @@ import pandas as pd
 from numpy import ndarray
 from pydantic import BaseModel, ValidationError
 
+from ._atomic import replacing
 from ._columns import Column, Columns
-from ._files import hash_files, replacing
+from ._files import check_format, hash_files
 from .errors import HeadwiseError
 
 FORMAT = "headwise result 1"
@@ -117,6 +118,8 @@ def read(folder: Path) -> Contents:
     if not folder.is_dir():
         raise HeadwiseError(f"There is no saved result {str(folder)!r}. {AGAIN}")
     if not _is_ours(folder):
+        if (found := _format(folder)) is not None:
+            check_format(folder, "result saved by Headwise", found, FORMAT)
         raise HeadwiseError(f"{str(folder)!r} holds no result that Headwise saved. {AGAIN}")
     try:
         text = (folder / HEADER).read_text(encoding="utf-8")
@@ -140,19 +143,22 @@ def read(folder: Path) -> Contents:
         )
     except ValidationError as error:
         raise HeadwiseError(f"{str(folder)!r}: a damaged result: {HEADER} is not what was saved. {AGAIN}") from error  # fmt: skip
-    except (OSError, ValueError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RecursionError, SafetensorError) as error:
         raise HeadwiseError(f"{str(folder)!r}: a damaged result: {error}. {AGAIN}") from error
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder is empty or says of itself that it holds a result."""
+    """Whether a folder says of itself that it holds a result."""
+    return _format(folder) == FORMAT
+
+
+def _format(folder: Path) -> object:
+    """The format that a folder's header names; None without one."""
     try:
-        if not any(folder.iterdir()):
-            return False
         header = json.loads((folder / HEADER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(header, dict) and header.get("format") == FORMAT
+    except (OSError, ValueError, RecursionError):
+        return None
+    return header.get("format") if isinstance(header, dict) else None
 
 
 def _hash(folder: Path, tables: Iterable[str]) -> str:

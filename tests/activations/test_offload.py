@@ -1,5 +1,6 @@
 """What is spilled to files is what would have been held, and a run that was killed goes on."""
 
+import json
 import os
 import signal
 import subprocess
@@ -111,3 +112,66 @@ def test_folders_of_something_else_are_refused(tiny_bert, tiny_gpt2, tmp_path):
         )
     with pytest.raises(HeadwiseError, match="no capture here"):
         HeadCache.open(tmp_path / "full")
+
+
+def test_a_capture_killed_before_its_index_goes_on(tiny_bert, tmp_path, monkeypatch):
+    asked = {
+        "sites": ["update"],
+        "budget": "3KiB",
+        "batch_tokens": 16,
+        "offload_dir": tmp_path / "c",
+    }
+    texts = 8 * ["the mole dug", "a mole is shallow", "the spy"]
+    real = offload._write_tensors
+
+    def killed(path, tensors):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(offload, "_write_tensors", killed)
+    with pytest.raises(KeyboardInterrupt):
+        headwise.capture(tiny_bert, texts, **asked)
+    monkeypatch.setattr(offload, "_write_tensors", real)
+    found = headwise.capture(tiny_bert, texts, **asked)
+    expected = headwise.capture(tiny_bert, texts, ["update"])
+    torch.testing.assert_close(found["update", 0], expected["update", 0])
+
+
+def _cut(content):
+    return content[: len(content) // 2]
+
+
+def _flipped(content):
+    return content[:-3] + bytes([content[-3] ^ 64]) + content[-2:]
+
+
+@pytest.mark.parametrize(
+    "damage", [_cut, _flipped, lambda content: b"", lambda content: b"\xff" * 900]
+)
+@pytest.mark.parametrize("name", ["shard-00001.safetensors", "matrices.safetensors"])
+def test_damaged_files_are_found_and_written_again(damage, name, tiny_bert, tmp_path):
+    """Also where the numbers alone are other numbers."""
+    asked = {
+        "sites": ["update"],
+        "budget": "3KiB",
+        "batch_tokens": 16,
+        "offload_dir": tmp_path / "c",
+    }
+    texts = 8 * ["the mole dug", "a mole is shallow", "the spy"]
+    expected = headwise.capture(tiny_bert, texts, **asked)["update", 0].clone()
+    path = tmp_path / "c" / name
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(HeadwiseError, match=r"damaged: .* writes damaged files again"):
+        cache = headwise.HeadCache.open(tmp_path / "c")
+        [cache["update", layer] for layer in (0, 1)]
+    torch.testing.assert_close(headwise.capture(tiny_bert, texts, **asked)["update", 0], expected)
+
+
+def test_an_index_of_a_newer_version(tiny_bert, tmp_path):
+    asked = {"sites": ["z"], "budget": "3KiB", "batch_tokens": 16, "offload_dir": tmp_path / "c"}
+    headwise.capture(tiny_bert, 8 * ["the mole dug"], **asked)
+    path = tmp_path / "c" / "index.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for change in ({"format": 2}, {"novelty": 1}):
+        path.write_text(json.dumps(content | change), encoding="utf-8")
+        with pytest.raises(HeadwiseError, match="newer headwise"):
+            headwise.HeadCache.open(tmp_path / "c")

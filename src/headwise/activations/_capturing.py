@@ -79,9 +79,10 @@ def capture(
 
 
 def _spilled(model: Model, plan: planning.Plan, index: offload.Index, folder: Path) -> HeadCache:
-    """Writes the shards that are not there yet, then opens the folder."""
+    """Writes the shards that are not there yet or are damaged, then opens the folder."""
     offload.prepare(folder, index, _matrices(model, plan))
-    missing = [n for n in range(len(plan.batches)) if not offload.shard_path(folder, n).exists()]
+    paths = [offload.shard_path(folder, n) for n in range(len(plan.batches))]
+    missing = [n for n, path in enumerate(paths) if not offload.is_intact(path)]
     batches = [plan.batches[n] for n in missing]
     numbers = iter(missing)
     for seen in _seen(model, plan, batches):

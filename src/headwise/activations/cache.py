@@ -6,7 +6,7 @@ capture is refused with the figure. Each tensor is held once. `update` and `norm
 the output matrices.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Shard:
     """
 
     indices: tuple[int, ...]
-    tensors: Mapping[Key, Tensor]
+    tensors: offload.Tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class HeadCache:
 
     index: offload.Index
     shards: tuple[Shard, ...]
-    W_O: Mapping[Key, Tensor]
+    W_O: offload.Tensors
 
     @staticmethod
     def open(folder: str | Path) -> "HeadCache":

@@ -1,26 +1,33 @@
 """Captures on disk: one safetensors file per batch, and an index that says what they hold.
 
-Every file appears by rename, so that a run that is killed leaves only whole files; the next run of
-the same capture writes those that are missing. The index carries a fingerprint of the model, the sentences and the requested sites, and a folder of
+Every file appears by rename, so that a run that is killed leaves only whole files, and carries checksums, so that a damaged one is found; the next run of
+the same capture writes those that are missing or damaged. The index carries a fingerprint of the model, the sentences and the requested sites, and a folder of
 another capture is refused.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from headwise._files import whole, write_text
+from headwise._atomic import sweep, whole
+from headwise._files import checksum, reason, write_text
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
 from .planning import Plan
 
 Key = tuple[str, int]
+if TYPE_CHECKING:
+    Tensors = Mapping[Key, Tensor]
+else:
+    Tensors = Mapping  # a check of types would read a tensor from disk to look at it
 INDEX, MATRICES = "index.json", "matrices.safetensors"
 
 
@@ -29,7 +36,7 @@ class Index(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: int = 1
+    format: Literal[1] = 1
     model: str
     fingerprint: str
     sites: list[str]
@@ -47,14 +54,17 @@ class Index(BaseModel):
         """Reads the index of a folder.
 
         Raises:
-            HeadwiseError: There is none, or it cannot be read.
+            HeadwiseError: There is none, or it cannot be read, or a newer version wrote it.
         """
         try:
-            return Index.model_validate_json((folder / INDEX).read_text(encoding="utf-8"))
-        except OSError as error:
+            text = (folder / INDEX).read_text(encoding="utf-8")
+            return Index.model_validate_json(text)
+        except (OSError, UnicodeDecodeError) as error:
             raise HeadwiseError(f"{folder}: no capture here ({INDEX} cannot be read).") from error
         except ValidationError as error:
-            raise HeadwiseError(f"{folder / INDEX}: not the index of a capture.") from error
+            raise HeadwiseError(
+                f"{folder / INDEX}: not the index of a capture, or that of a newer headwise: {reason(error)}."
+            ) from error
 
 
 def fingerprint(model: Model, plan: Plan) -> str:
@@ -91,14 +101,15 @@ def prepare(folder: Path, index: Index, matrices: Mapping[Key, Tensor]) -> None:
                     f"{folder} holds another capture (of another model, other sentences or other sites). "
                     "Choose another folder or delete this one."
                 )
-            return
-        if any(not path.name.startswith(".") for path in folder.iterdir()):
+        elif any(not path.name.startswith(".") for path in folder.iterdir()):
             raise HeadwiseError(
                 f"{folder} is not empty and holds no capture. Choose another folder."
             )
-        if matrices:
+        else:
+            write_text(folder / INDEX, index.model_dump_json())
+        sweep(folder)
+        if matrices and not is_intact(folder / MATRICES):
             _write_tensors(folder / MATRICES, matrices)
-        write_text(folder / INDEX, index.model_dump_json())
     except OSError as error:
         raise HeadwiseError(f"Cannot write to {str(folder)!r}: {error.strerror}.") from error
 
@@ -122,24 +133,55 @@ def write_shard(folder: Path, number: int, tensors: Mapping[Key, Tensor]) -> Non
         ) from error
 
 
+def is_intact(path: Path) -> bool:
+    """Whether a file is there and holds what was written to it; it is read whole."""
+    if not path.exists():
+        return False
+    tensors = DiskTensors(path)
+    try:
+        for key in tensors:
+            tensors[key]
+    except HeadwiseError:
+        return False
+    return True
+
+
 class DiskTensors(Mapping[Key, Tensor]):
-    """Tensors of a safetensors file, each read on access and not kept."""
+    """Tensors of a safetensors file, each read on access, checked and not kept.
+
+    Raises:
+        HeadwiseError: On access, the file is damaged.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __getitem__(self, key: Key) -> Tensor:
-        from safetensors import safe_open
-
-        with safe_open(str(self.path), framework="pt") as file:
-            return file.get_tensor(_name(key))
+        with self._opened() as file:
+            name = _name(key)
+            if name not in file.keys():  # noqa: SIM118
+                raise KeyError(key)
+            tensor = file.get_tensor(name)
+            sums: object = json.loads((file.metadata() or {}).get("crc32", "{}"))
+            if not isinstance(sums, dict) or sums.get(name) != _checksum(tensor):
+                raise ValueError(f"{name} is not what was written")
+            return tensor
 
     def __iter__(self) -> Iterator[Key]:
-        from safetensors import safe_open
+        with self._opened() as file:
+            return iter([_key(name) for name in file.keys()])  # noqa: SIM118
 
-        with safe_open(str(self.path), framework="pt") as file:
-            names: list[str] = list(file.keys())
-        return iter([_key(name) for name in names])
+    @contextmanager
+    def _opened(self) -> Generator[Any]:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(str(self.path), framework="pt") as file:
+                yield file
+        except (SafetensorError, OSError, ValueError, RecursionError) as error:
+            raise HeadwiseError(
+                f"{self.path}: damaged: {error}. Run the same capture with offload_dir= on this folder; it writes damaged files again."
+            ) from error
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -149,7 +191,7 @@ def shards(folder: Path, index: Index) -> list[DiskTensors]:
     """The shards of a complete capture.
 
     Raises:
-        HeadwiseError: Some are missing.
+        HeadwiseError: Some are missing or damaged.
     """
     paths = [shard_path(folder, number) for number in range(len(index.batches))]
     missing = [path.name for path in paths if not path.exists()]
@@ -158,12 +200,19 @@ def shards(folder: Path, index: Index) -> list[DiskTensors]:
             f"{folder}: {len(missing)} of {len(paths)} shards are missing, {missing[0]} among them. Run the same "
             "capture with offload_dir= on this folder; it resumes where it stopped."
         )
-    return [DiskTensors(path) for path in paths]
+    return [_opened(path) for path in paths]
 
 
-def matrices(folder: Path) -> Mapping[Key, Tensor]:
+def matrices(folder: Path) -> Tensors:
     """Output matrices that derived sites need; empty where none does."""
-    return DiskTensors(folder / MATRICES) if (folder / MATRICES).exists() else {}
+    return _opened(folder / MATRICES) if (folder / MATRICES).exists() else {}
+
+
+def _opened(path: Path) -> DiskTensors:
+    """The tensors of a file whose header can be read."""
+    tensors = DiskTensors(path)
+    len(tensors)
+    return tensors
 
 
 def _name(key: Key) -> str:
@@ -182,5 +231,10 @@ def _write_tensors(path: Path, tensors: Mapping[Key, Tensor]) -> None:
         _name(key): tensors[key].to("cpu", memory_format=torch.contiguous_format).contiguous()
         for key in tensors
     }
+    sums = {name: _checksum(tensor) for name, tensor in plain.items()}
     with whole(path) as partial:
-        save_file(plain, partial)
+        save_file(plain, partial, metadata={"crc32": json.dumps(sums)})
+
+
+def _checksum(tensor: Tensor) -> int:
+    return checksum(tensor.reshape(-1).view(torch.uint8).numpy())

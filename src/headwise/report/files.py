@@ -1,11 +1,11 @@
 """Files: a report's folder is written whole or not at all, and replaces no other report without `--overwrite`."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headwise._files import replacing, write_text
+from headwise._atomic import replacing, trial
+from headwise._files import write_text
 from headwise.errors import HeadwiseError
 
 from .html.render import render_index, render_report
@@ -19,8 +19,7 @@ def check_writable(out: Path) -> None:
         HeadwiseError: The folder cannot be made or written.
     """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out, prefix=".headwise-"):
+        with trial(out):
             pass
     except OSError as error:
         raise HeadwiseError(

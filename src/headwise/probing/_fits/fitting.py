@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from headwise._atomic import sweep, whole
 from headwise.errors import HeadwiseError
 from headwise.probing.classifiers import (
     BAG_C,
@@ -119,6 +120,8 @@ def fit_all(
     """
     from joblib import Parallel, delayed
 
+    if checkpoint_dir is not None:
+        sweep(checkpoint_dir)
     missing: list[int] = []
     files = [_file(checkpoint_dir, job, task, logistic) for job in jobs]
     for number, file in enumerate(files):
@@ -310,11 +313,9 @@ def _kept(file: Path) -> Fit | None:
 
 
 def _keep(file: Path, fit: Fit) -> None:
-    partial = file.with_name(f"{file.name}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as stream:
+        with whole(file) as partial, partial.open("wb") as stream:
             np.savez(stream, predicted=fit.predicted, inner=fit.inner, control=fit.control, bits=fit.bits)  # fmt: skip
-        partial.replace(file)
     except OSError as error:
         raise HeadwiseError(f"{file.parent}: fits cannot be kept there: {error}.") from error

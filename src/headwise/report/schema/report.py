@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from pydantic import ValidationError, model_validator
 
+from headwise._files import reason
 from headwise._formatting import Verdict
 from headwise._result import Viewable
 from headwise.errors import HeadwiseError
@@ -154,22 +155,28 @@ def load_report(path: Path) -> Report:
     """
     try:
         data: object = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise HeadwiseError(f"{path}: cannot be read as a report: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise HeadwiseError(f"{path}: cannot be read as a report: {str(error)[:200]}.") from error
     version: object = data.get("schema_version") if isinstance(data, dict) else None
     if version not in (*UPGRADES, SCHEMA_VERSION):
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         step = "A newer headwise made it: update this one." if newer else "Run the analysis again."
         raise HeadwiseError(
-            f"{path}: a report of schema version {version!r}; this headwise reads {1} to {SCHEMA_VERSION}. {step}"
+            f"{path}: a report of schema version {repr(version)[:40]}; this headwise reads {1} to {SCHEMA_VERSION}. {step}"
         )
-    while version in UPGRADES:
-        data = UPGRADES[version](cast(dict[str, Any], data))
-        version = data["schema_version"]
     try:
+        while version in UPGRADES:
+            data = UPGRADES[version](cast(dict[str, Any], data))
+            version = data["schema_version"]
         return Report.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise HeadwiseError(
-            f"{path}: not a complete report: {'.'.join(map(str, first['loc']))}: {first['msg']}."
-        ) from error
+        raise HeadwiseError(f"{path}: not a complete report: {reason(error)}.") from error
+    except (
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+        ValueError,
+        RecursionError,
+    ) as error:
+        raise HeadwiseError(f"{path}: not a complete report: {str(error)[:200]}.") from error
