@@ -1,4 +1,4 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and text as it can be written."""
 
 import math
 from typing import Literal
@@ -8,6 +8,35 @@ Unit = Literal[
     "text", "integer", "rate", "difference", "offset", "number"
 ]  # how a number is written
 Verdict = Literal["supported", "not supported", "inconclusive", "description"]
+
+
+RUN = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "'",
+)  # starts of a cell that a spreadsheet may run, and the mark against it
+
+
+def encodable(text: str) -> str:
+    r"""Text that UTF-8 can hold: bytes of a path that are no characters are written as `\xe9`, and those that are (in another locale) as these."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def cell(text: str) -> str:
+    """Text in a table's file, with an apostrophe before what a spreadsheet would run as a formula."""
+    return f"'{text}" if text.startswith(RUN) else text
+
+
+def of_cell(text: str) -> str:
+    """The text that `cell` wrote."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(RUN) else text
 
 
 def head_name(layer: int, head: int) -> str:

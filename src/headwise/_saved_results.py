@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from ._atomic import replacing
 from ._columns import Column, Columns
 from ._files import check_format, hash_files
+from ._formatting import cell, of_cell
 from .errors import HeadwiseError
 
 FORMAT = "headwise result 1"
@@ -174,7 +175,7 @@ def _write_table(path: Path, table: pd.DataFrame) -> list[_Typed]:
         is_text = not pd.api.types.is_numeric_dtype(values)
         missing = np.flatnonzero(is_missing).tolist() if is_text else []
         typed.append(_Typed(name=str(name), dtype=_type_of(values), missing=missing))
-        cells.append(["" if gone else str(value) for value, gone in zip(values.tolist(), is_missing, strict=True)])  # fmt: skip
+        cells.append(["" if gone else cell(value) if is_text else str(value) for value, gone in zip(values.tolist(), is_missing, strict=True)])  # fmt: skip
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([column.name for column in typed])
@@ -217,7 +218,7 @@ def _read_table(path: Path, typed: Sequence[_Typed]) -> pd.DataFrame:
 def _parsed(column: _Typed, cells: Sequence[str]) -> pd.Series:
     dtype: Any = pd.api.types.pandas_dtype(column.dtype)
     if not pd.api.types.is_numeric_dtype(dtype):
-        values: list[Any] = list(cells)
+        values: list[Any] = [of_cell(text) for text in cells]
         for row in column.missing:
             values[row] = None
         return pd.Series(values, dtype=dtype)

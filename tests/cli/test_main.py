@@ -22,7 +22,7 @@ def test_models_lists_what_is_here(headwise, tmp_path):
 def test_check_shows_every_identity(headwise, tmp_path):
     result = headwise("check", "minilm", "--device", "cpu", cwd=tmp_path)
     assert result.returncode == 0
-    assert result.stdout.count("holds") == 7
+    assert result.stdout.count("holds") == 8
     assert "pattern @ v == z" in result.stdout
 
 

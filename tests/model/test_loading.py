@@ -159,3 +159,8 @@ def test_code_that_a_folder_brings_is_not_run(tmp_path, monkeypatch):
     with pytest.raises(HeadwiseError, match="trust_remote_code=True"):
         headwise.load(tmp_path)
     assert not ran.exists()
+
+
+def test_float16_on_a_cpu_is_said_to_be_slow():
+    with pytest.warns(UserWarning, match="float16 on a CPU takes many times as long .* bfloat16"):
+        headwise.load("burrow", device="cpu", dtype="float16", verify=False)

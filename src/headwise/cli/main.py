@@ -1,9 +1,10 @@
 """The command line: `headwise run`, `render`, `check`, `models` and `sentences`."""
 
+import io
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -24,12 +25,33 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Entry point: an error of the user's ends in one message and exit code 2."""
+    """Entry point: an error of the user's, or of the machine's, ends in one message and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that is no text, or a sign that the locale has not, may not end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
+        sys.stdout.flush()
     except HeadwiseError as error:
-        Console(stderr=True).print(f"[bold red]Error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
+        _refuse(str(error))
+    except MemoryError:
+        _refuse("There is not enough memory. Choose a smaller model, or --dtype bfloat16.")
+    except RuntimeError as error:
+        if "allocate memory" not in str(error) and "out of memory" not in str(error):
+            raise
+        _refuse(
+            "There is not enough memory on the device. Choose a smaller model, or --dtype bfloat16."
+        )
+    except OSError as error:
+        # What is left when every file has its own message: an output that is full or closed.
+        sys.stdout = io.StringIO()  # or Python would try once more to write what is left
+        _refuse(f"{error.filename or 'The output'}: {error.strerror or error}.")
+
+
+def _refuse(message: str) -> NoReturn:
+    Console(stderr=True).print(f"[bold red]Error:[/] {escape(message)}", soft_wrap=True)
+    sys.exit(2)
 
 
 def script(path: str) -> None:

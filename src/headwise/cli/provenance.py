@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from headwise import __version__
+from headwise._formatting import encodable
 from headwise.data import shipped
 from headwise.data.suite import Suite
 from headwise.model.model import Model
@@ -29,7 +30,7 @@ def collect(
     return Provenance(
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         seconds=round(seconds, 2),
-        command=command,
+        command=encodable(command),
         seed=seed,
         smoke=smoke,
         device="cpu" if isinstance(model, str) else str(model.device),
@@ -51,7 +52,7 @@ def _model(model: Model | str) -> Source:
     if isinstance(model, str):
         return Source(name=model, note="a shape: sizes only, no weights")
     return Source(
-        name=model.name,
+        name=encodable(model.name),
         sha256=model.weights_sha256,
         license=model.license,
         note=f"{model.n_layers} layers x {model.n_heads} heads, "
@@ -61,8 +62,8 @@ def _model(model: Model | str) -> Source:
 
 def _data(suite: Suite) -> Source:
     return Source(
-        name=suite.name,
-        path=suite.path,
+        name=encodable(suite.name),
+        path=encodable(suite.path),
         sha256=suite.sha256,
         license=suite.license,
         note=f"{len(suite):,} sentences in {len(suite.groups):,} groups",

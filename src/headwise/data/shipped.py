@@ -19,7 +19,11 @@ def checkout() -> Path | None:
 def folders(kind: Kind) -> list[Path]:
     """Folders that may hold analyses or suites, nearest first."""
     root = checkout()
-    places = [Path.cwd() / kind, *([root / kind] if root else []), PACKAGE / "_data" / kind]
+    try:
+        here = [Path.cwd() / kind]
+    except OSError:  # the current folder was deleted
+        here = []
+    places = [*here, *([root / kind] if root else []), PACKAGE / "_data" / kind]
     return [place for place in dict.fromkeys(places) if place.is_dir()]
 
 

@@ -87,6 +87,11 @@ def _load(
     if not isinstance(name_or_model, str | Path):
         return _from_memory(name_or_model, None if device == "auto" else device, tokenizer)
     place = _resolve_device(device)
+    if torch_dtype == torch.float16 and place.type == "cpu":
+        warnings.warn(
+            "float16 on a CPU takes many times as long as float32: torch computes it without the processor's own instructions. Choose float32 or bfloat16.",
+            stacklevel=3,
+        )
     source = registry.find(str(name_or_model))
     if source.folder is not None and revision is not None:
         raise HeadwiseError(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from headwise._atomic import replacing, trial
 from headwise._files import write_text
+from headwise._formatting import cell
 from headwise.errors import HeadwiseError
 
 from .html.render import render_index, render_report
@@ -107,7 +108,10 @@ def write_report(report: Report, out: Path) -> Path:
         stored = load_report(results)
         (fresh / "index.html").write_text(render_report(stored), encoding="utf-8")
         for table in stored.tables:
-            table.to_frame().to_csv(fresh / "tables" / f"{table.name}.csv", index=False)
+            frame = table.to_frame().map(
+                lambda value: cell(value) if isinstance(value, str) else value
+            )
+            frame.to_csv(fresh / "tables" / f"{table.name}.csv", index=False)
     return final / "index.html"
 
 
