@@ -158,14 +158,30 @@ def stacks_of(model: Any, name: str) -> tuple[Stack, ...]:
     """Finds the stacks of a model.
 
     Raises:
-        UnsupportedModel: The model has no attention of a kind that can be hooked.
+        UnsupportedModel: The model has no attention of a kind that can be hooked, weights that are not in memory, or stacks for images or sound.
     """
+    _require_weights(model, name)
+    if beside := [what for what in ("vision", "audio") if getattr(model.config, f"{what}_config", None) is not None]:  # fmt: skip
+        raise UnsupportedModel(
+            f"{name} has a stack for {' and '.join(beside)} beside its language model, and Headwise reads text. Pass the language model itself (often "
+            "model.model.language_model) with its tokenizer: headwise.load(language_model, tokenizer=...)."
+        )
     if getattr(model.config, "is_encoder_decoder", False):
         return (
             _stack(name, "encoder", plain(model.get_encoder()), model.config),
             _stack(name, "decoder", plain(model.get_decoder()), model.config),
         )
     return (_stack(name, "", model.base_model, model.config),)
+
+
+def _require_weights(model: Any, name: str) -> None:
+    """Refuses weights that are elsewhere: on disk, by `device_map`, or nowhere yet."""
+    absent = [key for key, parameter in model.named_parameters() if parameter.is_meta]
+    if absent:
+        raise UnsupportedModel(
+            f"{name}: {len(absent)} of its weights are not in memory, {absent[0]} among them: they are offloaded by device_map, or on the meta device. "
+            "Load the model whole: from_pretrained(..., device_map=None), in a narrower dtype if memory is short."
+        )
 
 
 def _stack(name: str, side: Side, body: nn.Module, config: Any) -> Stack:
@@ -237,8 +253,14 @@ def _attention(name: str, block: nn.Module, module: nn.Module, config: Any) -> A
         "n_heads",
         "n_head",
     )
-    weight = plain(output).weight
+    weight = getattr(plain(output), "weight", None)
+    if not isinstance(weight, Tensor) or weight.dim() != 2 or not weight.is_floating_point():
+        raise UnsupportedModel(_more_than_weight(plain(output), f"the output matrix of {name}"))
     width = weight.shape[0] if hasattr(plain(output), "nf") else weight.shape[1]
+    if n_heads < 1 or width % n_heads:
+        raise UnsupportedModel(
+            f"{name}: the {width} numbers that a {type(module).__name__} gives its output matrix are not those of {n_heads} heads of one width."
+        )
     groups = int(getattr(module, "num_key_value_groups", 1)) or 1
     return Attention(module, output, n_heads, n_heads // groups, width // n_heads)
 

@@ -312,7 +312,7 @@ def _from_memory(
     else:
         raise HeadwiseError(
             "Expected a Model, a Hugging Face PreTrainedModel or a TransformerBridge (or, for load(), a name or "
-            f"a folder); got {type(model).__name__}."
+            f"a folder); got {type(model).__name__}.{_step(model)}"
         )
     if found is None and needs_tokenizer:
         raise HeadwiseError(
@@ -334,6 +334,10 @@ def _describe(
     weights_sha256: str = "",
     license: str = "",
 ) -> Model:
+    if tokenizer is not None and not hasattr(tokenizer, "is_fast"):
+        raise HeadwiseError(
+            f"{name}: tokenizer= must be a fast Hugging Face tokenizer; got {type(tokenizer).__name__}. Load one with transformers.AutoTokenizer.from_pretrained(...)."
+        )
     if tokenizer is not None and not tokenizer.is_fast:
         raise HeadwiseError(
             f"{name}: words are aligned by a fast tokenizer's offsets, and this one is slow."
@@ -360,6 +364,18 @@ def _describe(
         weights_sha256=weights_sha256,
         license=license,
     )
+
+
+def _step(model: object) -> str:
+    """What to pass in place of a wrapper of a model."""
+    kinds = {kind.__name__ for kind in type(model).__mro__}
+    if "PeftModel" in kinds:
+        return " Pass the model with its adapter merged, model.merge_and_unload(), or as it is inside, model.base_model.model."
+    if "OptimizedModule" in kinds:
+        return " Pass what torch.compile was given: model._orig_mod."
+    if "DataParallel" in kinds or "DistributedDataParallel" in kinds:
+        return " Pass what it wraps: model.module."
+    return ""
 
 
 @contextmanager

@@ -51,7 +51,11 @@ def find(name: str) -> Source:
     if name == "burrow":
         return _burrow()
     folder = Path(name)
-    if folder.is_dir():
+    try:
+        is_folder = folder.is_dir()
+    except OSError as error:  # a name longer than names may be
+        raise UnknownName(f"No model can be called {name[:40]!r}...: {error.strerror}.") from error
+    if is_folder:
         if not (folder / "config.json").is_file():
             raise HeadwiseError(
                 f"{folder}: no config.json, so this is not a Hugging Face model folder."
