@@ -19,6 +19,7 @@ class PatchByHand:
         self.base, self.other = both if mode == "noising" else both[::-1]
         self.clean = both[0]
         self.sign = -1 if mode == "noising" else 1
+        self._kept = {}  # runs that nothing changes are made once
 
     def run(self, prompts, row):
         tokens = torch.tensor([prompts.rows[row].tokens])
@@ -26,9 +27,12 @@ class PatchByHand:
         return self.model.logits(tokens, None, targets)[0].log_softmax(-1)
 
     def activations(self, prompts, row, key, layer):
-        with hooks.capture(self.model, [key], layers=[layer]) as seen:
-            self.run(prompts, row)
-        return seen[key, layer][0]
+        at = id(prompts), row, key, layer
+        if at not in self._kept:
+            with hooks.capture(self.model, [key], layers=[layer]) as seen:
+                self.run(prompts, row)
+            self._kept[at] = seen[key, layer][0]
+        return self._kept[at]
 
     def values(self, runs):
         """Right less wrong of every pair, from what its rows came to."""
@@ -46,7 +50,9 @@ class PatchByHand:
     def moved(self, edits_of):
         """How far the edits of each row move every pair."""
         rows = range(len(self.base.rows))
-        before = self.values([self.run(self.base, row) for row in rows])
+        if "before" not in self._kept:
+            self._kept["before"] = self.values([self.run(self.base, row) for row in rows])
+        before = self._kept["before"]
         return self.sign * (self.values([self.edited(row, edits_of(row)) for row in rows]) - before)
 
     def effect(self, key, layer, heads, values):

@@ -7,6 +7,7 @@ import inspect
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, cast
 
 from torch import Tensor
@@ -35,8 +36,12 @@ def entered(show: Show | None) -> None:
 def turns_queries_and_keys(modeling: Any) -> bool:
     """Whether a file's rotary embedding is a function of queries and keys together."""
     rotate = getattr(modeling, "apply_rotary_pos_emb", None)
-    rotate = getattr(rotate, "headwise_original", rotate)
-    return rotate is not None and list(inspect.signature(rotate).parameters)[:2] == ["q", "k"]
+    return rotate is not None and _takes_both(getattr(rotate, "headwise_original", rotate))
+
+
+@cache
+def _takes_both(rotate: Callable[..., Any]) -> bool:
+    return list(inspect.signature(rotate).parameters)[:2] == ["q", "k"]
 
 
 @contextmanager

@@ -53,6 +53,7 @@ class Engine:
     readers: dict[Place, RowsTap] = field(default_factory=dict[Place, RowsTap])
     _installed: ExitStack | None = None
     _runs_eager: bool = False
+    _watched: list[Any] = field(default_factory=list[Any])  # configurations, while taps are on
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _owner: int | None = None
 
@@ -129,14 +130,15 @@ class Engine:
             self._take_over(self._installed)
         looks_inside = self.readers or any(site in INSIDE_SOFTMAX for site, _ in self.taps)
         needs_eager = self._only_eager or looks_inside
-        for config in self._configs():
+        for config in self._watched:
             config._attn_implementation = EAGER if needs_eager else FUSED
 
     def _take_over(self, stack: ExitStack) -> None:
         _register()
-        own = [config._attn_implementation for config in self._configs()]
+        self._watched = self._configs()
+        own = [config._attn_implementation for config in self._watched]
         self._runs_eager = "eager" in own or not getattr(self.model, "_supports_sdpa", True)
-        for config in self._configs():
+        for config in self._watched:
             stack.callback(setattr, config, "_attn_implementation", config._attn_implementation)
         for place, attention in self.attention_layers():
             _PLACES[attention.module] = (self, place, attention)
