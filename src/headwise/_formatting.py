@@ -1,6 +1,7 @@
-"""Numbers in sentences."""
+"""Numbers and names in sentences."""
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 MINUS = "\N{MINUS SIGN}"
@@ -8,6 +9,20 @@ Unit = Literal[
     "text", "integer", "rate", "difference", "offset", "number"
 ]  # how a number is written
 Verdict = Literal["supported", "not supported", "inconclusive", "description"]
+
+
+def brief(text: object, most: int = 60) -> str:
+    """A text of the user's in a message: in quotes, with its beginning only if it is long."""
+    shown = str(text)
+    return repr(shown) if len(shown) <= most else f"{shown[:most]!r}..."
+
+
+def listing(names: Iterable[str], most: int = 12) -> str:
+    """Names in a message: the first of them, each briefly, and how many there are besides."""
+    known = list(names)
+    shown = [name if len(name) <= 40 else f"{name[:40]}..." for name in known[:most]]
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return (", ".join(shown) or "none") + more
 
 
 def head_name(layer: int, head: int) -> str:

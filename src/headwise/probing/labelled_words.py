@@ -179,7 +179,7 @@ def _labelled(suite: Suite, label: str) -> list[tuple[int, int, str]]:
         (i, word, tag)
         for i, sentence in enumerate(suite.sentences)
         for word, tag in enumerate(sentence.tags)
-        if tag != "_"
+        if tag not in ("", "_")
     ]
     if not tagged:
         raise HeadwiseError(
