@@ -155,3 +155,40 @@ def test_a_run_aligns_each_sentence_once(tiny_bert):
     texts = {s.words for s in suite.sentences}
     of_suite = [key for key in memory.known if key[2] in texts]
     assert len(of_suite) == len(texts) and memory.requested > 2 * len(texts)
+
+
+WRITTEN = (
+    "The [MASK] dug.", "The mole\ndug.", "def f(x):\n    return x\n", "The  mole", " The mole ", "The\tmole", "The\u00a0mole", "[CLS] a [SEP]",
+    "<|endoftext|>The mole", "हिन्दी में लिखो", "Zu\u0308rich x\u200by soft\u00adhyphen", "a\u2028b", "الْمَدِينَةُ", "don't: 3.14 (U.S.)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["burrow", "minilm", "tiny_bert", "tiny_gpt2"])
+@pytest.mark.parametrize("text", WRITTEN)
+def test_the_tokens_are_the_tokenizers_own(name, text, request):
+    """Of a text, and of the same text in a suite; each word has its pieces."""
+    model = request.getfixturevalue(name)
+    own = tuple(model.tokenizer(text)["input_ids"])
+    marked = text.replace("[", "[[").replace("]", "]]").replace("mole", "[mole|animal]")
+    for given in (Sentence.of(text), parse(marked, {"animal": ""}, "g")):
+        (alignment,) = words.align(model, [given])
+        assert alignment.tokens == own
+        assert not alignment.missing
+
+
+def test_a_special_token_is_one_word_and_one_piece(minilm):
+    (alignment,) = words.align(minilm, [sentence("The [[MASK]] dug.")])
+    assert pieces_of(minilm, alignment)[1] == ["[MASK]"]
+
+
+def test_words_of_a_treebank_are_given_one_by_one(minilm):
+    given = Sentence(("can", "not", "go"), (False, True, False), "g")
+    (alignment,) = words.align(minilm, [given])
+    assert pieces_of(minilm, alignment) == {0: ["can"], 1: ["not"], 2: ["go"]}
+
+
+@pytest.mark.parametrize("name", ["burrow", "minilm"])
+def test_half_of_a_surrogate_pair_is_refused(name, request):
+    given = Sentence(("a\ud800b",), (False,), "g")
+    with pytest.raises(HeadwiseError, match="cannot be encoded"):
+        words.align(request.getfixturevalue(name), [given])

@@ -9,13 +9,12 @@ template) and so may never be split between fitting and scoring.
 """
 
 import random
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import pandas as pd
 
@@ -24,118 +23,12 @@ from headwise._validate import as_tuple
 from headwise.errors import BadSuite
 
 from ._toml_writer import toml_of
-
-WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
-
-UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
-        "VERB", "X")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A label on one word.
-
-    Attributes:
-        word: 0-based position in `Sentence.words`.
-        label: The label of the word, e.g. `animal`.
-    """
-
-    word: int
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A relation between two words, in the vocabulary of dependency grammar.
-
-    Attributes:
-        dependent: 0-based position of the dependent word, e.g. the adjective.
-        governor: 0-based position of the governing word, e.g. its noun.
-        relation: Name of the relation, e.g. `amod`.
-    """
-
-    dependent: int
-    governor: int
-    relation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """Words of one sentence with everything that is known about them.
-
-    Attributes:
-        words: The words, punctuation included.
-        spaces: For each word, whether white space follows it.
-        group: Sentences of one group share a source and stay on one side of every split.
-        marks: Labelled words.
-        links: Related words.
-        tags: Universal part of speech per word, or empty if unknown.
-        split: The data's own division, if they bring one.
-        source: Where the sentence was read, as `file:line` or `file: group`.
-    """
-
-    words: tuple[str, ...]
-    spaces: tuple[bool, ...]
-    group: str
-    marks: tuple[Mark, ...] = ()
-    links: tuple[Link, ...] = ()
-    tags: tuple[str, ...] = ()
-    split: Literal["train", "test"] | None = None
-    source: str = ""
-
-    @classmethod
-    def of(cls, text: str) -> "Sentence":
-        """Splits plain text into words and punctuation marks; the sentence is its own group."""
-        words, spaces = split_words(text)
-        return cls(tuple(words), tuple(spaces), group=text, source=repr(text[:40]))
-
-    @property
-    def text(self) -> str:
-        """The sentence as it is written."""
-        return "".join(
-            word + (" " if space else "")
-            for word, space in zip(self.words, self.spaces, strict=True)
-        ).rstrip()
-
-    def spans(self) -> list[tuple[int, int]]:
-        """Character range of each word within `text`, end exclusive."""
-        ranges: list[tuple[int, int]] = []
-        start = 0
-        for word, space in zip(self.words, self.spaces, strict=True):
-            ranges.append((start, start + len(word)))
-            start += len(word) + space
-        return ranges
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two sentences that differ in little and have different correct continuations.
-
-    Attributes:
-        clean: The sentence that is tested.
-        corrupted: The same with something changed.
-        right: The word that fits after `clean` and not after `corrupted`; empty if unknown.
-        wrong: The word that fits after `corrupted` and not after `clean`; empty if unknown.
-    """
-
-    clean: Sentence
-    corrupted: Sentence
-    right: str = ""
-    wrong: str = ""
-
-    @property
-    def group(self) -> str:
-        """The group of both."""
-        return self.clean.group
-
-    @property
-    def changed(self) -> tuple[int, ...]:
-        """Words that differ, where both sentences are of one length; else none."""
-        words = (self.clean.words, self.corrupted.words)
-        if len(words[0]) != len(words[1]):
-            return ()
-        return tuple(i for i, (a, b) in enumerate(zip(*words, strict=True)) if a != b)
-
+from ._words import split_words as split_words
+from .sentence import UPOS as UPOS
+from .sentence import Link as Link
+from .sentence import Mark as Mark
+from .sentence import Pair as Pair
+from .sentence import Sentence as Sentence
 
 Item = TypeVar("Item", Sentence, Pair)
 
@@ -386,13 +279,3 @@ def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:
             if rank < len(queue) and len(chosen) < n_groups:
                 chosen[queue[rank]] = None
     return set(chosen)
-
-
-def split_words(text: str) -> tuple[list[str], list[bool]]:
-    """Words of a text and whether white space follows each.
-
-    A word is a run of letters and digits with inner hyphens or apostrophes, or one punctuation mark.
-    """
-    matches = list(WORDS.finditer(text))
-    words = [match.group() for match in matches]
-    return words, [text[match.end() : match.end() + 1].isspace() for match in matches]

@@ -143,9 +143,7 @@ def _in_template(template: str, word: str, label: str, group: str) -> Sentence:
     at = len(Sentence.of(template.partition("{}")[0]).words)
     if plain.words[at : at + 1] != (word,):
         raise HeadwiseError(f"{word!r} is not one word in {template!r}.")
-    return Sentence(
-        plain.words, plain.spaces, group=group, marks=(Mark(at, label),), source=repr(plain.text)
-    )
+    return replace(plain, group=group, marks=(Mark(at, label),), source=repr(plain.text))
 
 
 def from_probe(model: Model, probe: Probe, between: str | tuple[str, str]) -> Direction:

@@ -4,7 +4,7 @@ Where a continuation is predicted depends on the model. A decoder predicts it af
 it at masks after the sentence. The encoder of an encoder-decoder reads the whole sentence, and the decoder predicts it first. An encoder without an
 output head predicts no tokens, and words are read instead.
 
-A continuation is tokenized as it stands after its sentence. One of several tokens is scored by the sum of their
+A continuation is tokenized as it stands after its sentence: behind a space, but for punctuation that closes. One of several tokens is scored by the sum of their
 log probabilities: in a decoder each given those before it, at masks each for itself.
 """
 
@@ -17,7 +17,8 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from headwise.activations.alignment import Alignment, align, align_targets
-from headwise.data.suite import Pair, Sentence, Suite
+from headwise.data.sentence import Pair, Sentence, continued
+from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.stats import Clusters
@@ -173,7 +174,7 @@ def that_fit(model: Model, suite: Suite) -> Suite:
     """The suite without pairs, or sentences, that are too long for a model with what comes after them."""
 
     def fit(sentence: Sentence, *options: str) -> bool:
-        longer = [Sentence.of(f"{sentence.text} {option}".strip()) for option in options or ("",)]
+        longer = [Sentence.of(continued(sentence.text, o)) for o in options] or [sentence]
         return not any(alignment.truncated for alignment in align(model, longer))
 
     pairs = tuple(
@@ -308,7 +309,7 @@ class _Builder:
         self, sentence: Sentence, prompt: tuple[int, ...], option: str
     ) -> tuple[int, ...]:
         """Tokens of a continuation where it stands."""
-        longer = Sentence.of(f"{sentence.text} {option}")
+        longer = Sentence.of(continued(sentence.text, option))
         (alignment,) = align(self.model, [longer])
         tokens = alignment.tokens[: _end(alignment)]
         unknown = getattr(self.model.tokenizer, "unk_token_id", None)
