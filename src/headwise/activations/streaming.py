@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headwise._validate import OneOrMore
-from headwise.data.suite import Sentence, Suite
+from headwise.data.sentence import Sentence, as_sentence
+from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model import Place, RowsTap, Tap
 from headwise.model.heads import AnyHeads, by_number
@@ -271,19 +272,25 @@ def align_whole(
     given = suite.sentences if isinstance(suite, Suite) else suite
     if isinstance(given, str):
         raise HeadwiseError(f"Expected a list of sentences, got one string; pass [{given[:30]!r}].")
+    if not _is_list(given):
+        raise HeadwiseError(
+            f"Sentences are given as a Suite or as a list of texts; got {type(given).__name__}. "
+            "Make one of it: list(sentences)."
+        )
     if not given:
         raise HeadwiseError("No sentences were given; pass at least one.")
     found: list[Alignment] = []
     for start in range(0, len(given), CHUNK):
-        part = [
-            Sentence.of(item) if isinstance(item, str) else item
-            for item in given[start : start + CHUNK]
-        ]
+        part = [as_sentence(item) for item in given[start : start + CHUNK]]
         aligned = (align_targets if as_targets else align)(model, part)
         for i, (sentence, alignment) in enumerate(zip(part, aligned, strict=True), start=start):
             _check(model, i, sentence, alignment, truncate=truncate)
         found += aligned
     return found
+
+
+def _is_list(given: object) -> bool:
+    return isinstance(given, Sequence)
 
 
 def _check(

@@ -7,6 +7,9 @@ breaks, indentation and double spaces.
 from dataclasses import dataclass
 from typing import Literal
 
+from headwise._formatting import brief
+from headwise.errors import BadSuite
+
 from ._words import check_encodable as check_encodable
 from ._words import continued as continued
 from ._words import places_of, split_words
@@ -105,6 +108,27 @@ class Sentence:
             ranges.append((start, start + len(word)))
             start += len(word) + space
         return ranges
+
+
+def as_sentence(given: object) -> Sentence:
+    """A sentence, or one made of a text.
+
+    Raises:
+        BadSuite: It is neither, or cannot be encoded.
+    """
+    if isinstance(given, Sentence):
+        return given
+    if isinstance(given, str):
+        return Sentence.of(given)
+    hint = ""
+    if isinstance(given, list | tuple) and all(isinstance(word, str) for word in given):
+        hint = (
+            " Words of a sentence are joined into a text, ' '.join(words), or given as Sentence(tuple(words), spaces=(True,) * len(words), group='a'), "
+            "so that they stay as they are."
+        )
+    raise BadSuite(
+        f"A sentence is given as a text or as a Sentence; got {type(given).__name__} {brief(repr(given))}.{hint}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,25 +10,26 @@ template) and so may never be split between fitting and scoring.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TypeVar, overload
 
 import pandas as pd
 
 from headwise._files import write_text
+from headwise._formatting import brief
 from headwise._validate import as_tuple
 from headwise.errors import BadSuite
 
 from ._toml_writer import toml_of
-from ._words import split_words as split_words
 from .sentence import UPOS as UPOS
 from .sentence import Link as Link
 from .sentence import Mark as Mark
 from .sentence import Pair as Pair
 from .sentence import Sentence as Sentence
+from .sentence import as_sentence
 
 Item = TypeVar("Item", Sentence, Pair)
 
@@ -60,24 +61,20 @@ class Suite:
     pairs: tuple[Pair, ...] = ()
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], name: str = "texts", question: str = "") -> "Suite":
-        """Plain sentences as a suite, each its own group, without marks or links.
+    def from_texts(
+        cls, texts: Iterable[str | Sentence], name: str = "texts", question: str = ""
+    ) -> "Suite":
+        """Plain sentences as a suite, each text its own group, without marks or links.
 
         Args:
-            texts: The sentences.
+            texts: The sentences, as texts or as `Sentence`.
             name: What the suite is called.
             question: The question in plain words.
 
         Raises:
-            BadSuite: None was given, or one without a word.
+            BadSuite: None was given, one without a word, or something else than sentences.
         """
-        given = [texts] if isinstance(texts, str) else list(texts)
-        empty = [text for text in given if not split_words(text)[0]]
-        if not given or empty:
-            raise BadSuite(
-                f"A suite is made of sentences with at least one word each; got {repr(empty[0]) if empty else 'none'}. Pass a list of texts."
-            )
-        return cls(name, question, tuple(Sentence.of(text) for text in given))
+        return cls(name, question, _sentences_of(texts))
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -194,9 +191,10 @@ class Suite:
                 "ten or more to say anything."
             )
         kinds: dict[str, list[str]] = {}
+        firsts = {sentence.group: sentence for sentence in reversed(self.sentences)}
         for group in self.groups:
-            first = next(s for s in self.sentences if s.group == group)
-            kinds.setdefault(first.marks[0].label if first.marks else "", []).append(group)
+            marks = firsts[group].marks
+            kinds.setdefault(marks[0].label if marks else "", []).append(group)
         draw = random.Random(seed)
         order = [group for groups in kinds.values() for group in draw.sample(groups, len(groups))]
         fitting = set(order[::2])
@@ -238,21 +236,41 @@ class Suite:
         return replace(self, sentences=tuple(filter(chosen, self.sentences)), pairs=pairs)
 
 
-def as_suite(given: "Suite | Sequence[str]") -> Suite:
-    """A suite, or one made of plain sentences.
+def as_suite(given: object) -> Suite:
+    """A suite with a sentence or more, or one made of texts and sentences.
 
     Raises:
-        BadSuite: It is neither.
+        BadSuite: It is none, it holds no sentence, or a text cannot be encoded.
     """
-    if isinstance(given, Suite):
-        return given
-    texts: list[Any] = [given] if isinstance(given, str) else list(given)
-    if all(isinstance(text, str) for text in texts):
-        return Suite.from_texts(texts)
-    raise BadSuite(
-        f"Sentences are given as a Suite or as a list of texts; got {type(given).__name__}. Read a suite with headwise.read_suite(path), or make "
-        "one with Suite.from_texts([...])."
-    )
+    if not isinstance(given, Suite):
+        return Suite("texts", "", _sentences_of(given))
+    if not given.sentences and not given.pairs:
+        raise BadSuite(
+            f"The suite {given.name!r} has no sentences, so there is nothing to test. Read a suite with headwise.read_suite(path), or choose others: "
+            "suite[:0] and a condition that no sentence meets are empty."
+        )
+    return given
+
+
+def _sentences_of(given: object) -> tuple[Sentence, ...]:
+    """One text or several, or sentences.
+
+    Raises:
+        BadSuite: There is none, one without a word, or something else.
+    """
+    several: object = [given] if isinstance(given, str | Sentence) else given
+    if not isinstance(several, Iterable):
+        raise BadSuite(
+            f"Sentences are given as a Suite or as a list of texts; got {type(given).__name__}. Read a suite with headwise.read_suite(path), "
+            "or make one with Suite.from_texts([...])."
+        )
+    sentences = tuple(map(as_sentence, several))
+    empty = [sentence.text for sentence in sentences if not sentence.words]
+    if not sentences or empty:
+        raise BadSuite(
+            f"A suite is made of sentences with at least one word each; got {brief(empty[0]) if empty else 'none'}. Pass a list of texts."
+        )
+    return sentences
 
 
 def _first(items: Iterable[Item], groups: set[str], each: int | None) -> tuple[Item, ...]:
