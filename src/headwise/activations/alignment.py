@@ -271,12 +271,12 @@ def coverage(alignments: Sequence[Alignment]) -> Coverage:
 
 
 def require(sentence: Sentence, alignment: Alignment, word: int) -> bool:
-    """Whether a word that a test is about has a vector.
+    """Whether a word that a test is about has a vector; those of a treebank that have none are left out and counted.
 
     Raises:
-        HeadwiseError: The tokenizer drops the word.
+        HeadwiseError: The tokenizer drops the word, and it is marked, so that somebody can mark another.
     """
-    if word in alignment.dropped:
+    if word in alignment.dropped and any(mark.word == word for mark in sentence.marks):
         raise HeadwiseError(
             f"{sentence.source}: the tokenizer drops the word {sentence.words[word]!r} in "
             f"{sentence.text!r}; it becomes no token. Write the word differently or leave it unmarked."

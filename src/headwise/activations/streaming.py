@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from headwise._formatting import brief
 from headwise._validate import OneOrMore
 from headwise.data.sentence import Sentence, as_sentence
 from headwise.data.suite import Suite
@@ -267,7 +268,7 @@ def align_whole(
     """Aligns sentences in any of the forms in which they may be given.
 
     Raises:
-        HeadwiseError: There are none, one has no words, or one has more tokens than the model's context without `truncate`.
+        HeadwiseError: There are none, one has no words or becomes no token, or one has more tokens than the model's context without `truncate`.
     """
     given = suite.sentences if isinstance(suite, Suite) else suite
     if isinstance(given, str):
@@ -298,6 +299,10 @@ def _check(
 ) -> None:
     if not sentence.words:
         raise HeadwiseError(f"Sentence {i} has no words.")
+    if len(alignment.dropped) == alignment.n_words:
+        raise HeadwiseError(
+            f"Sentence {i} ({brief(sentence.text)}) becomes no token of {model.name}. Leave it out."
+        )
     if alignment.truncated and not truncate:
         raise HeadwiseError(
             f"Sentence {i} ({sentence.text[:40]!r}...) is longer than the context of {model.name}, "

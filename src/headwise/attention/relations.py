@@ -216,7 +216,7 @@ def relation_test(
 
     Raises:
         HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a decoder cannot attend, too few groups
-            to divide, or a word of a pair that the tokenizer drops.
+            to divide, or a marked word of a pair that the tokenizer drops.
     """
     suite = as_suite(suite)
     if n_null < 0:

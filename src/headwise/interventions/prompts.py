@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from headwise._formatting import brief
 from headwise.activations.alignment import Alignment, align, align_targets
 from headwise.data.sentence import Pair, Sentence, continued
 from headwise.data.suite import Suite
@@ -111,7 +112,7 @@ class Prompts:
 
         Raises:
             HeadwiseError: Continuations are needed and missing, or the tokenizer takes them for the same; a
-                sentence does not fit into the model's context.
+                sentence becomes no token or does not fit into the model's context.
         """
         pairs = tuple(pair for pair in suite.pairs if pair.right or not answers)
         if answers and not pairs:
@@ -125,6 +126,10 @@ class Prompts:
         for i, (sentence, alignment) in enumerate(
             zip(sentences, align(model, sentences), strict=True)
         ):
+            if len(alignment.dropped) == alignment.n_words:
+                raise HeadwiseError(
+                    f"{brief(sentence.text)} becomes no token of {model.name}. Leave it out."
+                )
             if alignment.truncated:
                 raise HeadwiseError(
                     f"{sentence.text[:40]!r}... is longer than the context of {model.name}, {model.n_context} tokens."
