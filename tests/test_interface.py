@@ -207,3 +207,28 @@ def test_every_result_names_its_model_and_has_a_table(tiny_gpt2):
 
 
 TABLES_OF_THEIR_OWN = ("LogitLensResult",)
+
+
+NEEDS_SENTENCES = {
+    "ablate": lambda m, s: headwise.ablate(m, s, method=["zero"]),
+    "ablate_set": lambda m, s: headwise.ablate_set(m, s, ["L0H0"]),
+    "attribution_patch": lambda m, s: headwise.attribution_patch(m, s),
+    "capture": lambda m, s: headwise.capture(m, s, ["pattern"]),
+    "decompose": lambda m, s: headwise.decompose(m, s),
+    "direct_effects": lambda m, s: headwise.direct_effects(m, s),
+    "fit_probe": lambda m, s: headwise.fit_probe(m, s, layer=1),
+    "logit_lens": lambda m, s: headwise.logit_lens(m, s),
+    "ov_alignment_test": lambda m, s: headwise.ov_alignment_test(m, s, "amod"),
+    "patch": lambda m, s: headwise.patch(m, s),
+    "path_patch": lambda m, s: headwise.path_patch(m, s, "L1H0"),
+    "probe": lambda m, s: headwise.probe(m, s),
+    "relation_test": lambda m, s: headwise.relation_test(m, s, "amod"),
+    "show_attention": lambda m, s: headwise.show_attention(m, s.sentences),
+}
+
+
+@pytest.mark.parametrize("name", NEEDS_SENTENCES)
+def test_a_suite_of_nothing_is_named(name, tiny_gpt2):
+    nothing = headwise.Suite("nothing", "?", ())
+    with pytest.raises(HeadwiseError, match=r"no sentences|No sentences|got none"):
+        NEEDS_SENTENCES[name](tiny_gpt2, nothing)

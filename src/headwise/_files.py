@@ -108,7 +108,7 @@ def check_format(path: Path, what: str, found: object, version: str) -> None:
 
 
 def reason(error: ValidationError) -> str:
-    """The first thing that is wrong with a file, in a line; what a newer version may have added is said to be that."""
+    """The first thing that is wrong with a file, in a line; what a newer version may have added is named as that."""
     first = error.errors(include_url=False, include_context=False)[0]
     place = ".".join(map(str, first["loc"]))[:80]
     if first["type"] == "extra_forbidden":
@@ -125,21 +125,40 @@ def write_text(path: Path, text: str) -> Path:
     try:
         with whole(path) as partial:
             partial.write_text(text, encoding="utf-8")
+    except UnicodeEncodeError as error:
+        raise HeadwiseError(
+            f"{path}: half of a surrogate pair ({text[error.start]!r}) cannot be encoded as UTF-8. Replace it in the text."
+        ) from error
     except OSError as error:
         raise HeadwiseError(f"{path}: cannot be written: {error.strerror}.") from error
     return path
 
 
 def read_text(path: Path) -> str:
-    """Text of a file of the user's, with a clear error where it cannot be had."""
+    """Text of a file of the user's, without a byte order mark; CR LF is read as LF, and a CR alone stays.
+
+    Raises:
+        HeadwiseError: It cannot be read, or is not UTF-8.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        written = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise HeadwiseError(
             f"{path}: not UTF-8 at byte {error.start}. Save it as UTF-8."
         ) from error
     except OSError as error:
         raise HeadwiseError(f"{path}: cannot be read ({error.strerror}).") from error
+    return written.removeprefix("\ufeff").replace("\r\n", "\n")
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a file of the user's; only LF and CR LF end them, whatever else Unicode calls a line break.
+
+    Raises:
+        HeadwiseError: As `read_text`.
+    """
+    lines = read_text(path).split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def hash_files(paths: Iterable[Path]) -> str:

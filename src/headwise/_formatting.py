@@ -1,6 +1,7 @@
-"""Numbers in sentences, and text as it can be written."""
+"""Numbers and names in sentences, and text as it can be written."""
 
 import math
+from collections.abc import Iterable
 from typing import Literal
 
 MINUS = "\N{MINUS SIGN}"
@@ -10,15 +11,8 @@ Unit = Literal[
 Verdict = Literal["supported", "not supported", "inconclusive", "description"]
 
 
-RUN = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "'",
-)  # starts of a cell that a spreadsheet may run, and the mark against it
+# Starts of a cell that a spreadsheet may run, and the mark against it.
+RUN = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def encodable(text: str) -> str:
@@ -37,6 +31,20 @@ def cell(text: str) -> str:
 def of_cell(text: str) -> str:
     """The text that `cell` wrote."""
     return text[1:] if text.startswith("'") and text[1:].startswith(RUN) else text
+
+
+def brief(text: object, most: int = 60) -> str:
+    """A text of the user's in a message: in quotes, with its beginning only if it is long."""
+    shown = str(text)
+    return repr(shown) if len(shown) <= most else f"{shown[:most]!r}..."
+
+
+def listing(names: Iterable[str], most: int = 12) -> str:
+    """Names in a message: the first of them, each briefly, and how many there are besides."""
+    known = list(names)
+    shown = [name if len(name) <= 40 else f"{name[:40]}..." for name in known[:most]]
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return (", ".join(shown) or "none") + more
 
 
 def head_name(layer: int, head: int) -> str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -5,7 +7,7 @@ import headwise
 from headwise import HeadwiseError
 from headwise.activations import alignment as words
 from headwise.activations import hooks
-from headwise.data.suite import Sentence
+from headwise.data.suite import Mark, Sentence
 from headwise.data.toml import parse
 
 
@@ -54,13 +56,17 @@ def test_a_piece_over_two_words_goes_to_the_longer(tiny_gpt2):
     assert words.coverage([alignment]) == words.Coverage(words=3, split=0, unaligned=1, truncated=0)
 
 
-def test_words_the_tokenizer_drops_are_refused_when_asked_for(tiny_bert):
-    given = Sentence(("a", "\u200b", "b"), (True, True, True), "g", source="s.toml: group g")
+def test_marked_words_that_the_tokenizer_drops_are_refused(tiny_bert):
+    """Those of a treebank are left out: nobody can write them differently."""
+    given = Sentence(
+        ("a", "\u200b", "b"), (True, True, True), "g", (Mark(1, "x"),), source="s.toml: group g"
+    )
     alignment = words.align(tiny_bert, [given])[0]
     assert alignment.dropped == (1,)
     assert words.require(given, alignment, 0)
     with pytest.raises(HeadwiseError, match="drops the word"):
         words.require(given, alignment, 1)
+    assert not words.require(replace(given, marks=()), alignment, 1)
 
 
 @pytest.mark.parametrize("name", ["tiny_bert", "tiny_gpt2"])
@@ -155,3 +161,47 @@ def test_a_run_aligns_each_sentence_once(tiny_bert):
     texts = {s.words for s in suite.sentences}
     of_suite = [key for key in memory.known if key[2] in texts]
     assert len(of_suite) == len(texts) and memory.requested > 2 * len(texts)
+
+
+WRITTEN = (
+    "The [MASK] dug.", "The mole\ndug.", "def f(x):\n    return x\n", "The  mole", " The mole ", "The\tmole", "The\u00a0mole", "[CLS] a [SEP]",
+    "<|endoftext|>The mole", "हिन्दी में लिखो", "Zu\u0308rich x\u200by soft\u00adhyphen", "a\u2028b", "الْمَدِينَةُ", "don't: 3.14 (U.S.)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["burrow", "minilm", "tiny_bert", "tiny_gpt2"])
+@pytest.mark.parametrize("text", WRITTEN)
+def test_the_tokens_are_the_tokenizers_own(name, text, request):
+    """Of a text, and of the same text in a suite; each word has its pieces."""
+    model = request.getfixturevalue(name)
+    own = tuple(model.tokenizer(text)["input_ids"])
+    marked = text.replace("[", "[[").replace("]", "]]").replace("mole", "[mole|animal]")
+    for given in (Sentence.of(text), parse(marked, {"animal": ""}, "g")):
+        (alignment,) = words.align(model, [given])
+        assert alignment.tokens == own
+        assert not alignment.missing
+
+
+def test_a_special_token_is_one_word_and_one_piece(minilm):
+    (alignment,) = words.align(minilm, [sentence("The [[MASK]] dug.")])
+    assert pieces_of(minilm, alignment)[1] == ["[MASK]"]
+
+
+def test_words_of_a_treebank_are_given_one_by_one(minilm):
+    given = Sentence(("can", "not", "go"), (False, True, False), "g")
+    (alignment,) = words.align(minilm, [given])
+    assert pieces_of(minilm, alignment) == {0: ["can"], 1: ["not"], 2: ["go"]}
+
+
+@pytest.mark.parametrize("name", ["burrow", "minilm"])
+def test_half_of_a_surrogate_pair_is_refused(name, request):
+    given = Sentence(("a\ud800b",), (False,), "g")
+    with pytest.raises(HeadwiseError, match="cannot be encoded"):
+        words.align(request.getfixturevalue(name), [given])
+
+
+def test_a_sentence_without_a_token_is_named(minilm):
+    """Nothing is read of what the tokenizer makes nothing of."""
+    for run in (lambda texts: headwise.capture(minilm, texts, ["pattern"]), lambda texts: headwise.ablate(minilm, texts, method=["zero"])):  # fmt: skip
+        with pytest.raises(HeadwiseError, match="becomes no token"):
+            run(["a mole", "\u200b"])

@@ -12,7 +12,7 @@ from headwise.attention.baselines import is_right, offset_name, offset_rules
 from headwise.attention.questions import DIRECTIONS, ask
 from headwise.attention.relation_query import Relation
 from headwise.attention.relations import Plan, count_heads
-from headwise.data.suite import Link, Sentence, Suite
+from headwise.data.suite import Link, Mark, Sentence, Suite
 from headwise.data.toml import parse
 
 LABELS = {"noun": "", "amod": ""}
@@ -275,10 +275,15 @@ def test_bad_requests_are_refused(tiny_bert):
         headwise.relation_test(tiny_bert, asked, "amod", n_null=0, n_splits=0)
     with pytest.raises(HeadwiseError, match="too few to choose baselines"):
         headwise.relation_test(tiny_bert, suite(BLUE), "amod")
-    with pytest.raises(HeadwiseError, match="links no words"):
+    with pytest.raises(HeadwiseError, match="has no sentences"):
         headwise.relation_test(tiny_bert, Suite("s", "?", ()), "amod")
     dropped = Sentence(
         ("a", "\u200b"), (True, True), "g", links=(Link(1, 0, "amod"),), source="x:1"
     )
+    marked = replace(dropped, marks=(Mark(1, "amod"),))
     with pytest.raises(HeadwiseError, match="x:1: the tokenizer drops"):
+        headwise.relation_test(tiny_bert, Suite("s", "?", (marked,)), "amod")
+    with pytest.raises(HeadwiseError):
         headwise.relation_test(tiny_bert, Suite("s", "?", (dropped,)), "amod")
+    with_others = Suite("s", "?", (*suite(*[BLUE.replace("The", w) for w in ("A", "The", "One", "My")]).sentences, dropped))  # fmt: skip
+    assert headwise.relation_test(tiny_bert, with_others, "amod", n_null=0).missing == 1

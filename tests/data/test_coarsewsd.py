@@ -41,13 +41,56 @@ def test_own_split_and_senses(tmp_path):
         ("test.data.txt", "mole\n", r"test\.data\.txt:1"),
         ("classes_map.txt", "{", "not JSON"),
         ("classes_map.txt", "[]", "expected an object"),
+        ("classes_map.txt", "{}", "expected an object"),
+        ("classes_map.txt", "", "not JSON"),
+        ("classes_map.txt", "[" * 100_000, "not a map of senses"),
+        ("classes_map.txt", '{"0": ' + "1" * 5000 + "}", "not a map of senses"),
+        ("classes_map.txt", '{"0": ["mole"], "1": "b"}', r"the sense '0' is .*; expected a name"),
+        ("classes_map.txt", '{"0": "mole_", "1": "b"}', "expected a name"),
+        ("classes_map.txt", '{"0": "a", "1": "mole_a"}', r"two senses have one name \(a, a\)"),
+        ("test.data.txt", "9" * 5000 + "\tmole\n", r"test\.data\.txt:1: .*position '9{20}'\.\.\. in"),
+        ("test.data.txt", "\N{ARABIC-INDIC DIGIT ZERO}\tmole\n", r"test\.data\.txt:1"),
+        ("test.data.txt", "-1\tmole\n", r"test\.data\.txt:1"),
+        ("test.data.txt", "0\t\n", r"test\.data\.txt:1: .*of 0 words"),
+        ("test.data.txt", "\n", r"test\.data\.txt:1"),
+        ("test.gold.txt", "x" * 10**5 + "\n", r"unknown sense 'x{60}'\.\.\.; classes_map.txt has 0, 1\."),
     ],
 )  # fmt: skip
 def test_bad_files_are_named(tmp_path, file, text, message):
     path = folder(tmp_path)
     (path / file).write_text(text)
-    with pytest.raises(HeadwiseError, match=message):
+    with pytest.raises(HeadwiseError, match=message) as error:
         read_suite(path)
+    assert len(str(error.value).replace(str(tmp_path), "")) < 400
+
+
+def test_empty_parts(tmp_path):
+    path = folder(tmp_path)
+    for name in ("train.data.txt", "train.gold.txt"):
+        (path / name).write_text("")
+    assert len(read_suite(path)) == 1
+    for name in ("test.data.txt", "test.gold.txt"):
+        (path / name).write_text("")
+    with pytest.raises(HeadwiseError, match="no sentence in this folder"):
+        read_suite(path)
+
+
+@pytest.mark.parametrize(("mark", "end"), [("\ufeff", "\n"), ("", "\r\n"), ("\ufeff", "\r\n")])
+def test_byte_order_marks_and_line_ends_are_no_part_of_the_text(tmp_path, mark, end):
+    path = folder(tmp_path)
+    plain = read_suite(path)
+    for name, text in FILES.items():
+        (path / name).write_bytes((mark + text.replace("\n", end)).encode())
+    assert read_suite(path).sentences == plain.sentences
+
+
+@pytest.mark.parametrize(
+    "character", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\r", "\xa0"]
+)
+def test_only_line_feeds_end_lines(tmp_path, character):
+    path = folder(tmp_path)
+    (path / "test.data.txt").write_bytes(f"1\ta{character}b mole\n".encode())
+    assert read_suite(path)[2].words == (f"a{character}b", "mole")
 
 
 def test_missing_files_are_named(tmp_path):

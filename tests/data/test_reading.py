@@ -19,3 +19,9 @@ def test_not_utf8(tmp_path):
     path.write_bytes(b"# text = caf\xe9\n")
     with pytest.raises(HeadwiseError, match="not UTF-8 at byte 12"):
         read_suite(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\x00b", "a\ud800b", "x" * 5000 + ".toml"])
+def test_names_that_no_file_could_have(name):
+    with pytest.raises(HeadwiseError, match="no file or folder"):
+        read_suite(name)

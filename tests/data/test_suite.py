@@ -1,7 +1,7 @@
 import pytest
 
 from headwise import read_suite
-from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.data.suite import Mark, Pair, Sentence, Suite, as_suite
 from headwise.errors import BadSuite
 
 
@@ -66,3 +66,41 @@ def test_a_choice_without_sentences_is_refused():
         suite.where(label="d")
     with pytest.raises(BadSuite, match=r"begins with 'up'.* its groups in-1, in-2, out-1\."):
         suite.where(group="up")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([["The", "mole"]], r"got list .*joined into a text, ' '\.join\(words\), or given as Sentence"),
+        ([("The", "mole")], r"got tuple .*joined into a text"),
+        ([3], r"given as a text or as a Sentence; got int '3'\.$"),
+        ([[1, 2]], r"got list '\[1, 2\]'\.$"),
+        ([None], "got NoneType"),
+        (["a\ud800b"], "cannot be encoded"),
+        (["a", "  "], "at least one word each; got '  '"),
+        (3, "list of texts; got int"),
+        (None, "list of texts; got NoneType"),
+        ([], "at least one word each; got none"),
+        (Suite("none", "?", ()), "'none' has no sentences"),
+        (Suite("s", "?", (Sentence.of("a"),))[:0], "'s' has no sentences"),
+    ],
+)  # fmt: skip
+def test_what_is_no_suite_is_named(given, message):
+    with pytest.raises(BadSuite, match=message):
+        as_suite(given)
+
+
+def test_texts_and_sentences_are_a_suite():
+    """One text is one sentence; words that a caller split stay as they are."""
+    split = Sentence(("can", "not"), (False, True), "g")
+    assert as_suite("The  mole dug.")[0].text == "The  mole dug."
+    assert as_suite(["a mole", split]).sentences == (Sentence.of("a mole"), split)
+    suite = Suite("s", "?", (split,))
+    assert as_suite(suite) is suite
+
+
+def test_thousands_of_groups_are_divided_as_few_are():
+    """Every group once: looking through all sentences for each took seconds here and minutes for more."""
+    suite = Suite("s", "?", tuple(Sentence((str(i),), (False,), str(i)) for i in range(10_000)))
+    first, second = suite.split()
+    assert len(first) == len(second) == 5000

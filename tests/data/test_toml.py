@@ -47,7 +47,7 @@ def test_text_is_what_was_written_without_marks(line):
     import re
 
     plain = re.sub(r"\[([^|\]]+)\|[^\]]*\]", r"\1", line).replace("[[", "[").replace("]]", "]")
-    assert parse(line, LABELS, "g").text == " ".join(plain.split())
+    assert parse(line, LABELS, "g").text == plain
 
 
 @pytest.mark.parametrize(
@@ -181,3 +181,19 @@ pairs = [
 def test_tags_that_do_not_fit(tmp_path, entries, message):
     with pytest.raises(HeadwiseError, match=message):
         read_suite(suite(tmp_path, tagged(*entries)))
+
+
+@pytest.mark.parametrize("word", ["3.14", "U.S.", "20 000", "20\u00a0000", "1 000 000", "हिन्दी", "Zu\u0308rich", "mo\u2028le", "a@b.org", "...", "n't", "soft\u00adhyphen"])  # fmt: skip
+def test_what_a_mark_holds_is_one_word(word):
+    sentence = parse(f"see [{word}|unit]s here", LABELS, "g")
+    assert sentence.words == ("see", word, "s", "here")
+    assert sentence.text == f"see {word}s here"
+    assert [mark.word for mark in sentence.marks] == [1]
+
+
+@pytest.mark.parametrize(
+    "word", ["a b", "20 00", "a\nb", "a\tb", " a", "\u00a0a", "\u2028", "20  000"]
+)
+def test_what_holds_a_space_is_not(word):
+    with pytest.raises(HeadwiseError, match="exactly one word"):
+        parse(f"[{word}|unit]", LABELS, "g")

@@ -57,3 +57,46 @@ def test_what_the_format_cannot_hold_is_refused_and_nothing_is_written(tmp_path)
     with pytest.raises(headwise.HeadwiseError, match="cannot be written"):
         suite.save(tmp_path / "no" / "x.toml")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\nb\tc  d ", "q\"uote\\ [x] ]] [[ [[mole|unit]]", "bell\x07 del\x7f nul\x00", "cafe\u0301 हिन्दी a\u2028b", "[MASK] <|endoftext|>", "def f(x):\r\n    return x"],
+)  # fmt: skip
+def test_a_text_comes_back_as_it_was(text, tmp_path):
+    suite = replace(Suite.from_texts([text], question=text), license=text, labels={text: text})
+    assert plain(headwise.read_suite(suite.save(tmp_path / "s.toml"))) == plain(suite)
+
+
+def test_marks_and_links_stand_in_the_text_as_it_was_written(tmp_path):
+    given = Suite.from_texts(["the  blue [creature]\n roamed"])
+    linked = replace(given[0], marks=(Mark(3, "noun"), Mark(1, "amod")), links=(Link(1, 3, "amod"),))  # fmt: skip
+    back = headwise.read_suite(replace(given, sentences=(linked,)).save(tmp_path / "s.toml"))
+    assert back[0].text == given[0].text and back[0].links == linked.links
+    assert set(back[0].marks) == set(linked.marks)
+
+
+GLUED = headwise.Sentence(("do", "n't"), (False, True), "g")
+ONE = headwise.Sentence.of("a mole")
+
+
+@pytest.mark.parametrize(
+    ("sentences", "message"),
+    [
+        ((GLUED,), "would be read with other words"),
+        ((replace(ONE, marks=(Mark(1, "a|b"),)),), "could not be read again"),
+        ((replace(ONE, marks=(Mark(1, "a#1"),)),), "could not be read again|other words, tags or marks"),
+        ((headwise.Sentence(("[", "a"), (True, False), "g", (Mark(0, "x"),)),), "could not be read again"),
+        ((replace(ONE, split="train"),), "split of its own"),
+        ((replace(ONE, tags=("DET", "NOUN")), headwise.Sentence.of("b")), "no tags for 'b'"),
+        ((replace(ONE, tags=("DET", "")),), "2 words and 1 tags"),
+        ((ONE, ONE), "stands twice"),
+        ((), "groups: List should have at least 1 item|groups: Field required"),
+    ],
+)  # fmt: skip
+def test_what_would_be_read_as_another_suite_is_not_written(sentences, message, tmp_path):
+    with pytest.raises(BadSuite, match=message):
+        replace(Suite.from_texts(["x"]), sentences=sentences).save(tmp_path / "x.toml")
+    with pytest.raises(headwise.HeadwiseError, match="cannot be encoded as UTF-8"):
+        replace(Suite.from_texts(["x"]), license="\ud800").save(tmp_path / "x.toml")
+    assert not list(tmp_path.iterdir())

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from headwise.interventions.prompts import Prompts, deciding
+from headwise.data.suite import Pair, Sentence, Suite
+from headwise.interventions.prompts import Prompts, deciding, that_fit
 from helpers.bare import made
 from helpers.planted_head import N_IDS, pairs
 
@@ -16,3 +17,16 @@ def test_sentences_with_a_word_in_common_are_alike():
     nested = made(Prompts, groups=np.arange(40), pairs=some.pairs).clusters
     assert len(nested.factors) == 1 and nested.n == N_IDS
     assert deciding(some.pairs[0]) == (some.pairs[0].clean.words[1],)
+
+
+def test_punctuation_follows_without_a_space(burrow):
+    """What is scored after *The mole dug* is `.`, the token that the tokenizer makes there, and not ` .`."""
+    text = "The mole dug"
+    clean, corrupted = (Sentence.of(t) for t in (text, "The king dug"))
+    suite = Suite("s", "?", (clean, corrupted), pairs=(Pair(clean, corrupted, ".", "a"),))
+    prompts = Prompts.of(burrow, suite, answers=True)
+    tokens = burrow.tokenizer(text)["input_ids"]
+    (right,), (wrong,) = prompts.right, prompts.wrong
+    assert right.tokens == tuple(burrow.tokenizer(f"{text}.")["input_ids"][len(tokens) :])
+    assert wrong.tokens == tuple(burrow.tokenizer(f"{text} a")["input_ids"][len(tokens) :])
+    assert len(that_fit(burrow, suite).pairs) == 1

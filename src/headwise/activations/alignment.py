@@ -1,8 +1,9 @@
 """Alignment: sentences as words, tokens and batches.
 
-A tokenizer that does not see spaces (WordPiece) is given the words one by one and returns the word of each piece; any other is given the sentence as
-it is written and its character offsets are
-matched to the words. A piece that straddles words belongs to the one it covers most.
+A tokenizer is given the sentence as it is written, with its own white space and special tokens, so the tokens are those that it makes of the text;
+its character offsets are matched to the words. A piece that straddles words belongs to the one it covers most; one that covers white space alone
+belongs to none. Sentences that came as words (a treebank's `do` and `n't`) are given word by word where the tokenizer does not see spaces
+(WordPiece), so that no piece straddles them.
 
 Attention *to* a word sums over its pieces and attention *from* a word averages over them; a word's
 vector is the mean over its pieces.
@@ -20,7 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from headwise.data.suite import Sentence
+from headwise.data.sentence import Sentence, check_encodable
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
@@ -116,11 +117,11 @@ class Remembered:
 
     Attributes:
         requested: Alignments that were requested.
-        known: By tokenizer, context and words, each with its tokenizer, so that no other one can take its identity.
+        known: By tokenizer, context, words and text, each with its tokenizer, so that no other one can take its identity.
     """
 
     requested: int = 0
-    known: dict[tuple[int, int, tuple[str, ...], tuple[bool, ...]], tuple[Any, Alignment]] = field(default_factory=dict[Any, Any])  # fmt: skip
+    known: dict[tuple[int, int, tuple[str, ...], tuple[bool, ...], str], tuple[Any, Alignment]] = field(default_factory=dict[Any, Any])  # fmt: skip
 
 
 _REMEMBERED: ContextVar[Remembered | None] = ContextVar("remembered", default=None)
@@ -152,7 +153,7 @@ def align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
     memory.requested += len(sentences)
     tokenizer: Any = model.tokenizer
     # The alignment depends on nothing else of a model, so one with random weights shares that of the trained one.
-    keys = [(id(tokenizer), model.n_context, s.words, s.spaces) for s in sentences]
+    keys = [(id(tokenizer), model.n_context, s.words, s.spaces, s.written) for s in sentences]
     new = {key: s for key, s in zip(keys, sentences, strict=True) if key not in memory.known}
     found = _align_all(model, list(new.values()))
     # The tokenizer is held so that its id is not given to another while the memory lives.
@@ -173,29 +174,30 @@ def _align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
             f"{model.name} has no tokenizer, so sentences cannot be aligned; use headwise.load(model, tokenizer=...)."
         )
     limit = model.n_context
-    if _ignores_spaces(tokenizer):
-        inputs: list[Any] = [list(sentence.words) for sentence in sentences]
-        encoded = tokenizer(inputs, is_split_into_words=True, verbose=False)
-        return [
-            _alignment(
-                sentence,
-                encoded["input_ids"][i],
-                [{} if word is None else {word: 1} for word in encoded.word_ids(i)],
-                limit,
-            )
-            for i, sentence in enumerate(sentences)
-        ]
-    texts = [sentence.text for sentence in sentences]
-    encoded = tokenizer(texts, return_offsets_mapping=True, verbose=False)
-    return [
-        _alignment(
-            sentence,
-            encoded["input_ids"][i],
-            _overlaps(sentence, encoded["offset_mapping"][i], encoded[i].special_tokens_mask),
-            limit,
-        )
-        for i, sentence in enumerate(sentences)
-    ]
+    found: dict[int, Alignment] = {}
+    by_word = [i for i, s in enumerate(sentences) if not s.written and _ignores_spaces(tokenizer)]
+    if by_word:
+        encoded = _encoded(tokenizer, [list(sentences[i].words) for i in by_word])
+        for row, i in enumerate(by_word):
+            overlaps = [{} if word is None else {word: 1} for word in encoded.word_ids(row)]
+            found[i] = _alignment(sentences[i], encoded["input_ids"][row], overlaps, limit)
+    as_text = [i for i in range(len(sentences)) if i not in found]
+    if as_text:
+        encoded = _encoded(tokenizer, [sentences[i].text for i in as_text])
+        for row, i in enumerate(as_text):
+            offsets, special = encoded["offset_mapping"][row], encoded[row].special_tokens_mask
+            overlaps = _overlaps(sentences[i], offsets, special)
+            found[i] = _alignment(sentences[i], encoded["input_ids"][row], overlaps, limit)
+    return [found[i] for i in range(len(sentences))]
+
+
+def _encoded(tokenizer: Any, given: Sequence[str] | Sequence[list[str]]) -> Any:
+    """What a tokenizer makes of texts, or of words one by one."""
+    for one in given:
+        check_encodable(one if isinstance(one, str) else " ".join(one))
+    if given and isinstance(given[0], str):
+        return tokenizer(given, return_offsets_mapping=True, verbose=False)
+    return tokenizer(given, is_split_into_words=True, verbose=False)
 
 
 def align_targets(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
@@ -269,12 +271,12 @@ def coverage(alignments: Sequence[Alignment]) -> Coverage:
 
 
 def require(sentence: Sentence, alignment: Alignment, word: int) -> bool:
-    """Whether a word that a test is about has a vector.
+    """Whether a word that a test is about has a vector; those of a treebank that have none are left out and counted.
 
     Raises:
-        HeadwiseError: The tokenizer drops the word.
+        HeadwiseError: The tokenizer drops the word, and it is marked, so that somebody can mark another.
     """
-    if word in alignment.dropped:
+    if word in alignment.dropped and any(mark.word == word for mark in sentence.marks):
         raise HeadwiseError(
             f"{sentence.source}: the tokenizer drops the word {sentence.words[word]!r} in "
             f"{sentence.text!r}; it becomes no token. Write the word differently or leave it unmarked."

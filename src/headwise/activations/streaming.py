@@ -12,8 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from headwise._formatting import brief
 from headwise._validate import OneOrMore
-from headwise.data.suite import Sentence, Suite
+from headwise.data.sentence import Sentence, as_sentence
+from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model import Place, RowsTap, Tap
 from headwise.model.heads import AnyHeads, by_number
@@ -266,19 +268,21 @@ def align_whole(
     """Aligns sentences in any of the forms in which they may be given.
 
     Raises:
-        HeadwiseError: There are none, one has no words, or one has more tokens than the model's context without `truncate`.
+        HeadwiseError: There are none, one has no words or becomes no token, or one has more tokens than the model's context without `truncate`.
     """
     given = suite.sentences if isinstance(suite, Suite) else suite
     if isinstance(given, str):
         raise HeadwiseError(f"Expected a list of sentences, got one string; pass [{given[:30]!r}].")
+    if not _is_list(given):
+        raise HeadwiseError(
+            f"Sentences are given as a Suite or as a list of texts; got {type(given).__name__}. "
+            "Make one of it: list(sentences)."
+        )
     if not given:
         raise HeadwiseError("No sentences were given; pass at least one.")
     found: list[Alignment] = []
     for start in range(0, len(given), CHUNK):
-        part = [
-            Sentence.of(item) if isinstance(item, str) else item
-            for item in given[start : start + CHUNK]
-        ]
+        part = [as_sentence(item) for item in given[start : start + CHUNK]]
         aligned = (align_targets if as_targets else align)(model, part)
         for i, (sentence, alignment) in enumerate(zip(part, aligned, strict=True), start=start):
             _check(model, i, sentence, alignment, truncate=truncate)
@@ -286,11 +290,19 @@ def align_whole(
     return found
 
 
+def _is_list(given: object) -> bool:
+    return isinstance(given, Sequence)
+
+
 def _check(
     model: Model, i: int, sentence: Sentence, alignment: Alignment, *, truncate: bool
 ) -> None:
     if not sentence.words:
         raise HeadwiseError(f"Sentence {i} has no words.")
+    if len(alignment.dropped) == alignment.n_words:
+        raise HeadwiseError(
+            f"Sentence {i} ({brief(sentence.text)}) becomes no token of {model.name}. Leave it out."
+        )
     if alignment.truncated and not truncate:
         raise HeadwiseError(
             f"Sentence {i} ({sentence.text[:40]!r}...) is longer than the context of {model.name}, "

@@ -235,6 +235,7 @@ def _met(suite: Suite, labels: Sequence[str]) -> str:
         if sentence.tags
         for link in sentence.links
         if not labels or link.relation in labels
+        if sentence.tags[link.governor] and sentence.tags[link.dependent]
     )
     if not kinds:
         return f"{suite.name!r} has no parts of speech; name labels instead."

@@ -36,7 +36,7 @@ from headwise._progress import track
 from headwise._result import Result
 from headwise.activations.alignment import Alignment, Coverage, align, batches, coverage, require
 from headwise.activations.streaming import watch, watched
-from headwise.data.suite import Sentence, Suite
+from headwise.data.suite import Sentence, Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.stats.deciding import N_RANDOM, N_SPLITS
@@ -216,8 +216,9 @@ def relation_test(
 
     Raises:
         HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a decoder cannot attend, too few groups
-            to divide, or a word of a pair that the tokenizer drops.
+            to divide, or a marked word of a pair that the tokenizer drops.
     """
+    suite = as_suite(suite)
     if n_null < 0:
         raise HeadwiseError(f"n_null={n_null} is not a number of models; expected 0 or more.")
     plan = Plan.of(model, suite, relation)

@@ -285,8 +285,8 @@ def sentences(
             print(sentence.text)
     else:
         is_marked = any(sentence.marks for sentence in suite.sentences)
-        write_suite(suite, out, relation or (() if is_marked else ("amod",)))
-        print(f"{len(suite)} passages: {out}")
+        n_written = write_suite(suite, out, relation or (() if is_marked else ("amod",)))
+        print(f"{n_written} passages: {out}")
 
 
 @app.command()

@@ -10,7 +10,9 @@ from hashlib import sha256
 
 from headwise.errors import HeadwiseError
 
-from .suite import Link, Mark, Pair, Sentence, Suite, split_words
+from ._words import split_words
+from .sentence import Link, Mark, Pair, Sentence
+from .suite import Suite
 
 NAMES = (
     "Mary", "John", "Anna", "Peter", "Sarah", "David", "Laura", "Simon", "Emma", "James", "Alice", "Robert",

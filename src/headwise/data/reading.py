@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from headwise._formatting import brief
 from headwise.errors import BadSuite
 
 from . import coarsewsd, conllu, toml
@@ -21,11 +22,11 @@ def read_suite(path: str | Path) -> Suite:
             names the file and, where there is one, the line.
     """
     path = Path(path)
-    if not path.exists():
+    if not _exists(path):
         shipped = names("probes")
         if str(path) not in shipped:
             raise BadSuite(
-                f"There is no file or folder {str(path)!r} to read sentences from. Suites that come with Headwise are read by their names: "
+                f"There is no file or folder {brief(path, 200)} to read sentences from. Suites that come with Headwise are read by their names: "
                 f"{', '.join(shipped)}."
             )
         path = shipped[str(path)]
@@ -35,6 +36,13 @@ def read_suite(path: str | Path) -> Suite:
     if path.suffix not in readers:
         raise BadSuite(
             f"{path}: cannot tell what format this is. Expected a .toml suite, a .conllu treebank or a "
-            f"CoarseWSD-20 folder; got a file ending in {path.suffix!r}."
+            f"CoarseWSD-20 folder; got a file ending in {brief(path.suffix)}."
         )
     return readers[path.suffix](path)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file could have, or a folder that may not be looked into
+        return False

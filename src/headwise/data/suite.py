@@ -9,133 +9,27 @@ template) and so may never be split between fitting and scoring.
 """
 
 import random
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import TypeVar, overload
 
 import pandas as pd
 
 from headwise._files import write_text
+from headwise._formatting import brief
 from headwise._validate import as_tuple
 from headwise.errors import BadSuite
 
 from ._toml_writer import toml_of
-
-WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")  # noqa: RUF001 (both apostrophes occur in text)
-
-UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
-        "VERB", "X")  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A label on one word.
-
-    Attributes:
-        word: 0-based position in `Sentence.words`.
-        label: The label of the word, e.g. `animal`.
-    """
-
-    word: int
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A relation between two words, in the vocabulary of dependency grammar.
-
-    Attributes:
-        dependent: 0-based position of the dependent word, e.g. the adjective.
-        governor: 0-based position of the governing word, e.g. its noun.
-        relation: Name of the relation, e.g. `amod`.
-    """
-
-    dependent: int
-    governor: int
-    relation: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """Words of one sentence with everything that is known about them.
-
-    Attributes:
-        words: The words, punctuation included.
-        spaces: For each word, whether white space follows it.
-        group: Sentences of one group share a source and stay on one side of every split.
-        marks: Labelled words.
-        links: Related words.
-        tags: Universal part of speech per word, or empty if unknown.
-        split: The data's own division, if they bring one.
-        source: Where the sentence was read, as `file:line` or `file: group`.
-    """
-
-    words: tuple[str, ...]
-    spaces: tuple[bool, ...]
-    group: str
-    marks: tuple[Mark, ...] = ()
-    links: tuple[Link, ...] = ()
-    tags: tuple[str, ...] = ()
-    split: Literal["train", "test"] | None = None
-    source: str = ""
-
-    @classmethod
-    def of(cls, text: str) -> "Sentence":
-        """Splits plain text into words and punctuation marks; the sentence is its own group."""
-        words, spaces = split_words(text)
-        return cls(tuple(words), tuple(spaces), group=text, source=repr(text[:40]))
-
-    @property
-    def text(self) -> str:
-        """The sentence as it is written."""
-        return "".join(
-            word + (" " if space else "")
-            for word, space in zip(self.words, self.spaces, strict=True)
-        ).rstrip()
-
-    def spans(self) -> list[tuple[int, int]]:
-        """Character range of each word within `text`, end exclusive."""
-        ranges: list[tuple[int, int]] = []
-        start = 0
-        for word, space in zip(self.words, self.spaces, strict=True):
-            ranges.append((start, start + len(word)))
-            start += len(word) + space
-        return ranges
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two sentences that differ in little and have different correct continuations.
-
-    Attributes:
-        clean: The sentence that is tested.
-        corrupted: The same with something changed.
-        right: The word that fits after `clean` and not after `corrupted`; empty if unknown.
-        wrong: The word that fits after `corrupted` and not after `clean`; empty if unknown.
-    """
-
-    clean: Sentence
-    corrupted: Sentence
-    right: str = ""
-    wrong: str = ""
-
-    @property
-    def group(self) -> str:
-        """The group of both."""
-        return self.clean.group
-
-    @property
-    def changed(self) -> tuple[int, ...]:
-        """Words that differ, where both sentences are of one length; else none."""
-        words = (self.clean.words, self.corrupted.words)
-        if len(words[0]) != len(words[1]):
-            return ()
-        return tuple(i for i, (a, b) in enumerate(zip(*words, strict=True)) if a != b)
-
+from .sentence import UPOS as UPOS
+from .sentence import Link as Link
+from .sentence import Mark as Mark
+from .sentence import Pair as Pair
+from .sentence import Sentence as Sentence
+from .sentence import as_sentence
 
 Item = TypeVar("Item", Sentence, Pair)
 
@@ -167,24 +61,20 @@ class Suite:
     pairs: tuple[Pair, ...] = ()
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], name: str = "texts", question: str = "") -> "Suite":
-        """Plain sentences as a suite, each its own group, without marks or links.
+    def from_texts(
+        cls, texts: Iterable[str | Sentence], name: str = "texts", question: str = ""
+    ) -> "Suite":
+        """Plain sentences as a suite, each text its own group, without marks or links.
 
         Args:
-            texts: The sentences.
+            texts: The sentences, as texts or as `Sentence`.
             name: What the suite is called.
             question: The question in plain words.
 
         Raises:
-            BadSuite: None was given, or one without a word.
+            BadSuite: None was given, one without a word, or something else than sentences.
         """
-        given = [texts] if isinstance(texts, str) else list(texts)
-        empty = [text for text in given if not split_words(text)[0]]
-        if not given or empty:
-            raise BadSuite(
-                f"A suite is made of sentences with at least one word each; got {repr(empty[0]) if empty else 'none'}. Pass a list of texts."
-            )
-        return cls(name, question, tuple(Sentence.of(text) for text in given))
+        return cls(name, question, _sentences_of(texts))
 
     def __len__(self) -> int:
         return len(self.sentences)
@@ -301,9 +191,10 @@ class Suite:
                 "ten or more to say anything."
             )
         kinds: dict[str, list[str]] = {}
+        firsts = {sentence.group: sentence for sentence in reversed(self.sentences)}
         for group in self.groups:
-            first = next(s for s in self.sentences if s.group == group)
-            kinds.setdefault(first.marks[0].label if first.marks else "", []).append(group)
+            marks = firsts[group].marks
+            kinds.setdefault(marks[0].label if marks else "", []).append(group)
         draw = random.Random(seed)
         order = [group for groups in kinds.values() for group in draw.sample(groups, len(groups))]
         fitting = set(order[::2])
@@ -345,21 +236,41 @@ class Suite:
         return replace(self, sentences=tuple(filter(chosen, self.sentences)), pairs=pairs)
 
 
-def as_suite(given: "Suite | Sequence[str]") -> Suite:
-    """A suite, or one made of plain sentences.
+def as_suite(given: object) -> Suite:
+    """A suite with a sentence or more, or one made of texts and sentences.
 
     Raises:
-        BadSuite: It is neither.
+        BadSuite: It is none, it holds no sentence, or a text cannot be encoded.
     """
-    if isinstance(given, Suite):
-        return given
-    texts: list[Any] = [given] if isinstance(given, str) else list(given)
-    if all(isinstance(text, str) for text in texts):
-        return Suite.from_texts(texts)
-    raise BadSuite(
-        f"Sentences are given as a Suite or as a list of texts; got {type(given).__name__}. Read a suite with headwise.read_suite(path), or make "
-        "one with Suite.from_texts([...])."
-    )
+    if not isinstance(given, Suite):
+        return Suite("texts", "", _sentences_of(given))
+    if not given.sentences and not given.pairs:
+        raise BadSuite(
+            f"The suite {given.name!r} has no sentences, so there is nothing to test. Read a suite with headwise.read_suite(path), or choose others: "
+            "suite[:0] and a condition that no sentence meets are empty."
+        )
+    return given
+
+
+def _sentences_of(given: object) -> tuple[Sentence, ...]:
+    """One text or several, or sentences.
+
+    Raises:
+        BadSuite: There is none, one without a word, or something else.
+    """
+    several: object = [given] if isinstance(given, str | Sentence) else given
+    if not isinstance(several, Iterable):
+        raise BadSuite(
+            f"Sentences are given as a Suite or as a list of texts; got {type(given).__name__}. Read a suite with headwise.read_suite(path), "
+            "or make one with Suite.from_texts([...])."
+        )
+    sentences = tuple(map(as_sentence, several))
+    empty = [sentence.text for sentence in sentences if not sentence.words]
+    if not sentences or empty:
+        raise BadSuite(
+            f"A suite is made of sentences with at least one word each; got {brief(empty[0]) if empty else 'none'}. Pass a list of texts."
+        )
+    return sentences
 
 
 def _first(items: Iterable[Item], groups: set[str], each: int | None) -> tuple[Item, ...]:
@@ -386,13 +297,3 @@ def _spread(sentences: Iterable[Sentence], n_groups: int) -> set[str]:
             if rank < len(queue) and len(chosen) < n_groups:
                 chosen[queue[rank]] = None
     return set(chosen)
-
-
-def split_words(text: str) -> tuple[list[str], list[bool]]:
-    """Words of a text and whether white space follows each.
-
-    A word is a run of letters and digits with inner hyphens or apostrophes, or one punctuation mark.
-    """
-    matches = list(WORDS.finditer(text))
-    words = [match.group() for match in matches]
-    return words, [text[match.end() : match.end() + 1].isspace() for match in matches]

@@ -89,7 +89,8 @@ def halves(suite: Suite, seed: int = 0) -> tuple[Suite, Suite]:
 
 
 def _pairs_of(suite: Suite, groups: Collection[str]) -> Suite:
-    pairs = tuple(pair for pair in suite.pairs if pair.group in groups)
+    chosen = set(groups)
+    pairs = tuple(pair for pair in suite.pairs if pair.group in chosen)
     sentences = tuple(s for pair in pairs for s in (pair.clean, pair.corrupted))
     return replace(suite, pairs=pairs, sentences=sentences)
 

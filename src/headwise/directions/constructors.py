@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from headwise.activations.alignment import align, require
-from headwise.data.suite import Mark, Pair, Sentence, Suite
+from headwise.data.suite import Mark, Pair, Sentence, Suite, as_suite
 from headwise.data.unseen_words import DecidingWords
 from headwise.errors import HeadwiseError
 from headwise.model.heads import AnyHead, chosen
@@ -44,6 +44,7 @@ def from_classes(
     Raises:
         HeadwiseError: An unknown label, a class with one example, no such layer, or classes at one point.
     """
+    suite = as_suite(suite)
     if inner not in ("plain", "whitened", "causal"):
         raise HeadwiseError(
             f"Unknown inner product {inner!r}; known are plain, whitened and causal."
@@ -143,9 +144,7 @@ def _in_template(template: str, word: str, label: str, group: str) -> Sentence:
     at = len(Sentence.of(template.partition("{}")[0]).words)
     if plain.words[at : at + 1] != (word,):
         raise HeadwiseError(f"{word!r} is not one word in {template!r}.")
-    return Sentence(
-        plain.words, plain.spaces, group=group, marks=(Mark(at, label),), source=repr(plain.text)
-    )
+    return replace(plain, group=group, marks=(Mark(at, label),), source=repr(plain.text))
 
 
 def from_probe(model: Model, probe: Probe, between: str | tuple[str, str]) -> Direction:

@@ -29,7 +29,7 @@ from headwise._columns import Columns
 from headwise._result import Result
 from headwise.activations import hooks
 from headwise.activations.sites import Site
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.model.heads import shape_of, sides
 from headwise.model.model import Model
 from headwise.stats.deciding import LEVEL, N_RANDOM
@@ -166,6 +166,7 @@ def direction_test(
         HeadwiseError: A direction of another model or layer, or fitted on these sentences or on their deciding words; unknown labels, a class with
             one example, or key words outside a sentence.
     """
+    suite = as_suite(suite)
     several = [direction] if isinstance(direction, Direction) else list(direction)
     for one in several:
         one.require(model)

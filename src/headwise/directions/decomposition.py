@@ -9,7 +9,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from headwise.activations.planning import parse, readable
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
@@ -110,6 +110,7 @@ def decompose(
         HeadwiseError: No words, a word outside its sentence, no such layer, a stream that is put together in a way that is
             not known, or more numbers than the budget allows.
     """
+    suite = as_suite(suite)
     tested = Words.of(model, suite, words)
     recorder = recorder_of(model, layer, normed=normed)
     names = components(recorder.wiring, recorder.layer)

@@ -31,7 +31,7 @@ from headwise._progress import track
 from headwise._result import Result
 from headwise._validate import OneOrMore, as_tuple
 from headwise.activations.sites import expand
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.heads import AnyHeads, Head, chosen
 from headwise.model.model import Model
@@ -142,6 +142,7 @@ def logit_lens(
             `n_null` out of range; targets of an unknown label, or none that is a token; an encoder-decoder model; or an
             end that cannot be read, see `Readout.of`.
     """
+    suite = as_suite(suite)
     if len(model.stacks) == 2:
         raise HeadwiseError(
             f"{model.name} is an encoder-decoder: its output head reads the decoder, and the words of a suite are read by the "

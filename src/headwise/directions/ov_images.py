@@ -13,7 +13,7 @@ from torch import Tensor
 from headwise.activations import hooks
 from headwise.activations.alignment import align
 from headwise.activations.sites import Site
-from headwise.data.suite import Sentence
+from headwise.data.sentence import Sentence, continued
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.weights.readout import tokens_of
@@ -50,7 +50,7 @@ def first_token_of(model: Model, word: str) -> int:
 
 
 def _tokens(model: Model, word: str) -> list[int]:
-    sentence = Sentence.of(f"the {word}")
+    sentence = Sentence.of(continued("the", word))
     (alignment,) = align(model, [sentence])
     pairs = zip(alignment.tokens, alignment.words, strict=True)
     return [token for token, of in pairs if of is not None and of > 0]

@@ -24,7 +24,7 @@ from headwise._columns import Columns
 from headwise._result import Result
 from headwise.activations import hooks
 from headwise.activations.alignment import align, require
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.loading import random_like
 from headwise.model.model import Model
@@ -137,6 +137,7 @@ def transfer_test(
     Raises:
         HeadwiseError: No such field, fewer than three word pairs of the source, no other field, pairs that lie at one point.
     """
+    suite = as_suite(suite)
     of_group = {group: group.partition("-")[0] for group in suite.groups}
     names = list(dict.fromkeys(of_group[pair.group] for pair in suite.pairs))
     n_pairs = {name: len({p.group for p in suite.pairs if of_group[p.group] == name}) for name in names}  # fmt: skip

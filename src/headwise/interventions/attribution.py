@@ -25,7 +25,7 @@ from headwise._result import Result
 from headwise._validate import OneOrMore, one_of
 from headwise.activations import alignment, hooks
 from headwise.activations.sites import Site, on_side
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
@@ -114,6 +114,7 @@ def attribution_patch(
     Raises:
         HeadwiseError: As `headwise.patch`; or nothing is to be measured.
     """
+    suite = as_suite(suite)
     one_of(site, SITES, "site")
     one_of(mode, MODES, "mode")
     if top < 1 or sample < 1:

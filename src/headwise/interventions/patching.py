@@ -22,7 +22,7 @@ from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore, all_of, in_range, one_of
 from headwise.activations import alignment
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.model.architecture import Side
 from headwise.model.heads import sides
 from headwise.model.model import Model
@@ -120,6 +120,7 @@ def patch(
         HeadwiseError: No pairs, pairs that differ in no word or cannot be aligned, an unknown site, mode, layer or metric, or
             more to keep than the budget allows.
     """
+    suite = as_suite(suite)
     one_of(site, SITES, "site")
     modes = all_of(mode, MODES, "mode")
     both = Pairs.of(model, suite, metrics, align)

@@ -20,7 +20,7 @@ from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore, all_of, one_of
 from headwise.activations import alignment
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model import heads
 from headwise.model.architecture import Side
@@ -109,6 +109,7 @@ def path_patch(
     Raises:
         HeadwiseError: As `headwise.patch`; or a receiver with nothing before it, or no input named.
     """
+    suite = as_suite(suite)
     modes = all_of(mode, MODES, "mode")
     goal = None if receiver == OUTPUT else heads.chosen(model, [receiver])[0]
     if goal is not None:

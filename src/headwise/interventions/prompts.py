@@ -4,7 +4,7 @@ Where a continuation is predicted depends on the model. A decoder predicts it af
 it at masks after the sentence. The encoder of an encoder-decoder reads the whole sentence, and the decoder predicts it first. An encoder without an
 output head predicts no tokens, and words are read instead.
 
-A continuation is tokenized as it stands after its sentence. One of several tokens is scored by the sum of their
+A continuation is tokenized as it stands after its sentence: behind a space, but for punctuation that closes. One of several tokens is scored by the sum of their
 log probabilities: in a decoder each given those before it, at masks each for itself.
 """
 
@@ -16,8 +16,10 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from headwise._formatting import brief
 from headwise.activations.alignment import Alignment, align, align_targets
-from headwise.data.suite import Pair, Sentence, Suite
+from headwise.data.sentence import Pair, Sentence, continued
+from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.stats import Clusters
@@ -110,7 +112,7 @@ class Prompts:
 
         Raises:
             HeadwiseError: Continuations are needed and missing, or the tokenizer takes them for the same; a
-                sentence does not fit into the model's context.
+                sentence becomes no token or does not fit into the model's context.
         """
         pairs = tuple(pair for pair in suite.pairs if pair.right or not answers)
         if answers and not pairs:
@@ -124,6 +126,10 @@ class Prompts:
         for i, (sentence, alignment) in enumerate(
             zip(sentences, align(model, sentences), strict=True)
         ):
+            if len(alignment.dropped) == alignment.n_words:
+                raise HeadwiseError(
+                    f"{brief(sentence.text)} becomes no token of {model.name}. Leave it out."
+                )
             if alignment.truncated:
                 raise HeadwiseError(
                     f"{sentence.text[:40]!r}... is longer than the context of {model.name}, {model.n_context} tokens."
@@ -173,7 +179,7 @@ def that_fit(model: Model, suite: Suite) -> Suite:
     """The suite without pairs, or sentences, that are too long for a model with what comes after them."""
 
     def fit(sentence: Sentence, *options: str) -> bool:
-        longer = [Sentence.of(f"{sentence.text} {option}".strip()) for option in options or ("",)]
+        longer = [Sentence.of(continued(sentence.text, o)) for o in options] or [sentence]
         return not any(alignment.truncated for alignment in align(model, longer))
 
     pairs = tuple(
@@ -308,7 +314,7 @@ class _Builder:
         self, sentence: Sentence, prompt: tuple[int, ...], option: str
     ) -> tuple[int, ...]:
         """Tokens of a continuation where it stands."""
-        longer = Sentence.of(f"{sentence.text} {option}")
+        longer = Sentence.of(continued(sentence.text, option))
         (alignment,) = align(self.model, [longer])
         tokens = alignment.tokens[: _end(alignment)]
         unknown = getattr(self.model.tokenizer, "unk_token_id", None)

@@ -1,4 +1,4 @@
-"""Queries and keys before their rotary embedding, which is a function of a file and is told neither module nor model.
+"""Queries and keys before their rotary embedding, which is a function of a file and is given neither module nor model.
 
 So each thread keeps which hooked layer it is in, from the start of the layer to its dot products.
 """

@@ -158,7 +158,7 @@ def stacks_of(model: Any, name: str) -> tuple[Stack, ...]:
     """Finds the stacks of a model.
 
     Raises:
-        UnsupportedModel: The model has no attention of a kind that can be hooked, weights that are not in memory, or stacks for images or sound.
+        UnsupportedModel: The model has no attention of a kind that can be hooked, weights that are not in memory, or a stack for vision or sound.
     """
     _require_weights(model, name)
     if beside := [what for what in ("vision", "audio") if getattr(model.config, f"{what}_config", None) is not None]:  # fmt: skip

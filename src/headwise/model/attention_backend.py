@@ -59,7 +59,7 @@ class Engine:
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """The model for this thread alone; another that wants it waits, and is told so when that takes long.
+        """The model for this thread alone; another that wants it waits, and when that takes long it is an error.
 
         Raises:
             HeadwiseError: Another thread holds it, for a minute already.

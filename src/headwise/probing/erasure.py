@@ -28,7 +28,7 @@ from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
 from headwise._validate import OneOrMore, as_tuple
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.stats import Clusters, mean_of
@@ -112,6 +112,7 @@ def erase(
     Raises:
         HeadwiseError: As in `probe`; `concept-erasure` is not installed; no random subspace.
     """
+    suite = as_suite(suite)
     require_library()
     if n_null < 1:
         raise HeadwiseError(

@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from headwise._validate import OneOrMore, as_tuple
 from headwise.activations import alignment
-from headwise.data.suite import Suite
+from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.heads import AnyHeads, by_number
 from headwise.model.model import Model
@@ -144,6 +144,7 @@ def probe(
         HeadwiseError: `draws` out of range, an unknown label, no marks, one class only, a class with fewer groups than
             folds, labels that each fill one group, or a marked word that the tokenizer drops.
     """
+    suite = as_suite(suite)
     sites, classifiers = as_tuple(sites), as_tuple(classifiers)
     if not 1 <= draws <= gains.N_HALVINGS:
         raise HeadwiseError(f"draws={draws}: folds are drawn 1 to {gains.N_HALVINGS} times.")
@@ -346,6 +347,7 @@ def fit_probe(
     Raises:
         HeadwiseError: As in `probe`; a head is missing or does not belong; vectors are not finite.
     """
+    suite = as_suite(suite)
     if (site == "residual") != (head is None):
         raise HeadwiseError(
             "The residual stream has no heads; leave head out."

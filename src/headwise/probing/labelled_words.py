@@ -70,7 +70,7 @@ class Examples:
 
         Raises:
             HeadwiseError: An unknown label or relation, no marks or tags, no word at the position, one
-                label only, or a word that the tokenizer drops.
+                label only, or a marked word that the tokenizer drops.
         """
         _check_positions(suite, positions)
         places = _labelled(suite, label)
@@ -179,7 +179,7 @@ def _labelled(suite: Suite, label: str) -> list[tuple[int, int, str]]:
         (i, word, tag)
         for i, sentence in enumerate(suite.sentences)
         for word, tag in enumerate(sentence.tags)
-        if tag != "_"
+        if tag not in ("", "_")
     ]
     if not tagged:
         raise HeadwiseError(

@@ -14,7 +14,8 @@ import numpy as np
 from headwise.activations import capture
 from headwise.activations.sites import on_side
 from headwise.activations.streaming import align_whole
-from headwise.data.suite import Sentence
+from headwise.data.sentence import Sentence, as_sentence
+from headwise.data.suite import as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.architecture import Side
 from headwise.model.heads import AnyHead, chosen, n_layers, sides
@@ -50,7 +51,8 @@ def show_attention(
     Raises:
         HeadwiseError: As in `capture`; an unknown head or side; more than a page can hold.
     """
-    given = [sentences] if isinstance(sentences, str | Sentence) else list(sentences)
+    alone = [sentences] if isinstance(sentences, str | Sentence) else sentences
+    given = as_suite(alone).sentences
     side = _side(model, side, targets)
     shape = n_layers(model, side), model.attention(side, 0).n_heads
     held = _held(model, heads, side, shape)
@@ -70,11 +72,8 @@ def show_attention(
         )
     sites = [on_side(side, name) for name in SITES]
     cache = capture(model, given, sites, targets=targets)
-    texts, answers = (
-        [Sentence.of(one) if isinstance(one, str) else one for one in some]
-        for some in (given, targets or ())
-    )
-    first = answers if side in ("decoder", "cross") else texts
+    answers = [as_sentence(one) for one in targets or ()]
+    first = answers if side in ("decoder", "cross") else given
     examples = [
         example_of(
             view,
@@ -82,7 +81,7 @@ def show_attention(
             held,
             shape[1],
             text_of(model, first[i], queries[i]),
-            text_of(model, texts[i], keys[i]) if side == "cross" else None,
+            text_of(model, given[i], keys[i]) if side == "cross" else None,
             is_causal=side == "decoder" or (not side and model.is_causal),
             sentence=first[i],
         )

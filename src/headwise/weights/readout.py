@@ -28,7 +28,7 @@ from headwise.activations._skip_blocks import replaced_forward
 from headwise.activations.alignment import align
 from headwise.activations.norms import final_norm
 from headwise.activations.sites import on_side
-from headwise.data.suite import Sentence
+from headwise.data.sentence import Sentence, continued
 from headwise.errors import HeadwiseError
 from headwise.model import evaluating
 from headwise.model.architecture import TOLERANCES
@@ -157,7 +157,7 @@ def tokens_of(model: Model, given: Sequence[str]) -> Iterator[int | None]:
     unknown = getattr(model.tokenizer, "unk_token_id", None)
     for start in range(0, len(given), 4096):  # an alignment is much larger than a token
         some = given[start : start + 4096]
-        sentences = [Sentence.of(f"{FRAME[0]} {word} {FRAME[1]}") for word in some]
+        sentences = [Sentence.of(f"{continued(FRAME[0], word)} {FRAME[1]}") for word in some]
         aligned = align(model, sentences)
         for sentence, alignment in zip(sentences, aligned, strict=True):
             own = [t for t, at in zip(alignment.tokens, alignment.words, strict=True) if at == 1]

@@ -1,10 +1,12 @@
 """What is written to a file can be read again."""
 
+from dataclasses import replace
+
 import pytest
 
 import headwise
 from headwise import burrow_sentences
-from headwise.burrow.grammar.annotation import conllu_text, toml_text
+from headwise.burrow.grammar.annotation import conllu_text, toml_text, write_suite
 
 
 @pytest.mark.parametrize("phenomenon", ["senses", "mysteries", "adjectives", "gender"])
@@ -41,3 +43,13 @@ def test_a_toml_suite_can_be_read_again(tmp_path):
     assert again.relations["sense"] == suite.relations["sense"]
     assert {s.text: s.tags for s in again.sentences} == {s.text: s.tags for s in suite.sentences}
     assert set(again.labels) == {"animal", "unit", "mark", "spy", "sense"}
+
+
+def test_what_was_drawn_twice_is_written_once(tmp_path):
+    suite = burrow_sentences("mole", 10)
+    twice = replace(suite, sentences=suite.sentences * 2)
+    assert (
+        write_suite(twice, tmp_path / "s.toml")
+        == len(headwise.read_suite(tmp_path / "s.toml"))
+        == 10
+    )

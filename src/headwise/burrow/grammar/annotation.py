@@ -65,7 +65,7 @@ def _spans(words: Sequence[str]) -> Spans:
     return list(zip([0, *ends], ends, strict=False))
 
 
-def write_suite(suite: Suite, path: Path, relations: Iterable[str] = ()) -> None:
+def write_suite(suite: Suite, path: Path, relations: Iterable[str] = ()) -> int:
     """Writes a suite to a `.conllu` or `.toml` file, whole or not at all.
 
     Args:
@@ -73,6 +73,9 @@ def write_suite(suite: Suite, path: Path, relations: Iterable[str] = ()) -> None
         path: The file; its ending says the format.
         relations: Links that a `.toml` file gets; a word that one comes from is marked with its name, so
             none where marks are what is to be read.
+
+    Returns:
+        How many sentences were written: a `.toml` file holds none twice.
 
     Raises:
         HeadwiseError: Another ending, or a place that cannot be written.
@@ -84,6 +87,15 @@ def write_suite(suite: Suite, path: Path, relations: Iterable[str] = ()) -> None
     else:
         raise HeadwiseError(f"{path}: expected a name that ends in .toml or .conllu.")
     write_text(path, text)
+    return len(_once(suite)) if path.suffix == ".toml" else len(suite)
+
+
+def _once(suite: Suite) -> list[Sentence]:
+    """Its sentences, each the first time."""
+    first: dict[str, Sentence] = {}
+    for sentence in suite.sentences:
+        first.setdefault(" ".join(sentence.words).lower(), sentence)
+    return list(first.values())
 
 
 def conllu_text(suite: Suite) -> str:
@@ -163,6 +175,8 @@ BEYOND_SYNTAX = frozenset(
 def toml_text(suite: Suite, relations: Iterable[str] = ()) -> str:
     """A suite in Headwise's own format, with its marks, its tags and the links of some relations.
 
+    The format holds no sentence twice, so of those that were drawn several times the first is written.
+
     Args:
         suite: What to write.
         relations: Links to write; the format lets a word depend on one other only, so of several the
@@ -173,7 +187,7 @@ def toml_text(suite: Suite, relations: Iterable[str] = ()) -> str:
     """
     wanted = frozenset(relations)
     labels = dict(suite.labels)
-    sentences = tuple(_labelled(sentence, wanted, labels) for sentence in suite.sentences)
+    sentences = tuple(_labelled(sentence, wanted, labels) for sentence in _once(suite))
     if not labels:
         raise HeadwiseError(
             f"{suite.name} has neither marks nor links of {', '.join(sorted(wanted)) or 'any relation named'}, so a "

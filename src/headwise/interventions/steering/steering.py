@@ -26,7 +26,7 @@ from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore
 from headwise.activations import alignment
-from headwise.data.suite import Sentence, Suite
+from headwise.data.suite import Sentence, Suite, as_suite
 from headwise.directions._stream.word_positions import Words, streams_of
 from headwise.directions.direction import Direction
 from headwise.errors import HeadwiseError
@@ -129,6 +129,7 @@ def steer(
         HeadwiseError: A direction of another model or layer, after the final norm, or fitted on these sentences; fewer than two
             sentences of its classes; a metric that the model or the suite cannot give.
     """
+    suite = as_suite(suite)
     direction.require(model)
     direction.require_layer(layer)
     direction.require_unseen(suite)
