@@ -5,7 +5,7 @@ import headwise
 from headwise import HeadwiseError
 from headwise.activations import hooks
 from headwise.model.loading import hold
-from helpers.architectures import load
+from helpers.architectures import TARGETS, load
 
 TOKENS = torch.tensor([[5, 9, 3, 7], [8, 2, 4, 0]])
 MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
@@ -273,3 +273,38 @@ def test_heads_of_keys_and_values_are_query_heads(site, byte_level, wordpiece):
     assert (edited[site, 1][:, :, 0] == 0).all()
     assert torch.equal(edited[site, 1][:, :, 1], whole[site, 1][:, :, 1])
     assert torch.equal(edited[site, 0], whole[site, 0])
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Llama", "T5"])
+@pytest.mark.parametrize("site", ["residual", "z", "v"])
+def test_positions_count_from_the_beginning_of_the_text(name, site, byte_level, wordpiece):
+    """Generation with a cache runs each new token by itself; what was asked of position 1 is not asked of it again."""
+    model = load(name, byte_level, wordpiece)
+    two = len(model.stacks) == 2
+    given = {"input_ids": TOKENS[:1], "attention_mask": torch.ones_like(TOKENS[:1])}
+    given |= {"decoder_input_ids": TARGETS[:1]} if two else {}
+    key = f"decoder.{site}" if two else site
+    seen = []
+
+    def far(x, _):
+        seen.append(x.shape[1])
+        return x + 5 * torch.linspace(-1, 1, x.shape[-1])
+
+    def generated(positions, use_cache):
+        asked = {
+            "max_new_tokens": 5,
+            "do_sample": False,
+            "use_cache": use_cache,
+            "pad_token_id": 0,
+            "eos_token_id": None,
+        }
+        with hooks.edit(model, key, far, layers=[0], positions=positions):
+            return model.hf.generate(**given, **asked)
+
+    for positions in ([0], [1, 0]):
+        seen.clear()
+        with_cache = generated(positions, True)
+        assert seen == [len(positions)] * (
+            5 if site == "v" else 1
+        )  # a cache holds what was not changed
+        assert torch.equal(with_cache, generated(positions, False))

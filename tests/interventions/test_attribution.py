@@ -50,3 +50,12 @@ def test_gradients_leave_nothing_behind(byte_level, wordpiece, asked):
     model = load("GPT2", byte_level, wordpiece)
     attribution_patch(model, asked, top=1, sample=1)
     assert all(parameter.grad is None for parameter in model.hf.parameters())
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_where_gradients_are_switched_off(off, byte_level, wordpiece, asked):
+    model = load("GPT2", byte_level, wordpiece)
+    expected = attribution_patch(model, asked, top=1, sample=1).table
+    with off():
+        found = attribution_patch(model, asked, top=1, sample=1).table
+    assert found.equals(expected)

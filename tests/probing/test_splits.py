@@ -94,3 +94,41 @@ def test_the_datas_own_split():
     assert folds.own and folds.n_alike == 1  # sentence 2 has its twin among those fitted
     with pytest.raises(HeadwiseError, match="'unit' occurs in the test part only"):
         own_split(CODES, GROUPS, CODES == 1, TEXTS, LABELS)
+
+
+@pytest.mark.parametrize("n", [2, 10, 20])
+def test_likeness_does_not_depend_on_how_many_are_alike(n):
+    """One other word in a sentence is nearly the same sentence, in two of them and in twenty."""
+    names = [
+        "Anna",
+        "Bert",
+        "Carl",
+        "Dora",
+        "Emil",
+        "Fritz",
+        "Gert",
+        "Hans",
+        "Ida",
+        "Jan",
+        "Karl",
+        "Lisa",
+        "Max",
+        "Nora",
+        "Otto",
+        "Paul",
+        "Rosa",
+        "Sven",
+        "Tom",
+        "Uwe",
+    ][:n]
+    same = [
+        f"In the old garden behind the house, {name} noticed that the mole dug a tunnel."
+        for name in names
+    ]
+    other = [
+        f"Lab {i} weighed the {name} of carbon dioxide on scale {7 * i}."
+        for i, name in enumerate(names)
+    ]
+    joined, n_alike = join_alike(np.arange(2 * n), [*same, *other])
+    assert len(set(joined[:n])) == 1 and n_alike >= n
+    assert not set(joined[:n]) & set(joined[n:])

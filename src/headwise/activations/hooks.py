@@ -19,7 +19,7 @@ the fused kernel otherwise, which differs in the last digits (about 1e-6).
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -182,13 +182,16 @@ def edit(
             leave; returns a tensor of the same shape.
         layers: Blocks to change; all by default.
         heads: Query heads to change, at `k` and `v` the key-value heads that these read (and others with them, under grouped queries); all by default.
-        positions: Positions to change (queries at `scores` and `pattern`); all by default.
+        positions: Positions to change (queries at `scores` and `pattern`), counted from the beginning of the text, also in passes that go on with a
+            cache of keys and values, as generation does; all by default.
 
     Raises:
         HeadwiseError: As in `capture`; or heads, positions or the returned shape do not fit.
     """
     model = hold(model)
     numbers, layers = by_number(model, heads, layers)
+
+    passed: dict[str, int] = {}
 
     def alter(at: Site) -> Callable[[Tensor], Tensor]:
         # Several query heads may read one key-value head, which is changed once.
@@ -203,7 +206,14 @@ def edit(
         def see(tensor: Tensor) -> Tensor:
             if numbers is None and positions is None:
                 return _same_shape(change(tensor, at), tensor, at)
-            index = _part(tensor, at, own, positions)
+            chosen = positions
+            before = passed.get("decoder" if at.side == "cross" else at.side, 0)
+            # Keys and values come out of the cache whole, and as they were before they were changed.
+            if positions is not None and before and at.name not in ("k", "v"):
+                chosen = [p - before for p in positions if p >= before]
+                if not chosen:
+                    return tensor
+            index = _part(tensor, at, own, chosen)
             part = tensor[index]
             altered = tensor.clone()
             altered[index] = _same_shape(change(part, at), part, at)
@@ -212,7 +222,29 @@ def edit(
         return see
 
     taps = [Tap(s.name, s.place, alter(s), edits=True) for s in expand(model, [site], layers)]
-    with _on(model, taps):
+    with _on(model, taps), nullcontext() if positions is None else _counted(model, passed):
+        yield
+
+
+@contextmanager
+def _counted(model: Model, passed: dict[str, int]) -> Generator[None]:
+    """Keeps, by stack, how many tokens of a text a pass goes on from: with a cache it is run on what is new."""
+    bodies = {"": model.hf.base_model}
+    if len(model.stacks) == 2:
+        bodies = {"decoder": model.hf.get_decoder()}
+
+    def before(side: str) -> Callable[..., None]:
+        def count(module: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            # Its name among the arguments has changed; what it can do has not.
+            caches = [x for x in (*args, *kwargs.values()) if hasattr(x, "get_seq_length")]
+            passed[side] = int(caches[0].get_seq_length()) if caches else 0
+
+        return count
+
+    with ExitStack() as stack:
+        for side, body in bodies.items():
+            handle = body.register_forward_pre_hook(before(side), with_kwargs=True)
+            stack.callback(handle.remove)
         yield
 
 

@@ -78,6 +78,7 @@ class AttributionResult(Result):
         return f"{len(self.table):,} patches, {measured} measured exactly; {self._found('move it')}"
 
 
+@torch.inference_mode(mode=False)  # tensors that are made in it could not be followed
 def attribution_patch(
     model: Model,
     suite: Suite,
@@ -263,6 +264,8 @@ def _gradients(
         return x
 
     with ExitStack() as stack:
+        # Also where the caller has switched gradients off, as notebooks do.
+        stack.enter_context(torch.enable_grad())
         # Weights need no gradients: the stream is where they begin.
         for side in ("",) if len(model.stacks) == 1 else ("encoder", "decoder"):
             stack.enter_context(hooks.edit(model, on_side(side, "residual"), begin, layers=[0]))
