@@ -221,3 +221,39 @@ def test_a_head_of_keys_and_values_is_what_a_query_head_reads(expand_kv, byte_le
         assert torch.equal(whole[site, 1, 1], kept[:, :, 0])
         assert torch.equal(whole[site, 1, 2], kept[:, :, 1])
     torch.testing.assert_close(some["norms", 1], whole["norms", 1][:, [3, 0]])
+
+
+def test_an_encoder_with_other_heads_than_its_decoder(wordpiece):
+    """Eight heads and four: each side has its own, in every site, and what it has not is refused."""
+    import transformers
+
+    from helpers.architectures import CONFIGS
+
+    options = CONFIGS["Bart"] | {"encoder_attention_heads": 8, "vocab_size": len(wordpiece)}
+    torch.manual_seed(0)
+    special = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    config = transformers.BartConfig(**options | special)
+    raw = transformers.BartForConditionalGeneration(config).eval()
+    model = headwise.load(raw, tokenizer=wordpiece)
+    texts, targets = ["the mole dug", "a creature"], ["the forest", "blue"]
+    sites = [
+        f"{side}.{site}"
+        for side in ("encoder", "decoder", "cross")
+        for site in ("k", "z", "norms", "update")
+    ]
+    cache = headwise.capture(model, texts, sites, targets=targets, expand_kv=True)
+    for side, n in (("encoder", 8), ("decoder", 4), ("cross", 4)):
+        assert cache[f"{side}.k", 1].shape[2:] == (n, 32 // n)
+        assert cache[f"{side}.norms", 1].shape[1] == n
+        assert cache[f"{side}.update", 1].shape[2:] == (n, 32)
+        assert torch.equal(cache[f"{side}.z", 1, n - 1], cache[f"{side}.z", 1][:, :, n - 1])
+    assert headwise.capture(model, texts, "encoder.z", heads=[7])["encoder.z", 0].shape[2] == 1
+    for wrong in (
+        {"sites": "decoder.z", "targets": targets},
+        {"sites": "cross.pattern", "targets": targets},
+    ):
+        with pytest.raises(HeadwiseError, match=r"at '\w+.\w+' has no head 7; expected 0 to 3"):
+            headwise.capture(model, texts, **wrong, heads=[7])
+    with pytest.raises(HeadwiseError, match="has no head 8; expected 0 to 7"):
+        headwise.capture(model, texts, "encoder.z", heads=[8])
+    headwise.show_attention(model, texts[0], side="encoder", targets=targets[:1])

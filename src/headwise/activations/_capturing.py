@@ -139,7 +139,7 @@ def _index(model: Model, plan: planning.Plan, expand_kv: bool) -> offload.Index:
         lengths=plan.lengths,
         pieces=plan.pieces,
         n_words=plan.n_words,
-        n_heads=model.n_heads,
+        n_heads={side: a.n_heads for (side, _), a in model.engine.attention_layers()},
         heads=None if plan.heads is None else list(plan.heads),
         expand_kv=expand_kv,
     )

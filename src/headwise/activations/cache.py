@@ -141,11 +141,11 @@ class HeadCache:
         return whole.mul_(mask.reshape(*mask.shape, *[1] * (whole.dim() - 2)))
 
     def _head(self, site: str, layer: int, head: int) -> Tensor:
-        whole, name = self[site, layer], site.rpartition(".")[2]
+        whole, (prefix, _, name) = self[site, layer], site.rpartition(".")
         if name == "residual":
             raise UnknownName(f"{site!r} has no heads; ask for {site!r} and a layer.")
         axis = 1 if name in PAIRS else 2
-        known = self.index.heads or list(range(self.index.n_heads))
+        known = self.index.heads or list(range(self.index.n_heads[prefix]))
         if head not in known:
             raise UnknownName(
                 f"Head {head} of {site!r} was not captured; the cache holds {', '.join(map(str, known))}."
@@ -198,16 +198,16 @@ class _Rows:
         if name not in DERIVED:
             tensor = self._stored(full_name, layer, row)
             is_expanded = cache.index.expand_kv and name in ("k", "v")
-            return self._expanded(tensor) if is_expanded else tensor
+            return self._expanded(tensor, prefix) if is_expanded else tensor
 
         def beside(site: str) -> Tensor:
             return self._stored(on_side(prefix, site), layer, row)
 
         matrix = cache.W_O[prefix, layer]
-        kept = cache.index.heads or list(range(cache.index.n_heads))
+        kept = cache.index.heads or list(range(cache.index.n_heads[prefix]))
         if name == "update":
             return torch.einsum("bphd,hdm->bphm", beside("z"), matrix[kept])
-        values = self._expanded(beside("v"))
+        values = self._expanded(beside("v"), prefix)
         lengths = torch.einsum("bphd,hdm->bphm", values, matrix[kept]).norm(dim=-1)
         return beside("pattern") * lengths.permute(0, 2, 1)[:, :, None, :]
 
@@ -215,11 +215,11 @@ class _Rows:
         tensor = self.shard.tensors[full_name, layer]
         return tensor if row is None else tensor[row : row + 1]
 
-    def _expanded(self, tensor: Tensor) -> Tensor:
+    def _expanded(self, tensor: Tensor, side: str) -> Tensor:
         """One key or value for every query head; of chosen heads there is one already."""
         if self.cache.index.heads is not None:
             return tensor
-        return tensor.repeat_interleave(self.cache.index.n_heads // tensor.shape[2], dim=2)
+        return tensor.repeat_interleave(self.cache.index.n_heads[side] // tensor.shape[2], dim=2)
 
 
 class SentenceView:

@@ -32,7 +32,7 @@ from headwise.model.heads import AnyHeads, by_number, chosen
 from headwise.model.loading import hold
 from headwise.model.model import Model
 
-from .sites import Site, expand, heads_at
+from .sites import Site, expand, heads_at, require_heads
 
 T = TypeVar("T")
 
@@ -113,7 +113,9 @@ def capture(
     def keep(site: Site) -> Callable[[Tensor], None]:
         return lambda tensor: captured.store(site, _heads_of(model, tensor, site, numbers))
 
-    taps = [Tap(s.name, s.place, keep(s)) for s in expand(model, sites, layers)]
+    wanted = expand(model, sites, layers)
+    require_heads(model, wanted, numbers)
+    taps = [Tap(s.name, s.place, keep(s)) for s in wanted]
     with _on(model, taps):
         yield captured
 
@@ -153,7 +155,9 @@ def reduce(
 
         return see
 
-    taps = [Tap(s.name, s.place, reduce(s)) for s in expand(model, sites, layers)]
+    wanted = expand(model, sites, layers)
+    require_heads(model, wanted, numbers)
+    taps = [Tap(s.name, s.place, reduce(s)) for s in wanted]
     with _on(model, taps):
         yield folded
 
@@ -221,7 +225,9 @@ def edit(
 
         return see
 
-    taps = [Tap(s.name, s.place, alter(s), edits=True) for s in expand(model, [site], layers)]
+    wanted = expand(model, [site], layers)
+    require_heads(model, wanted, numbers)
+    taps = [Tap(s.name, s.place, alter(s), edits=True) for s in wanted]
     with _on(model, taps), nullcontext() if positions is None else _counted(model, passed):
         yield
 

@@ -45,7 +45,7 @@ class Index(BaseModel):
     lengths: list[tuple[int, int]]
     pieces: list[tuple[list[int | None], list[int | None]]]
     n_words: list[tuple[int, int]]
-    n_heads: int
+    n_heads: dict[str, int]
     heads: list[int] | None
     expand_kv: bool
 

@@ -10,7 +10,7 @@ from headwise.model.model import Model
 
 from . import alignment
 from .alignment import Alignment, Batch
-from .sites import DERIVED, Site, expand, on_side
+from .sites import DERIVED, Site, expand, on_side, require_heads
 
 UNITS = {
     "": 1, "B": 1,
@@ -99,6 +99,7 @@ class Plan:
         check_heads(model, heads)
         stored = tuple(dict.fromkeys(source for site in sites for source in sources(site)))
         wanted = expand(model, stored, layers)
+        require_heads(model, wanted, heads)
         sizes = [_pair(aligned, i) for i in range(len(aligned.sentences))]
         largest = max(_bytes(model, wanted, heads, size) for size in sizes)
         totals = [sum(size) for size in sizes]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from headwise._validate import OneOrMore, as_tuple
+from headwise._validate import OneOrMore, as_tuple, in_range
 from headwise.errors import HeadwiseError, UnknownName
 from headwise.model import BEFORE_ROTARY, Place, turns_queries_and_keys
 from headwise.model.architecture import Side
@@ -70,6 +70,22 @@ def expand(model: Model, names: OneOrMore[str], layers: OneOrMore[int] | None) -
             )
         sites += [Site(name, layer, side) for layer in chosen]
     return sorted(set(sites), key=order_met)
+
+
+def require_heads(model: Model, sites: Sequence[Site], heads: Sequence[int] | None) -> None:
+    """Refuses query heads that the attention of a site has not; an encoder may have others than its decoder.
+
+    Raises:
+        UnknownName: The first such head and site.
+    """
+    for site in sites:
+        if heads and site.name != "residual":
+            in_range(
+                heads,
+                model.attention(site.side, site.layer).n_heads,
+                "head",
+                f"{model.name} at {site.key!r}",
+            )
 
 
 def heads_at(model: Model, site: Site, heads: Sequence[int]) -> list[int]:

@@ -65,12 +65,13 @@ def _heads(model: Model, given: int | AnyHead) -> list[Head]:
 
 
 def check_heads(model: Model, heads: Sequence[int] | None) -> None:
-    """Refuses heads that the model has not.
+    """Refuses heads that the model has not, in any of its stacks.
 
     Raises:
         UnknownName: A head is out of range.
     """
-    in_range(heads or (), model.n_heads, "head", model.name)
+    most = max(attention.n_heads for _, attention in model.engine.attention_layers())
+    in_range(heads or (), most, "head", model.name)
 
 
 def by_number(
