@@ -386,8 +386,10 @@ def test_bad_requests_are_refused(tiny_bert):
         headwise.probe(tiny_bert, suite(), folds=1, draws=1)
     with pytest.raises(HeadwiseError, match="no head 4; expected 0 to 3"):
         headwise.probe(tiny_bert, suite(), heads=[4], draws=1)
-    with pytest.raises(HeadwiseError, match="marks no word"):
+    with pytest.raises(HeadwiseError, match="has no sentences"):
         headwise.probe(tiny_bert, Suite("s", "?", ()), draws=1)
+    with pytest.raises(HeadwiseError, match="marks no word"):
+        headwise.probe(tiny_bert, Suite.from_texts(["the mole dug", "a spy"]), draws=1)
     one = Suite("s", "?", tuple(s for s in suite().sentences if s.marks[0].label == "unit"))
     with pytest.raises(HeadwiseError, match="only one label, unit"):
         headwise.probe(tiny_bert, one, draws=1)
