@@ -9,14 +9,22 @@ from headwise import direct_effects
 from headwise.activations import hooks
 from headwise.activations.norms import final_norm
 from headwise.interventions.prompts import Prompts
-from helpers.architectures import load, make
+from helpers.architectures import load, make, small
 from helpers.patches import LD
 
 
-@pytest.mark.parametrize("name", ["GPT2", "Llama", "GPTNeoX"])
+def loaded(name, byte_level, wordpiece):
+    """One more, whose norms have neither weights nor an epsilon that they tell."""
+    if name == "Olmo":
+        hf = small("OlmoForCausalLM", {}, len(byte_level))
+        return headwise.load(hf, tokenizer=byte_level, verify=False)
+    return load(name, byte_level, wordpiece)
+
+
+@pytest.mark.parametrize("name", ["GPT2", "Llama", "GPTNeoX", "Olmo"])
 def test_direct_effect_is_direct_logit_attribution(name, byte_level, wordpiece, asked):
     """A head's update, over the scale that the last norm had in the clean model, against the two words; MLPs or none."""
-    model = load(name, byte_level, wordpiece)
+    model = loaded(name, byte_level, wordpiece)
     result = direct_effects(model, asked, metrics=[LD], method="zero")
     prompts = Prompts.of(model, asked, answers=True)
     norm, unembedding = final_norm(model), model.hf.get_output_embeddings().weight.detach()
@@ -35,12 +43,11 @@ def test_direct_effect_is_direct_logit_attribution(name, byte_level, wordpiece, 
                         @ model.attention(layer=head.layer).W_O[head.head]
                     )
                     end = seen["residual", model.n_layers][0, step].double()
-                    centred = isinstance(norm, torch.nn.LayerNorm)
-                    scale = (
-                        (end - end.mean() * centred).square().mean()
-                        + (norm.eps if centred else norm.variance_epsilon)
-                    ).sqrt()
-                    written = (update - update.mean() * centred) / scale * norm.weight.detach()
+                    centred = name != "Llama"
+                    eps = {"Llama": 1e-6, "Olmo": 1e-5}.get(name) or norm.eps
+                    weight = getattr(norm, "weight", torch.ones(model.d_model)).detach()
+                    scale = ((end - end.mean() * centred).square().mean() + eps).sqrt()
+                    written = (update - update.mean() * centred) / scale * weight
                     after = logits[step].double() - written.double() @ unembedding.double().T
                     expected[-1] += sign * float(
                         logits[step].double().log_softmax(-1)[token] - after.log_softmax(-1)[token]
@@ -105,3 +112,11 @@ def test_frozen_parts_of_a_model_that_lays_tokens_in_one_row(byte_level):
     with frozen.kept(3):
         after = model.logits(tokens.repeat_interleave(3, dim=0))
     torch.testing.assert_close(after, before.repeat_interleave(3, 0), atol=1e-4, rtol=1e-4)
+
+
+def test_a_norm_that_runs_twice_has_no_one_scale(byte_level, asked):
+    """NanoChat's last norm is also the one after its embeddings."""
+    hf = small("NanoChatForCausalLM", {}, len(byte_level))
+    model = headwise.load(hf, tokenizer=byte_level, verify=False)
+    with pytest.raises(headwise.HeadwiseError, match=r"runs more than once .*headwise.ablate"):
+        direct_effects(model, asked, metrics=[LD], method="zero")

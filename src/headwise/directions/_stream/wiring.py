@@ -136,10 +136,13 @@ class Frozen:
         """A norm and what it was given."""
         own: Any = norm
         centred = is_centred(norm)
-        if centred:
-            gain = own.weight.detach()
+        weight = getattr(own, "weight", None)
+        if weight is None:
+            gain = torch.ones(given.shape[-1], device=given.device)
+        elif centred:
+            gain = weight.detach()
         else:  # some multiply by the weight and some by one more than it
-            ones = torch.ones_like(own.weight)[None]
+            ones = torch.ones_like(weight)[None]
             gain = (norm(ones) * scale_of(norm, ones))[0].detach()
         bias = getattr(own, "bias", None)
         bias = None if bias is None else bias.detach().float()

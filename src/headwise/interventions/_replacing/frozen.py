@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from headwise.activations.norms import norms_of, scale_of
+from headwise.activations.norms import final_norm, norms_of, scale_of
+from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
 
@@ -28,6 +29,11 @@ class Frozen:
     def __init__(self, model: Model, mlps: Sequence[nn.Module] = ()) -> None:
         self.model = model
         self.norms = norms_of(model)
+        if (last := final_norm(model)) is not None and last not in self.norms:
+            raise HeadwiseError(
+                f"The norm before the output head of {model.name}, a {type(last).__name__}, is none whose scale can be held, so no effect by itself can be "
+                "told from what the norm makes of it. headwise.ablate gives the total effect."
+            )
         self.mlps = list(mlps)
         self.kept_of: dict[nn.Module, Tensor] = {}
         self.n_rows = 0
@@ -39,7 +45,15 @@ class Frozen:
         def count(module: nn.Module, args: tuple[Tensor, ...]) -> None:
             self.n_rows = args[0].shape[0]
 
+        seen: set[nn.Module] = set()
+
         def see_scale(norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
+            if norm in seen:
+                raise HeadwiseError(
+                    f"A {type(norm).__name__} of {self.model.name} runs more than once in a pass, so it has no one scale to hold and there is no effect of a "
+                    "head by itself. headwise.ablate gives the total effect."
+                )
+            seen.add(norm)
             self.kept_of[norm] = scale_of(norm, args[0])
 
         def see_output(mlp: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
