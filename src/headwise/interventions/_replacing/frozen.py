@@ -31,8 +31,8 @@ class Frozen:
         self.norms = norms_of(model)
         if (last := final_norm(model)) is not None and last not in self.norms:
             raise HeadwiseError(
-                f"The norm before the output head of {model.name}, a {type(last).__name__}, is none whose scale can be held, so no effect by itself can be "
-                "told from what the norm makes of it. headwise.ablate gives the total effect."
+                f"The norm before the output head of {model.name}, a {type(last).__name__}, is none whose scale can be held, so there is no effect by itself, "
+                "without what the norm makes of it. headwise.ablate gives the total effect."
             )
         self.mlps = list(mlps)
         self.kept_of: dict[nn.Module, Tensor] = {}
