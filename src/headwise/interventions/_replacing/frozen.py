@@ -5,7 +5,7 @@ at its value in the clean model; the norm is then a linear map. A frozen MLP ret
 """
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -29,7 +29,10 @@ class Frozen:
     def __init__(self, model: Model, mlps: Sequence[nn.Module] = ()) -> None:
         self.model = model
         self.norms = norms_of(model)
-        if (last := final_norm(model)) is not None and last not in self.norms:
+        last = None
+        with suppress(HeadwiseError):  # something else than one norm has no scale to hold
+            last = final_norm(model)
+        if last is not None and last not in self.norms:
             raise HeadwiseError(
                 f"The norm before the output head of {model.name}, a {type(last).__name__}, is none whose scale can be held, so there is no effect by itself, "
                 "without what the norm makes of it. headwise.ablate gives the total effect."
