@@ -17,8 +17,8 @@ def test_a_shape_needs_no_model(headwise, tmp_path):
     assert report.provenance.data.name == "" and report.provenance.dtype == ""
     table = pd.read_csv(folder / "tables/parameters.csv").set_index("part")
     assert table.loc["value-up", "per_head"] == 1_572_864
-    assert table.loc["= attention, these together", "per_block"] == 603_979_776
-    assert table.loc["= all matrices, unembedding counted separately", "total"] == 175_181_291_520
+    assert table.loc["attention, these together", "per_block"] == 603_979_776
+    assert table.loc["all matrices, unembedding counted separately", "total"] == 175_181_291_520
     page = (folder / "index.html").read_text()
     assert "175,181,291,520" in page and "intervals over groups" not in page
     numbers = "d_model=100,n_layers=2,n_heads=3,d_head=20"

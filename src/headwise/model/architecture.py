@@ -158,9 +158,8 @@ def stacks_of(model: Any, name: str) -> tuple[Stack, ...]:
     """Finds the stacks of a model.
 
     Raises:
-        UnsupportedModel: The model has no attention of a kind that can be hooked, weights that are not in memory, or a stack for vision or sound.
+        UnsupportedModel: The model has no attention of a kind that can be hooked, or a stack for vision or sound.
     """
-    _require_weights(model, name)
     if beside := [what for what in ("vision", "audio") if getattr(model.config, f"{what}_config", None) is not None]:  # fmt: skip
         raise UnsupportedModel(
             f"{name} has a stack for {' and '.join(beside)} beside its language model, and Headwise reads text. Pass the language model itself (often "
@@ -174,8 +173,12 @@ def stacks_of(model: Any, name: str) -> tuple[Stack, ...]:
     return (_stack(name, "", model.base_model, model.config),)
 
 
-def _require_weights(model: Any, name: str) -> None:
-    """Refuses weights that are elsewhere: on disk, by `device_map`, or nowhere yet."""
+def require_weights(model: Any, name: str) -> None:
+    """Refuses weights that are elsewhere: on disk, by `device_map`, or nowhere yet.
+
+    Raises:
+        UnsupportedModel: Some are.
+    """
     absent = [key for key, parameter in model.named_parameters() if parameter.is_meta]
     if absent:
         raise UnsupportedModel(

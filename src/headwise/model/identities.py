@@ -15,7 +15,7 @@ from torch import Tensor
 from headwise.errors import UnsupportedModel
 
 from ._taps import Place, Tap
-from .architecture import TOLERANCES, Side
+from .architecture import TOLERANCES, Side, require_weights
 from .model import Model
 
 
@@ -43,8 +43,9 @@ def verify(model: Model) -> None:
     """Refuses a model in which a cheap identity fails.
 
     Raises:
-        UnsupportedModel: The first identity that fails, with its error.
+        UnsupportedModel: The first identity that fails, with its error; or weights that are not in memory.
     """
+    require_weights(model.hf, model.name)
     for identity in cheap(model):
         if not identity.holds:
             raise UnsupportedModel(

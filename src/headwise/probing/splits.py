@@ -2,7 +2,7 @@
 
 A probe that was fitted on a near-duplicate of a sentence scores memory. So a group (a document, a template, a scene) is
 never on both sides of a split, and groups that hold nearly the same sentence count as one. Sentences
-are nearly the same if the cosine of their character n-grams (logarithms of their counts, 3 to 5 letters within words) is
+are nearly the same if the cosine of their character n-grams (TF-IDF, 3 to 5 letters within words) is
 0.8 or more: one other word in a sentence of ten is, another sentence on the same matter is not.
 """
 
@@ -180,10 +180,7 @@ def near_duplicates(
 
     found: list[tuple[ndarray, ndarray]] = []
     if any(text.strip() for text in texts):
-        # Not weighed by how rare n-grams are here: what a template shares would count less the oftener it occurs.
-        vectorizer = TfidfVectorizer(
-            analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, use_idf=False
-        )
+        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
         vectors = cast(Any, vectorizer.fit_transform(texts)).tocsr()
         for start in range(0, len(texts), ROWS_AT_ONCE):
             likeness = (vectors[start : start + ROWS_AT_ONCE] @ vectors.T).tocoo()

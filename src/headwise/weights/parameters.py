@@ -102,9 +102,9 @@ class ParameterCount:
     def summary(self) -> pd.DataFrame:
         """The lines, each sum below the last line that it is of: `part`, `heads`, `per_head`, `per_block`, `total`, `share` of all that is stored (missing where a line is stored elsewhere)."""
         sums = {
-            "= attention, these together": (ATTENTION, self.attention),
-            "= MLPs, these together": (MLP, Line("", "", self.count(*MLP))),
-            "= all matrices, unembedding counted separately": (
+            "attention, these together": (ATTENTION, self.attention),
+            "MLPs, these together": (MLP, Line("", "", self.count(*MLP))),
+            "all matrices, unembedding counted separately": (
                 ("embedding", "unembedding"),
                 Line("", "", self.matrices, is_stored=False),
             ),
@@ -114,7 +114,7 @@ class ParameterCount:
         for i, line in enumerate(self.lines):
             rows.append((f"{line.side} {line.part}".strip(), line))
             rows += [(name, total) for name, (_, total) in sums.items() if last[name] == i]
-        rows.append(("= all that is stored", Line("", "", self.total)))
+        rows.append(("all that is stored", Line("", "", self.total)))
         columns = {name: _whole([getattr(line, name) for _, line in rows]) for name in ("heads", "per_head", "per_block")}  # fmt: skip
         totals = [line.total for _, line in rows]
         shares = [line.total / self.total if line.is_stored else None for _, line in rows]

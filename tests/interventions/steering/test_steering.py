@@ -164,7 +164,7 @@ def test_bad_questions(tiny_gpt2, minilm):
         ({"doses": []}, "finite numbers, at least one"),
         ({"doses": [1.0, np.inf]}, "finite numbers, at least one"),
         ({"between": ("animal", "mark")}, "has 0 sentence.* whose marked word is 'animal' or 'mark'"),
-        ({"suite": asked_of(TOLD[:0])}, "has 0 sentence"),
+        ({"suite": asked_of(TOLD[:0])}, "has no sentences"),
         ({"direction": replace(direction, suite="s", groups=("g",))}, "was fitted on 1 of the 4 groups"),
         ({"model": minilm}, "mean nothing in another"),
         ({"metrics": ["depth"]}, "Unknown metric 'depth'"),

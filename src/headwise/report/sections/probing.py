@@ -81,7 +81,7 @@ def probing(
             f"The vector of {word} (the mean over its pieces) is taken from {_places(result)}, and classified by {' and by '.join(CLASSIFIERS[c] for c in result.table['classifier'].unique() if c in CLASSIFIERS)}. The score is "
             "balanced accuracy, in which every label has the same weight.",
             *([CAUSAL] if model.is_causal else []),
-            f"Only sentences that were not fitted are scored: {_division(result, kind)}. There are {len(suite):,} sentences in {len(suite.groups):,} groups, of which {_alike(result)} (character n-grams, "
+            f"Only sentences that were not fitted are scored: {_division(result, kind)}. There are {len(suite):,} sentences in {len(suite.groups):,} groups, of which {_alike(result)} (TF-IDF of character n-grams, "
             f"cosine 0.8 or more), and {len(result.labels)} labels: {', '.join(result.labels)}.",
             f"Model-free baselines see {'the words up to the probed one' if model.is_causal else 'all words of the sentence'} and no layer: a bag of words (TF-IDF and logistic regression, with its penalty chosen as that of the "
             "probes), the mean of the words' input embeddings, the embedding of the word before or after, and the position of the word. For each fold the best of them on what is fitted is the baseline of the gain. The same "
