@@ -114,14 +114,15 @@ def test_folders_of_something_else_are_refused(tiny_bert, tiny_gpt2, tmp_path):
         HeadCache.open(tmp_path / "full")
 
 
+TEXTS = 8 * ["the mole dug", "a mole is shallow", "the spy"]
+
+
+def spilled_to(folder):
+    return {"sites": ["update"], "budget": "3KiB", "batch_tokens": 16, "offload_dir": folder}
+
+
 def test_a_capture_killed_before_its_index_goes_on(tiny_bert, tmp_path, monkeypatch):
-    asked = {
-        "sites": ["update"],
-        "budget": "3KiB",
-        "batch_tokens": 16,
-        "offload_dir": tmp_path / "c",
-    }
-    texts = 8 * ["the mole dug", "a mole is shallow", "the spy"]
+    asked = spilled_to(tmp_path / "c")
     real = offload._write_tensors
 
     def killed(path, tensors):
@@ -129,10 +130,10 @@ def test_a_capture_killed_before_its_index_goes_on(tiny_bert, tmp_path, monkeypa
 
     monkeypatch.setattr(offload, "_write_tensors", killed)
     with pytest.raises(KeyboardInterrupt):
-        headwise.capture(tiny_bert, texts, **asked)
+        headwise.capture(tiny_bert, TEXTS, **asked)
     monkeypatch.setattr(offload, "_write_tensors", real)
-    found = headwise.capture(tiny_bert, texts, **asked)
-    expected = headwise.capture(tiny_bert, texts, ["update"])
+    found = headwise.capture(tiny_bert, TEXTS, **asked)
+    expected = headwise.capture(tiny_bert, TEXTS, ["update"])
     torch.testing.assert_close(found["update", 0], expected["update", 0])
 
 
@@ -150,20 +151,14 @@ def _flipped(content):
 @pytest.mark.parametrize("name", ["shard-00001.safetensors", "matrices.safetensors"])
 def test_damaged_files_are_found_and_written_again(damage, name, tiny_bert, tmp_path):
     """Also where the numbers alone are other numbers."""
-    asked = {
-        "sites": ["update"],
-        "budget": "3KiB",
-        "batch_tokens": 16,
-        "offload_dir": tmp_path / "c",
-    }
-    texts = 8 * ["the mole dug", "a mole is shallow", "the spy"]
-    expected = headwise.capture(tiny_bert, texts, **asked)["update", 0].clone()
+    asked = spilled_to(tmp_path / "c")
+    expected = headwise.capture(tiny_bert, TEXTS, **asked)["update", 0].clone()
     path = tmp_path / "c" / name
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(HeadwiseError, match=r"damaged: .* writes damaged files again"):
         cache = headwise.HeadCache.open(tmp_path / "c")
         [cache["update", layer] for layer in (0, 1)]
-    torch.testing.assert_close(headwise.capture(tiny_bert, texts, **asked)["update", 0], expected)
+    torch.testing.assert_close(headwise.capture(tiny_bert, TEXTS, **asked)["update", 0], expected)
 
 
 def test_an_index_of_a_newer_version(tiny_bert, tmp_path):

@@ -1,5 +1,7 @@
 """Taps belong to the thread that set them, and nothing of them stays on a model."""
 
+import copy
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -145,3 +147,13 @@ def test_captured_tensors_can_be_trained_on(name, byte_level, wordpiece):
         layer(x).sum().backward()
         assert layer.weight.grad is not None
         x += 1
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_can_be_copied_and_sent_to_another_process(again, llama):
+    """The copy has hooks of its own."""
+    other = again(llama)
+    expected = llama.logits(TOKENS)
+    with hooks.edit(other, "z", lambda z, _: 0 * z):
+        assert not torch.allclose(other.logits(TOKENS), expected, atol=1e-3)
+        torch.testing.assert_close(llama.logits(TOKENS), expected)

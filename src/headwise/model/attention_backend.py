@@ -57,6 +57,13 @@ class Engine:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _owner: int | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the lock, which is of this process: a model can be copied and sent to another."""
+        return {key: value for key, value in vars(self).items() if key != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock(), _owner=None)
+
     @contextmanager
     def held(self) -> Generator[None]:
         """The model for this thread alone; another that wants it waits, and when that takes long it is an error.
