@@ -29,6 +29,13 @@ def asked():
     return Suite("s", "?", tuple(s for p in pairs for s in (p.clean, p.corrupted)), pairs=pairs)
 
 
+@pytest.fixture(scope="module")
+def few(asked):
+    """Three of the pairs, of three groups: runs by hand take their time."""
+    pairs = asked.pairs[1:4]
+    return Suite("s", "?", tuple(s for p in pairs for s in (p.clean, p.corrupted)), pairs=pairs)
+
+
 MODELS = ["GPT2", "GPTNeoX", "Llama", "Gemma", "Bert", "T5", "Bart"]
 
 

@@ -41,7 +41,7 @@ def check_sweep(model, asked):
     if how_it_speaks(model):
         assert by_hand.prompts.n_split > 0  # some continuations are of several tokens
     every = model.heads  # some of them in each layer and side: a plain run for each takes its time
-    check_heads(model, asked, metrics_of(model), by_hand, every[:: 1 if len(every) == 8 else 3])
+    check_heads(model, asked, metrics_of(model), by_hand, every[:: 3 if len(every) == 8 else 5])
 
 
 def check_heads(model, asked, metrics, by_hand, heads):

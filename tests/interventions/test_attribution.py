@@ -10,10 +10,10 @@ from helpers.patches import LD, PatchByHand, key_of, role_at
 
 
 @pytest.mark.parametrize("site", ["z", "v", "residual"])
-def test_attribution_is_the_slope(model, asked, site):
+def test_attribution_is_the_slope(model, few, site):
     """What a patch would do to first order is what a thousandth of it does, a thousand times."""
-    result = attribution_patch(model, asked, site, metrics=LD, top=3, sample=4)
-    by_hand = PatchByHand(model, asked, "noising")
+    result = attribution_patch(model, few, site, metrics=LD, top=3, sample=4)
+    by_hand = PatchByHand(model, few, "noising")
     step = 1e-2
     for at in range(0, len(result.table), 5):
         row = result.table.iloc[at]
@@ -39,7 +39,7 @@ def test_attribution_is_the_slope(model, asked, site):
         np.testing.assert_allclose(
             result.approximate[at], slope, atol=3e-3 + 0.02 * np.abs(slope).max()
         )
-    exact = patch(model, asked, site, mode=["noising"], metrics=[LD]).table
+    exact = patch(model, few, site, mode=["noising"], metrics=[LD]).table
     chosen = result.table["chosen"] != ""
     np.testing.assert_allclose(result.table["effect"][chosen], exact["effect"][chosen], atol=1e-5)
     assert result.table["effect"][~chosen].isna().all()

@@ -12,22 +12,22 @@ from helpers.patches import LD, PatchByHand, key_of, role_at
 
 
 @pytest.mark.parametrize("site", ["z", "q", "k", "v"])
-def test_heads_are_patched_as_by_hand(model, asked, site):
-    result = patch(model, asked, site, metrics=[LD], layers=[1])
+def test_heads_are_patched_as_by_hand(model, few, site):
+    result = patch(model, few, site, metrics=[LD], layers=[1])
     assert result.left_out == 0
     for mode, moved in zip(("noising", "denoising"), result.effects[LD], strict=True):
-        by_hand = PatchByHand(model, asked, mode)
+        by_hand = PatchByHand(model, few, mode)
         rows = result.table[result.table["mode"] == mode]
-        for at in range(0, len(rows), 2):
+        for at in range(0, len(rows), 3):
             row = rows.iloc[at]
             key = key_of(site, row["side"])
             expected = by_hand.effect(key, 1, [int(row["head"])], by_hand.from_other(key, 1))
             np.testing.assert_allclose(moved[at], expected, atol=1e-4)
 
 
-def test_the_stream_is_patched_as_by_hand(model, asked):
-    result = patch(model, asked, "residual", mode=["denoising"], metrics=[LD], layers=[1])
-    by_hand = PatchByHand(model, asked, "denoising")
+def test_the_stream_is_patched_as_by_hand(model, few):
+    result = patch(model, few, "residual", mode=["denoising"], metrics=[LD], layers=[1])
+    by_hand = PatchByHand(model, few, "denoising")
     (moved,) = result.effects[LD]
     for at, row in enumerate(result.table.itertuples()):
         key = key_of("residual", row.side)

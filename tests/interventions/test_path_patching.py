@@ -21,10 +21,10 @@ from helpers.patches import LD, PatchByHand, key_of
         ("T5", "cross.L0H1", "v"),
     ],
 )
-def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, wordpiece, asked):
+def test_paths_are_followed_as_by_hand(name, receiver, through, byte_level, wordpiece, few):
     model = load(name, byte_level, wordpiece)
-    result = path_patch(model, asked, receiver, through=through)
-    by_hand = PatchByHand(model, asked, "noising")
+    result = path_patch(model, few, receiver, through=through)
+    by_hand = PatchByHand(model, few, "noising")
     goal = next(head for head in model.heads if head.name == receiver)
     place = key_of(through, goal.side)
     shared = result.shared_by

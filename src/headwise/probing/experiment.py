@@ -127,7 +127,7 @@ def probe(
         rare_labels: With a label in fewer groups than folds: `"refuse"`, `"reduce"` the number of folds, or `"drop"`
             the label.
         folds: Number of folds where the data bring no split; a group is never in two of them.
-        draws: How often folds are drawn, 1 to 20; scores at `residual` and `z`, and of baselines and controls, are means over draws. The other
+        draws: How often folds are drawn, 1 to 20; scores at `residual` and `z`, and of baselines, are means over draws, those of controls over the first three. The other
             sites, which no evidence is based on, are fitted with the first.
         classifiers: `centroid`, the nearest class mean by cosine, and `logistic`, multinomial logistic
             regression.

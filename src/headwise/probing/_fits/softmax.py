@@ -3,7 +3,7 @@
 A probe with its penalties on inner folds is dozens of small regressions on one set of vectors. One by one most of the time goes to starting
 them; here they are columns of one matrix, and L-BFGS (Liu and Nocedal 1989) runs on all side by side until each has converged. The
 objective is scikit-learn's, so what is found is what `LogisticRegression` finds, to the tolerance. Vectors are first
-turned to their principal axes, where the curvature is nearly diagonal and few steps are needed. Memory: `4 * matrices *
+turned to principal axes, where the curvature is nearly diagonal and few steps are needed. Memory: `4 * matrices *
 examples * problems * labels` bytes, some times over.
 """
 
@@ -75,7 +75,7 @@ class _Problem:
         C: Float[ndarray, "matrix problem"],
         n_labels: int,
     ) -> "_Problem":
-        turned, spread = _turned(values.astype(np.float64))
+        turned, spread = _turned(values)
         one = np.ones((*turned.shape[:2], 1))
         target = np.eye(n_labels)[codes]
         is_there = (weights @ target) > 0
@@ -132,19 +132,19 @@ def _turned(
     """The same inner products on principal axes, and the root mean square along each: a penalty on lengths sees no rotation."""
     n, n_dim = values.shape[1:]
     if n_dim > n:
-        square, left = np.linalg.eigh(values @ values.transpose(0, 2, 1))
-        turned = left * np.sqrt(np.maximum(square, 0))[:, None]
-    else:
-        square, axes = np.linalg.eigh(values.transpose(0, 2, 1) @ values)
-        turned = values @ axes
-    return turned, np.sqrt(np.maximum(square, 0) / n)
+        wide = values.astype(np.float64)  # small roots of a product of single precision are noise
+        square, left = np.linalg.eigh(wide @ wide.transpose(0, 2, 1))
+        spread = np.sqrt(np.maximum(square, 0))
+        return left * spread[:, None], spread / np.sqrt(n)
+    # Folds are parts of the same vectors: one set of axes is near enough to that of each.
+    _, axes = np.linalg.eigh((values.transpose(0, 2, 1) @ values).sum(axis=0))
+    turned = values @ axes
+    return turned, np.sqrt((turned**2).mean(axis=1))
 
 
 # Called a dozen times a step: shapes are not checked here, which would take longer than the sums.
 def _dot(a: ndarray, b: ndarray) -> ndarray:
-    n_matrices, _, _, n_problems = a.shape
-    product = (a * b).reshape(n_matrices, -1, n_problems)
-    return product.sum(axis=1, dtype=np.float64)
+    return np.einsum("mdlp,mdlp->mp", a, b).astype(np.float64)
 
 
 def _times(scale: ndarray, x: ndarray) -> ndarray:
