@@ -57,12 +57,15 @@ def analyse(
         together = headwise.ablate_set(
             model, testing, chosen, n_null=n_sets, n_null_kept=n_kept, unrelated=elsewhere, seed=seed
         )  # fmt: skip
-    metric = single.metrics[0]
+    metric, patched = single.metrics[0], suite.sample_groups(12) if smoke else suite
     stream, heads = (
-        headwise.patch(model, suite, site, metrics=metric, seed=seed) for site in ("residual", "z")
+        headwise.patch(model, patched, site, metrics=metric, seed=seed)
+        for site in ("residual", "z")
     )
-    estimated = headwise.attribution_patch(model, suite, "z", metrics=metric, seed=seed)
-    direct = headwise.direct_effects(model, suite, metrics=metric, heads=chosen or None, seed=seed)
+    estimated = headwise.attribution_patch(model, patched, "z", metrics=metric, seed=seed)
+    direct = headwise.direct_effects(
+        model, patched, metrics=metric, heads=chosen or None, seed=seed
+    )
     needed = evidence.matters(single)
     verdict = evidence.set_verdict(together) if together else evidence.verdict_over(needed["matters"])  # fmt: skip
     cues = transforms.cues(suite)

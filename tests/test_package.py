@@ -78,7 +78,11 @@ def test_the_readme_is_true():
     """Its Python runs as a program, and its test command is the one that CI calls."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    # On some of the sentences: what is tested is that every line runs, not what comes out.
+    few = "import headwise\nread = headwise.read_suite\nheadwise.read_suite = lambda path: read(path).sample_groups(24, 2)\n"
+    run = subprocess.run(
+        [sys.executable, "-c", few + code], capture_output=True, text=True, cwd=ROOT
+    )
     assert run.returncode == 0, run.stderr
     assert "torch.Size([12, " in run.stdout
     test_command = "python3 -m pip install uv && python3 -m uv run pytest"

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 T = TypeVar("T")
 PATIENCE = 2.0
+is_silent = False  # in a process whose output is not its own
 
 
 def _one(_: object) -> int:
@@ -38,14 +39,14 @@ def track(
 
 def _is_watched() -> bool:
     """Whether somebody can see a bar: on a terminal or in a notebook."""
-    return "ipykernel" in sys.modules or sys.stderr.isatty()
+    return not is_silent and ("ipykernel" in sys.modules or sys.stderr.isatty())
 
 
 @contextmanager
 def waiting(description: str) -> Generator[None]:
     """Shows that something of unknown length goes on."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if is_silent or not console.is_terminal:
         yield
         return
     with console.status(description):

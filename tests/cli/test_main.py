@@ -60,7 +60,7 @@ def test_sentences_are_written(headwise, tmp_path):
         (["run", "mole", "--data", "nowhere.toml"], "no file or folder 'nowhere.toml'"),
         (["run", "--data", str(ROOT / "probes/mole.toml")], "--data replaces the suite of one analysis"),
         (["run", "mole", "--seed", "-1"], "greater than or equal to 0"),
-        (["run", "adjective_noun", "--data", str(ROOT / "probes/mole.toml")], "links no words"),
+        (["run", "adjective_noun", "--model", "minilm", "--data", str(ROOT / "probes/mole.toml")], "links no words"),
         (["frobnicate"], "No such command"),
         (["check", "minilmm"], "Did you mean 'minilm'"),
         (["run", "mole", "--model", "burow"], "Did you mean 'burrow'"),

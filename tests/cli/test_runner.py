@@ -1,5 +1,7 @@
 """The main job: every analysis on every model."""
 
+import json
+
 import pytest
 
 from helpers.command import in_process_of_its_own
@@ -23,6 +25,21 @@ def test_the_main_job(smoke_run):
         assert (folder / "reports" / name / "results.json").is_file()
         assert list((folder / "reports" / name / "tables").glob("*.csv"))
         assert f"{name}/index.html" in (folder / "reports/index.html").read_text()
+
+
+def test_a_report_is_the_same_when_nothing_runs_beside_it(smoke_run, headwise, tmp_path):
+    _, folder = smoke_run
+    command = ("run", "atlas", "--model", "burrow", "--smoke", "--seed", "3", "--jobs", "1")
+    result = headwise(*command, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    found = [
+        json.loads((place / "reports/atlas-burrow/results.json").read_text(encoding="utf-8"))
+        for place in (folder, tmp_path)
+    ]
+    for report in found:
+        del report["provenance"]
+    assert found[0] == found[1]
+    assert not (tmp_path / "reports/index.html").exists()
 
 
 def test_a_report_says_where_it_came_from(smoke_run):

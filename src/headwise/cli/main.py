@@ -140,6 +140,15 @@ def run(
         bool,
         typer.Option("--smoke", help="Use a few sentences only, to check that everything runs."),
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Analyses that run at once, each in a process that holds the model; by default up to 4 for burrow and minilm on a CPU, else 1.",
+        ),
+    ] = None,
 ) -> None:
     """Run analyses and write one offline HTML report for each."""
     from .runner import Request
@@ -163,6 +172,7 @@ def run(
         dtype=dtype,
         seed=seed,
         smoke=smoke,
+        jobs=jobs,
         command=shlex.join(["headwise", *sys.argv[1:]]),
     )
     console = Console(highlight=False)

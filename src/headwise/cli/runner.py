@@ -1,10 +1,7 @@
 """Runs the requested analyses on every model and writes each report into its own folder."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from headwise._progress import waiting
 from headwise.data import shipped
@@ -12,11 +9,12 @@ from headwise.data.reading import read_suite
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model import registry
-from headwise.report import Place, check_writable, write_index, write_report
+from headwise.report import check_writable
 from headwise.report.schema import Report
 from headwise.weights.shapes import shape_of
 
 from . import discovery
+from ._executing import Request, Task, execute
 
 N_GENERATED = 400  # sentences that burrow is asked where no others are given
 N_PAIRS = 200  # and minimal pairs
@@ -27,39 +25,6 @@ EXAMPLES = {
     "position": ("--position", "mole"),
     "shape": ("--shape", "parameters"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request of the user.
-
-    Attributes:
-        analyses: Names or paths; all known analyses if empty.
-        models: Names; the models of this machine if empty, and none where a shape stands in their place.
-        data: A suite that replaces the analysis's own.
-        pairs: A suite of minimal pairs that replaces the analysis's own.
-        options: Parameters of analyses that have them: `relations`, `label`, `position`, `shape`.
-        out: Folder for reports.
-        overwrite: Whether another report there may be replaced.
-        device: Torch device or `auto`.
-        dtype: Type of the weights.
-        seed: Fixes every figure.
-        smoke: Whether to use a few sentences only.
-        command: The command line, for the record.
-    """
-
-    analyses: Sequence[str]
-    models: Sequence[str]
-    data: Path | None
-    pairs: Path | None
-    options: Mapping[str, Any]
-    out: Path
-    overwrite: bool
-    device: str
-    dtype: str
-    seed: int
-    smoke: bool
-    command: str
 
 
 def run(request: Request) -> Iterator[tuple[Report, Path]]:
@@ -121,32 +86,26 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
     }
     if request.smoke:
         suites = {
-            key: suite.sample_groups(40, 1) if suite.pairs else suite.sample_groups(40, 3)
+            key: suite.sample_groups(40, 1) if suite.pairs else suite.sample_groups(24, 3)
             for key, suite in suites.items()
         }
-        pairs = {key: suite and suite.sample_groups(8, 4) for key, suite in pairs.items()}
-    for analysis in analyses:
-        for name in model_names:
-            _check_place(request, analysis, name, suites.get((analysis.name, name)))
-    return _run(request, analyses, suites, pairs, model_names)
-
-
-def _check_place(
-    request: Request, analysis: discovery.Analysis, model: str, suite: Suite | None
-) -> None:
-    if not request.overwrite:
-        data = suite.name if suite else ""
-        options = _told(request)
-        Place(request.out, analysis.name, model, data, options, request.smoke).check()
-
-
-def _told(request: Request) -> dict[str, str]:
-    """The options of an analysis, for its provenance."""
-    pairs = {"pairs": request.pairs.name} if request.pairs else {}
-    return pairs | {
-        name: "; ".join(value) if isinstance(value, list) else str(value)
-        for name, value in request.options.items()
-    }
+        pairs = {key: suite and suite.sample_groups(8, 2) for key, suite in pairs.items()}
+    tasks = [
+        Task(
+            request,
+            analysis.path,
+            name,
+            suites.get((analysis.name, name)),
+            dict(request.options)
+            | ({"pairs": pairs[analysis.name, name]} if (analysis.name, name) in pairs else {}),
+        )
+        for name in model_names or [""]
+        for analysis in analyses
+    ]
+    for task in tasks:
+        if task.model:
+            task.check_place(task.model)
+    return execute(tasks)
 
 
 def _model_names(request: Request) -> list[str]:
@@ -188,52 +147,6 @@ def _generated_pairs(phenomenon: str, seed: int) -> Suite:
     from headwise.burrow.grammar.pairs import burrow_pairs
 
     return burrow_pairs(phenomenon, N_PAIRS, seed=seed, held_out=True)
-
-
-def _run(
-    request: Request,
-    analyses: Sequence[discovery.Analysis],
-    suites: Mapping[tuple[str, str], Suite],
-    pairs: Mapping[tuple[str, str], Suite | None],
-    model_names: Sequence[str],
-) -> Iterator[tuple[Report, Path]]:
-    with waiting("loading libraries"):
-        from headwise.activations.alignment import Remembered, remembered
-        from headwise.model import loading
-
-        from . import provenance
-    for name in model_names or [""]:
-        model, memory = None, Remembered()
-        if name:
-            with waiting(f"loading {name}"):
-                model = loading.load(name, device=request.device, dtype=request.dtype)
-        for analysis in analyses:
-            suite = suites.get((analysis.name, name))
-            options = dict(request.options)
-            if (analysis.name, name) in pairs:
-                options["pairs"] = pairs[analysis.name, name]
-            if model is not None and model.name != name:  # a folder's name is known by now
-                _check_place(request, analysis, model.name, suite)
-            start = time.monotonic()
-            with remembered(memory):  # analyses of a model tokenize a sentence once
-                report = analysis.analyse(
-                    model, suite, seed=request.seed, smoke=request.smoke, **options
-                )
-            origin = provenance.collect(
-                model or report.model,
-                suite,
-                command=request.command,
-                seed=request.seed,
-                smoke=request.smoke,
-                seconds=time.monotonic() - start,
-            )
-            origin = origin.model_copy(update={"options": _told(request)})
-            report = report.model_copy(update={"provenance": origin})
-            if model is None:
-                _check_place(request, analysis, report.model, suite)
-            yield report, write_report(report, request.out)
-    if len(analyses) * len(model_names) > 1:
-        write_index(request.out)
 
 
 def _all_analyses() -> list[str]:

@@ -22,6 +22,7 @@ from headwise._files import hash_files
 from headwise.errors import HeadwiseError
 
 from . import _hub, identities, registry
+from ._placing import parse_dtype, resolve_device
 from ._weight_files import weight_files
 from .architecture import stacks_of
 from .attention_backend import EAGER, FUSED, Engine
@@ -30,12 +31,6 @@ from .model import Model
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-DTYPES: dict[str, torch.dtype] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 
 
 def load(
@@ -86,7 +81,7 @@ def _load(
     torch_dtype = parse_dtype(dtype)
     if not isinstance(name_or_model, str | Path):
         return _from_memory(name_or_model, None if device == "auto" else device, tokenizer)
-    place = _resolve_device(device)
+    place = resolve_device(device)
     if torch_dtype == torch.float16 and place.type == "cpu":
         warnings.warn(
             "float16 on a CPU takes many times as long as float32: torch computes it without the processor's own instructions. Choose float32 or bfloat16.",
@@ -114,31 +109,6 @@ def _load(
         weights_sha256=weights_sha256,
         license=source.license,
     )
-
-
-def parse_dtype(name: str) -> torch.dtype:
-    """The torch type of a name.
-
-    Raises:
-        HeadwiseError: Not one of float32, bfloat16, float16.
-    """
-    if name not in DTYPES:
-        raise HeadwiseError(f"Unknown dtype {name!r}; expected one of {', '.join(DTYPES)}.")
-    return DTYPES[name]
-
-
-def _resolve_device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        resolved = torch.device(device)
-        torch.empty(1, device=resolved)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise HeadwiseError(
-            f"Cannot use device {device!r} here: {str(error).splitlines()[0]} "
-            "Use 'auto', 'cpu' or a device that torch finds on this machine."
-        ) from error
-    return resolved
 
 
 def _move(module: torch.nn.Module, device: torch.device) -> None:
@@ -301,7 +271,7 @@ def _from_memory(
     from transformers import PreTrainedModel
 
     if device is not None and isinstance(model, torch.nn.Module):
-        _move(model, _resolve_device(device))
+        _move(model, resolve_device(device))
     if type(model).__name__ == "TransformerBridge":  # by name: importing its class takes seconds
         bridge: Any = model
         hf_model, name = bridge.original_model, str(bridge.cfg.model_name)

@@ -1,0 +1,199 @@
+"""Runs analyses: one after the other on a model that stays, or several at once."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headwise._progress import waiting
+from headwise.data.suite import Suite
+from headwise.model import registry
+from headwise.report import Place, write_index, write_report
+from headwise.report.schema import Report
+
+from . import discovery
+from ._at_once import MOST, at_once
+
+if TYPE_CHECKING:
+    from headwise.activations.alignment import Remembered
+    from headwise.model.model import Model
+
+LONG = ("mole", "adjective_noun", "matters")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request of the user.
+
+    Attributes:
+        analyses: Names or paths; all known analyses if empty.
+        models: Names; the models of this machine if empty, and none where a shape stands in their place.
+        data: A suite that replaces the analysis's own.
+        pairs: A suite of minimal pairs that replaces the analysis's own.
+        options: Parameters of analyses that have them: `relations`, `label`, `position`, `shape`.
+        out: Folder for reports.
+        overwrite: Whether another report there may be replaced.
+        device: Torch device or `auto`.
+        dtype: Type of the weights.
+        seed: Fixes every figure.
+        smoke: Whether to use a few sentences only.
+        jobs: How many analyses run at once; by default what suits the models.
+        command: The command line, for the record.
+    """
+
+    analyses: Sequence[str]
+    models: Sequence[str]
+    data: Path | None
+    pairs: Path | None
+    options: Mapping[str, Any]
+    out: Path
+    overwrite: bool
+    device: str
+    dtype: str
+    seed: int
+    smoke: bool
+    jobs: int | None
+    command: str
+
+    def told(self) -> dict[str, str]:
+        """The options of an analysis, for its provenance."""
+        pairs = {"pairs": self.pairs.name} if self.pairs else {}
+        return pairs | {
+            name: "; ".join(value) if isinstance(value, list) else str(value)
+            for name, value in self.options.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One analysis on one model, as it is sent to a process.
+
+    Attributes:
+        request: The request it is part of.
+        analysis: File of the analysis.
+        model: Name of the model; empty for none.
+        suite: Sentences, if it uses any.
+        options: Arguments of the analysis.
+    """
+
+    request: Request
+    analysis: Path
+    model: str
+    suite: Suite | None
+    options: Mapping[str, Any]
+
+    def check_place(self, model: str) -> None:
+        """Makes sure that the report does not replace another one.
+
+        Raises:
+            HeadwiseError: It would.
+        """
+        request = self.request
+        if not request.overwrite:
+            data = self.suite.name if self.suite else ""
+            name = self.analysis.stem
+            Place(request.out, name, model, data, request.told(), request.smoke).check()
+
+
+def execute(tasks: Sequence[Task]) -> Iterator[tuple[Report, Path]]:
+    """Runs tasks of one request, and writes an index of more than one report.
+
+    Yields:
+        Each report with the path of its page, as soon as it is written.
+
+    Raises:
+        HeadwiseError: As loading and analyses raise it, or a process was stopped from outside.
+    """
+    request = tasks[0].request
+    n_jobs = min(request.jobs or _n_jobs(tasks), len(tasks))
+    if n_jobs > 1:
+        # Begun last, a long one would keep a single process busy when all others are done.
+        tasks = sorted(tasks, key=lambda task: task.analysis.stem not in LONG)
+        yield from at_once(_in_process, tasks, n_jobs)
+    else:
+        loaded = _Loaded()
+        for task in tasks:
+            yield _report_of(task, loaded)
+    if len(tasks) > 1:
+        write_index(request.out)
+
+
+def _n_jobs(tasks: Sequence[Task]) -> int:
+    """More than one where all models are small and computed by cores."""
+    if len(tasks) == 1 or not {task.model for task in tasks} <= set(registry.known_names()):
+        return 1
+    with waiting("loading libraries"):
+        from headwise.model._placing import parse_dtype, resolve_device
+    request = tasks[0].request
+    parse_dtype(request.dtype)  # refused here rather than in every process
+    is_cpu = resolve_device(request.device).type == "cpu"
+    return min(os.cpu_count() or 1, MOST) if is_cpu else 1
+
+
+@dataclass
+class _Loaded:
+    """The model that was used last, and the sentences that were tokenized for it.
+
+    Attributes:
+        name: Name of the model.
+        model: The model; none for analyses without one.
+        memory: Alignments, shared by all analyses of the model.
+    """
+
+    name: str = ""
+    model: "Model | None" = None
+    memory: "Remembered | None" = None
+
+    def load(self, task: Task) -> None:
+        """Takes the model of a task in place of the last one."""
+        if task.model == self.name:
+            return
+        self.name, self.model, self.memory = "", None, None  # gone before the next one comes
+        with waiting("loading libraries"):
+            from headwise.model import loading
+        with waiting(f"loading {task.model}"):
+            request = task.request
+            self.model = loading.load(task.model, device=request.device, dtype=request.dtype)
+        self.name = task.model
+
+
+_LOADED = _Loaded()  # of a process that runs several analyses
+
+
+def _in_process(task: Task) -> tuple[Report, Path]:
+    return _report_of(task, _LOADED)
+
+
+def _report_of(task: Task, loaded: _Loaded) -> tuple[Report, Path]:
+    """Runs one analysis and writes its report."""
+    with waiting("loading libraries"):
+        from headwise.activations.alignment import Remembered, remembered
+
+        from . import provenance
+
+        analysis = discovery.load_analysis(task.analysis)
+    loaded.load(task)
+    loaded.memory = loaded.memory or Remembered()
+    request, model = task.request, loaded.model
+    if model is not None and model.name != task.model:  # a folder's name is known by now
+        task.check_place(model.name)
+    start = time.monotonic()
+    with remembered(loaded.memory):  # analyses of a model tokenize a sentence once
+        report = analysis.analyse(
+            model, task.suite, seed=request.seed, smoke=request.smoke, **task.options
+        )
+    origin = provenance.collect(
+        model or report.model,
+        task.suite,
+        command=request.command,
+        seed=request.seed,
+        smoke=request.smoke,
+        seconds=time.monotonic() - start,
+    )
+    origin = origin.model_copy(update={"options": request.told()})
+    report = report.model_copy(update={"provenance": origin})
+    if model is None:
+        task.check_place(report.model)
+    return report, write_report(report, request.out)
