@@ -136,6 +136,35 @@ def test_a_pattern_that_is_not_finite_is_named(byte_level, suite):
     assert not broken.engine.readers and not broken.engine.taps
 
 
+@pytest.mark.parametrize("site", ["z", "pattern", "residual"])
+def test_padding_that_is_not_finite_is_nobodys_fault(tiny_gpt2, site):
+    """What a model computes of padding is no word's, and no word is refused for it."""
+    sentences = ["the blue forest", "the blue creature roamed the forest", "a forest"]
+    expected = [x.words(i)[site, 1] for x in [headwise.capture(tiny_gpt2, sentences, [site])] for i in range(3)]  # fmt: skip
+    lengths = {}
+
+    def spoil(tensor, at):
+        """In the last layer, where nothing reads it any more: as a kernel that divides by nothing."""
+        tensor = tensor.clone()
+        axis = 2 if site == "pattern" else 1
+        for row, n in enumerate(lengths["mask"].sum(1).tolist()):
+            tensor[row].narrow(axis - 1, n, tensor.shape[axis] - n).fill_(torch.nan)
+        return tensor
+
+    forward = type(tiny_gpt2).forward
+
+    def watched(self, tokens, mask=None, *rest, **options):
+        lengths["mask"] = mask
+        return forward(self, tokens, mask, *rest, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(tiny_gpt2), "forward", watched)
+        with headwise.hooks.edit(tiny_gpt2, site, spoil, layers=[1]):
+            found = headwise.capture(tiny_gpt2, sentences, [site], layers=[1])
+    for i, wanted in enumerate(expected):
+        torch.testing.assert_close(found.words(i)[site, 1], wanted)
+
+
 SENTENCES = ["a fluffy blue creature", "the forest", "the verdant creature roamed the blue forest"]
 
 

@@ -36,7 +36,7 @@ class Visit:
         requests: What was asked for besides the page itself.
     """
 
-    def __init__(self, context, path, fragment="", script=None):
+    def __init__(self, context, path, fragment="", script=None, ready="html[data-ready]"):
         self.page = context.new_page()
         self.page.set_default_timeout(10_000)
         self.complaints, self.requests = [], []
@@ -48,7 +48,7 @@ class Visit:
             self.page.add_init_script(script)
         self.address = path.as_uri()
         self.page.goto(self.address + fragment)
-        self.page.wait_for_selector("html[data-ready]", state="attached", timeout=20_000)
+        self.page.wait_for_selector(ready, state="attached", timeout=20_000)
 
     def _hear(self, message):
         if message.type in ("error", "warning"):
@@ -75,14 +75,14 @@ class Visitor:
     def __init__(self, browser, folder):
         self.browser, self.folder, self.visits, self.contexts = browser, folder, [], []
 
-    def open(self, report, fragment="", script=None, **options):
+    def open(self, report, fragment="", script=None, ready="html[data-ready]", **options):
         path = self.folder / f"page-{len(self.visits)}.html"
         path.write_text(
             report if isinstance(report, str) else render_report(report), encoding="utf-8"
         )
         options = {"viewport": {"width": 1200, "height": 900}} | options
         self.contexts.append(self.browser.new_context(accept_downloads=True, **options))
-        self.visits.append(Visit(self.contexts[-1], path, fragment, script))
+        self.visits.append(Visit(self.contexts[-1], path, fragment, script, ready))
         return self.visits[-1]
 
     def leave(self):

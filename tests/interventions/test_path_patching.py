@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from headwise import path_patch
+import headwise
+from headwise import HeadwiseError, path_patch
 from headwise.activations import hooks
 from headwise.model.heads import Head, order_met
-from helpers.architectures import load
+from helpers.architectures import GROUPED, load, small
 from helpers.patches import LD, PatchByHand, key_of
 
 
@@ -72,3 +73,16 @@ def test_paths_to_the_output(name, byte_level, wordpiece, asked):
         sender = Head(int(row["layer"]), int(row["head"]))
         expected = by_hand.moved(lambda row, s=sender: list(isolated(by_hand, row, s, None)))
         np.testing.assert_allclose(moved[at], expected, atol=1e-4)
+
+
+MAMBA = {"mamba_d_ssm": 32, "mamba_n_heads": 4, "mamba_d_head": 8, "mamba_d_state": 8, "mamba_n_groups": 1, "mamba_chunk_size": 4}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_paths_where_words_mix_in_another_way_too(byte_level, asked):
+    """Falcon-H1 has a recurrent branch beside its heads: its patterns are read, but no path is followed."""
+    raw = small("FalconH1ForCausalLM", GROUPED | MAMBA, len(byte_level))
+    model = headwise.load(raw, tokenizer=byte_level)
+    assert headwise.capture(model, ["the blue forest"], ["pattern"])["pattern", 0].shape[1] == 4
+    with pytest.raises(HeadwiseError, match="with all heads off a word still reaches the words after"):  # fmt: skip
+        path_patch(model, asked)

@@ -78,8 +78,20 @@ def test_all_numbers_of_a_table_are_there(looked):
 def test_views_are_saved(tmp_path, looked):
     view = looked.view()
     assert view.save(tmp_path / "page.html").read_text(encoding="utf-8") == view.html
-    with pytest.raises(HeadwiseError, match="Cannot write"):
+    with pytest.raises(HeadwiseError, match="cannot be written"):
         view.save(tmp_path / "no" / "page.html")
+
+
+def test_where_no_script_runs(visitor, looked):
+    """A line says what to do; where the script runs it is never seen."""
+    view = looked.view()
+    assert ".save(" in view._repr_html_().split("</iframe>")[1]
+    line = ".unscripted"
+    assert visitor.open(view.html).page.locator(line).is_hidden()
+    dead = re.sub(r"<script>.*?</script>", "", view.html, flags=re.DOTALL)
+    told = visitor.open(dead.replace("<html", "<html data-dead"), ready="html[data-dead]")
+    told.page.locator(line).wait_for(state="visible")
+    assert "drawn by a script" in told.text(line)
 
 
 def test_what_cannot_be_shown(tiny_bert, tiny_t5):

@@ -328,7 +328,7 @@ def batch_of(model: Model, alignments: Sequence[Alignment], indices: Sequence[in
     n_words = max(alignment.n_words for alignment in chosen)
     tokens = torch.full((len(chosen), n_pos), model.pad_token, dtype=torch.long)
     mask = torch.zeros((len(chosen), n_pos), dtype=torch.long)
-    pieces = torch.zeros((len(chosen), n_words, n_pos))
+    pieces = torch.zeros((len(chosen), n_words, n_pos), dtype=torch.float32)
     for row, alignment in enumerate(chosen):
         n = len(alignment.tokens)
         tokens[row, :n] = torch.tensor(alignment.tokens)

@@ -261,7 +261,7 @@ class WordView:
     def _pieces(self, which: int) -> Float[Tensor, "word pos"]:
         cache, i = self.sentence.cache, self.sentence.index
         owners = cache.index.pieces[i][which]
-        pieces = torch.zeros(cache.index.n_words[i][which], len(owners))
+        pieces = torch.zeros(cache.index.n_words[i][which], len(owners), dtype=torch.float32)
         for position, word in enumerate(owners):
             if word is not None:
                 pieces[word, position] = 1

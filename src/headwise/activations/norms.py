@@ -47,7 +47,7 @@ def _divides(norm: nn.Module, width: int) -> bool:
     if _eps(norm) is not None:
         return True
     own: Any = norm
-    x = torch.linspace(-1, 2, width, device=_device(norm))[None]
+    x = torch.linspace(-1, 2, width, device=_device(norm), dtype=torch.float32)[None]
     bias = getattr(norm, "bias", None)
     with torch.no_grad():
         one, ten = (own.forward(c * x) - (0 if bias is None else bias) for c in (1, 10))
@@ -83,7 +83,7 @@ def is_centred(norm: nn.Module) -> bool:
     own: Any = norm
     weight = getattr(norm, "weight", None)
     width = len(weight) if weight is not None else getattr(norm, "normalized_shape", (16,))[-1]
-    ramp = torch.linspace(0, 1, width)[None]
+    ramp = torch.linspace(0, 1, width, dtype=torch.float32)[None]
     ramp = ramp if weight is None else ramp.to(weight)
     with torch.no_grad():  # not by calling it, as hooks of it may ask this
         plain, raised = own.forward(ramp), own.forward(ramp + 1)

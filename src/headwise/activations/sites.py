@@ -131,6 +131,12 @@ def _split(model: Model, full_name: str) -> tuple[Side, str]:
             f"{full_name!r} is derived from other sites and not met in a forward pass; "
             "headwise.capture(model, sentences, [...]) gives it."
         )
+    if full_name not in known and full_name in SITES and len(sides) > 1:
+        of_sides = [on_side(side, full_name) for side in sides if on_side(side, full_name) in known]
+        raise UnknownName(
+            f"{full_name!r} of which side? {model.name} is an encoder-decoder, where it is {', '.join(of_sides[:-1])} or {of_sides[-1]}. A test that takes no side is for models "
+            "of one stack; an encoder by itself is one: headwise.load(model.hf.get_encoder(), tokenizer=model.tokenizer)."
+        )
     if full_name not in known:
         close = get_close_matches(full_name, known, n=3)
         hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -94,7 +94,7 @@ def stream(
     for given in batches:
         batch = given.to(model.device)
         captured = _run(model, batch, sites, layers, heads, wanted[-1])
-        _check_finite(model, captured, wanted)
+        _check_finite(model, captured, wanted, batch)
         yield batch, captured
         del given, batch, captured  # or they would stay while the next batch is computed
 
@@ -240,19 +240,32 @@ def row_starts(model: Model, batch: Batch) -> tuple[int, ...]:
     return tuple(starts)
 
 
-def _check_finite(model: Model, captured: Captured, wanted: Sequence[Site]) -> None:
-    """Checks what was computed last, which every earlier NaN reaches, and only then searches its origin."""
-    if _is_finite(wanted[-1], captured):
+def _check_finite(model: Model, captured: Captured, wanted: Sequence[Site], batch: Batch) -> None:
+    """Checks what was computed last, which every earlier NaN reaches, and only then searches its origin.
+
+    What a model computes of padding is no fault of its weights: where only that is not finite it becomes 0, since 0 times NaN is NaN in a mean over words.
+    """
+    if _is_finite(wanted[-1], captured[wanted[-1].key, wanted[-1].layer]):
         return
-    origin = next(site for site in wanted if not _is_finite(site, captured))
-    raise HeadwiseError(
-        f"{model.name} computed a number that is not finite at {origin.key!r}, layer {origin.layer}. Check the "
-        f"weights, or use a wider dtype than {str(model.dtype).removeprefix('torch.')}."
-    )
+    for site in wanted:
+        tensor = captured[site.key, site.layer]
+        if _is_finite(site, tensor):
+            continue
+        own = batch.target if site.side in ("decoder", "cross") else batch
+        axis = 2 if site.name in ("scores", "pattern") else 1
+        if own is not None and own.mask.shape[1] == tensor.shape[axis]:
+            shape = [len(tensor), *[1] * (tensor.dim() - 1)]
+            shape[axis] = tensor.shape[axis]
+            tensor = tensor.masked_fill(own.mask.reshape(shape) == 0, 0)
+        if not _is_finite(site, tensor):
+            raise HeadwiseError(
+                f"{model.name} computed a number that is not finite at {site.key!r}, layer {site.layer}. Check the "
+                f"weights, or use a wider dtype than {str(model.dtype).removeprefix('torch.')}."
+            )
+        captured.store(site, tensor)
 
 
-def _is_finite(site: Site, captured: Captured) -> bool:
-    tensor: Tensor = captured[site.key, site.layer]
+def _is_finite(site: Site, tensor: Tensor) -> bool:
     if site.name == "scores":  # masked scores may be minus infinity
         return not bool(torch.isnan(tensor).any())
     return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())

@@ -281,7 +281,7 @@ class _Best:
 
     @classmethod
     def zeros(cls, size: tuple[int, int, int], device: torch.device) -> "_Best":
-        values = torch.zeros(2, *size, device=device)
+        values = torch.zeros(2, *size, device=device, dtype=torch.float32)
         places = torch.full((2, *size), NOBODY, device=device)
         return cls(values[0], places[0], values[1], places[1])
 
@@ -343,8 +343,12 @@ class _Page:
         self.best = _Best.zeros(size, device)
         if norms:
             self.best_moved = _Best.zeros(size, device)
-        self.itself, self.rival, self.sink = torch.zeros(3, *size, device=device)
-        self.mass = torch.zeros(len(self.of_batch.case), n_heads, device=device)
+        self.itself, self.rival, self.sink = torch.zeros(
+            3, *size, device=device, dtype=torch.float32
+        )
+        self.mass = torch.zeros(
+            len(self.of_batch.case), n_heads, device=device, dtype=torch.float32
+        )
 
     def take_in(self, looks: Float[Tensor, "batch row word_and_sinks head"], first: int) -> None:
         """Takes in the attention of the words from `first` on."""

@@ -216,7 +216,7 @@ def _repeated(model: Model, seed: int) -> dict[str, Float[Tensor, "layer head"]]
         for name in ("duplicate", "induction")
     }
     second = torch.arange(start + n, start + 2 * n - 1)
-    pieces = torch.zeros(len(tokens), 1, tokens.shape[1])
+    pieces = torch.zeros(len(tokens), 1, tokens.shape[1], dtype=torch.float32)
     batch = alignment.Batch(tuple(range(len(tokens))), tokens, torch.ones_like(tokens), pieces)
     for _, captured in stream(model, [batch], ["pattern"]):
         for layer in range(model.n_layers):

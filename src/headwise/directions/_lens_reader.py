@@ -50,7 +50,9 @@ class Reader:
         self.device = readout.model.device
         self.most = MOST if self.device.type == "cpu" else 16 * MOST
         is_own = torch.from_numpy(examples.codes) == torch.arange(len(examples.labels))[:, None]
-        self.shares = (is_own / is_own.sum(1, keepdim=True)).to(self.device)  # [label, word]
+        self.shares = (is_own.float() / is_own.sum(1, keepdim=True)).to(
+            self.device
+        )  # [label, word]
         self.weights = asked.weights(readout.n_tokens).to(self.device)
         self.frames: dict[str, list[pd.DataFrame]] = {
             "stream": [], "updates": [], "contrasts": [], "sentences": [],
@@ -113,8 +115,12 @@ class Reader:
         stream, shares = torch.from_numpy(vectors).to(self.device), self.shares
         n_words, n_tokens, n_places = len(stream), self.readout.n_tokens, 1 if z is None else len(z)
         shape = (n_places, len(shares), n_tokens)
-        before, means = (torch.zeros(s, device=self.device) for s in (shape[1:], shape))
-        values = torch.zeros((n_places, self.weights.shape[1], n_words), device=self.device)
+        before, means = (
+            torch.zeros(s, device=self.device, dtype=torch.float32) for s in (shape[1:], shape)
+        )
+        values = torch.zeros(
+            (n_places, self.weights.shape[1], n_words), device=self.device, dtype=torch.float32
+        )
         best, best_token = [list[Tensor]() for _ in range(2)]
         at_once = self.most // self.readout.n_computed
         for rows in _slices(n_words, at_once // (n_places + 1)):

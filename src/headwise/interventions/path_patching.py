@@ -27,6 +27,7 @@ from headwise.model.architecture import Side
 from headwise.model.heads import AnyHead, AnyHeads, Head
 from headwise.model.model import Model
 
+from ._attention_only import require_attention_only
 from ._columns import PATH
 from ._effects import significant
 from ._minimal_pairs import Pairs
@@ -114,6 +115,7 @@ def path_patch(
     goal = None if receiver == OUTPUT else heads.chosen(model, [receiver])[0]
     if goal is not None:
         one_of(through, THROUGH, "input of a receiving head")
+    require_attention_only(model, "What goes along one path")
     both = Pairs.of(model, suite, metrics, align)
     chosen = [
         head
@@ -195,7 +197,9 @@ def _received(
     attention = model.attention(goal.side, goal.layer)
     shape = (len(isolated), int(starts[-1]), attention.d_head)
     arrived = torch.empty(shape, dtype=model.dtype)
-    look = Reading("arrived", lambda seen: torch.empty(0), "", sites=((key, goal.layer),))
+    look = Reading(
+        "arrived", lambda seen: torch.empty(0, dtype=torch.float32), "", sites=((key, goal.layer),)
+    )
     probe = Sweep(model, prompts, [look], sweep.sources, {}, sweep.batch_tokens)
     for numbers, seen in probe.each(isolated, "following paths"):
         if numbers == [0]:

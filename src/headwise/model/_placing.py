@@ -1,5 +1,8 @@
 """Types of weights and devices, by name."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import torch
 
 from headwise.errors import HeadwiseError
@@ -39,3 +42,15 @@ def resolve_device(device: str) -> torch.device:
             "Use 'auto', 'cpu' or a device that torch finds on this machine."
         ) from error
     return resolved
+
+
+@contextmanager
+def usual_defaults() -> Generator[None]:
+    """Makes tensors as torch does unless it was set otherwise: random weights are others in another type or on another device."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(before)

@@ -165,11 +165,18 @@ def stacks_of(model: Any, name: str) -> tuple[Stack, ...]:
             f"{name} has a stack for {' and '.join(beside)} beside its language model, and Headwise reads text. Pass the language model itself (often "
             "model.model.language_model) with its tokenizer: headwise.load(language_model, tokenizer=...)."
         )
-    if getattr(model.config, "is_encoder_decoder", False):
-        return (
-            _stack(name, "encoder", plain(model.get_encoder()), model.config),
-            _stack(name, "decoder", plain(model.get_decoder()), model.config),
+    if shared := getattr(model.config, "num_kv_shared_layers", 0):
+        raise UnsupportedModel(
+            f"{name}: its last {shared} layers attend to the keys and values of earlier ones, so that a change of these in one layer would not flow on to the layers that borrow "
+            "them. Such models are not supported."
         )
+    if getattr(model.config, "is_encoder_decoder", False):
+        encoder, decoder = plain(model.get_encoder()), plain(model.get_decoder())
+        if model not in (encoder, decoder):  # one half by itself keeps the configuration of both
+            return (
+                _stack(name, "encoder", encoder, model.config),
+                _stack(name, "decoder", decoder, model.config),
+            )
     return (_stack(name, "", model.base_model, model.config),)
 
 
@@ -188,13 +195,17 @@ def require_weights(model: Any, name: str) -> None:
 
 
 def _stack(name: str, side: Side, body: nn.Module, config: Any) -> Stack:
+    some = ""
     for module in body.modules():
         if isinstance(module, nn.ModuleList) and len(module):
             blocks = tuple(module)
             found = [_attention_modules(block) for block in blocks]
+            if any(found) and not all(found):
+                without = [str(i) for i, own in enumerate(found) if not own]
+                some = f" Blocks {', '.join(without)} of {len(blocks)} have none: they mix words in another way."
             if all(found):
                 own = [[m for path, m in paths if not _is_cross(path)] for paths in found]
-                cross = [[m for path, m in paths if _is_cross(path)] for paths in found]
+                cross = [[m for path, m in paths if _is_cross(path)] for paths in found if side]
                 if any(len(modules) != 1 for modules in own):
                     continue
                 return Stack(
@@ -205,12 +216,12 @@ def _stack(name: str, side: Side, body: nn.Module, config: Any) -> Stack:
                     ),
                     tuple(
                         _attention(name, b, m[0], config)
-                        for b, m in zip(blocks, cross, strict=True)
+                        for b, m in zip(blocks, cross, strict=False)  # none in a decoder by itself
                         if m
                     ),
                 )
     raise UnsupportedModel(
-        f"{name}: found no blocks with attention that can be hooked in a {type(body).__name__}. Headwise "
+        f"{name}: a {type(body).__name__} has no stack of blocks that all hold attention that can be hooked.{some} Headwise "
         "hooks models whose attention goes through transformers' attention interface; docs/hooks.md lists them."
     )
 

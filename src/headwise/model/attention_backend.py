@@ -201,12 +201,8 @@ class Engine:
             if not self._is_own:
                 return None
             if args:
-                seen = tap(args[0])
-                self._maybe_stop("residual", tap.place)
-                return (seen, *args[1:]), kwargs
-            seen = tap(kwargs["hidden_states"])
-            self._maybe_stop("residual", tap.place)
-            return args, kwargs | {"hidden_states": seen}
+                return (tap(args[0]), *args[1:]), kwargs
+            return args, kwargs | {"hidden_states": tap(kwargs["hidden_states"])}
 
         def after(module: nn.Module, args: Any, output: Any) -> Any:
             if not self._is_own:
@@ -227,13 +223,23 @@ class Engine:
     @contextmanager
     def stopping(self, site: str, place: Place) -> Generator[None]:
         """Ends forward passes of the body once a site has been seen, by raising `Stop`."""
-        with self.held():
+        with self.held(), ExitStack() as stack:
             before = self.stop_after
             self.stop_after = (site, place)
+            side, layer = place
+            (own,) = [s for s in self.stacks if s.side == side or (side == "cross" and s.cross)]
+            if site == "residual" and layer < len(own.blocks):
+                # A hook of its own, after all that see the stream there.
+                hook = own.blocks[layer].register_forward_pre_hook(self._stop_before)
+                stack.callback(hook.remove)
             try:
                 yield
             finally:
                 self.stop_after = before
+
+    def _stop_before(self, module: nn.Module, args: object) -> None:
+        if self._is_own:
+            raise Stop
 
     def _maybe_stop(self, site: str, place: Place) -> None:
         if self.stop_after == (site, place) and self._is_own:
@@ -339,6 +345,7 @@ def _left(module: nn.Module, inputs: Any, output: Any) -> None:
 _PLACES: WeakKeyDictionary[nn.Module, tuple[Engine, Place, Attention]] = WeakKeyDictionary()
 
 
+@torch.compiler.disable  # a compiled block runs its attention, and with it the taps, as it stands here
 def _attention_function(
     module: nn.Module,
     query: Tensor,

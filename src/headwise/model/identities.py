@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from headwise.errors import UnsupportedModel
+from headwise.errors import HeadwiseError, UnsupportedModel
 
 from ._taps import Place, Tap
 from .architecture import TOLERANCES, Side, require_weights
@@ -46,7 +46,17 @@ def verify(model: Model) -> None:
         UnsupportedModel: The first identity that fails, with its error; or weights that are not in memory.
     """
     require_weights(model.hf, model.name)
-    for identity in cheap(model):
+    try:
+        found = cheap(model)
+    except (HeadwiseError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        # Whatever an architecture that was never tried raises: it is refused by its name.
+        raise UnsupportedModel(
+            f"{model.name} cannot be hooked as a {type(model.hf).__name__}: running it ended in {type(error).__name__}: {str(error)[:200]}. Its attention or its inputs are "
+            "put together in a way that Headwise does not know; docs/hooks.md lists what it does."
+        ) from error
+    for identity in found:
         if not identity.holds:
             raise UnsupportedModel(
                 f"{model.name} cannot be hooked as a {type(model.hf).__name__}: the identity '{identity.name}' has an "
@@ -80,11 +90,13 @@ def cheap(model: Model) -> list[Identity]:
         for place, attention in model.engine.attention_layers()
     ]
     try:
-        with _kept(model, ("v", "pattern", "z")) as seen:
+        with _kept(model, ("v", "pattern", "z")) as seen, _streams(model) as streams:
             model.forward(tokens, mask, targets)
     finally:
         for handle in handles:
             handle.remove()
+    _require_attention(model, seen)
+    _require_one_stream(model, streams)
     most = max(runs.values())
     mask = mask.to(model.device)
     compared = {
@@ -163,6 +175,36 @@ def _kept(model: Model, sites: Sequence[str]) -> Generator[Seen]:
     places = [place for place, _ in model.engine.attention_layers()]
     with model.engine.tapped([keep(site, place) for place in places for site in sites]):
         yield seen
+
+
+@contextmanager
+def _streams(model: Model) -> Generator[list[Tensor]]:
+    """The residual stream before the first block of each stack, while the body runs the model."""
+    streams: list[Tensor] = []
+    places: list[Place] = [(stack.side, 0) for stack in model.stacks]
+    with model.engine.tapped([Tap("residual", place, streams.append) for place in places]):
+        yield streams
+
+
+def _require_attention(model: Model, seen: Seen) -> None:
+    """Refuses a model of which some layers mix words without the attention that is hooked."""
+    every = [place for place, _ in model.engine.attention_layers()]
+    silent = [place for place in every if ("pattern", place) not in seen]
+    if silent:
+        named = ", ".join(f"{side} {layer}".strip() for side, layer in silent)
+        raise UnsupportedModel(
+            f"{model.name}: {len(silent)} of {len(every)} attention layers ({named}) do not compute attention where it can be hooked: they mix words in another way, or "
+            "in a kernel of their own."
+        )
+
+
+def _require_one_stream(model: Model, streams: Sequence[Tensor]) -> None:
+    for stream in streams:
+        if stream.dim() != 3:
+            raise UnsupportedModel(
+                f"{model.name}: its residual stream has the shape {list(stream.shape)} and not [batch, pos, d_model]: several streams beside each other, which heads do not "
+                "share alike."
+            )
 
 
 def _worst(model: Model, name: str, compare: Compare, seen: Seen, mask: Tensor) -> Identity:

@@ -22,7 +22,7 @@ from headwise._files import hash_files
 from headwise.errors import HeadwiseError
 
 from . import _hub, identities, registry
-from ._placing import parse_dtype, resolve_device
+from ._placing import parse_dtype, resolve_device, usual_defaults
 from ._weight_files import weight_files
 from .architecture import stacks_of
 from .attention_backend import EAGER, FUSED, Engine
@@ -215,7 +215,9 @@ def random_like(model: Model, seed: int) -> Model:
         torch.manual_seed(seed)
         try:
             config = _unwatched(model.hf.config)
-            drawn = kind(config).to(device=model.device, dtype=model.dtype).eval()
+            with usual_defaults():
+                drawn = kind(config)
+            drawn = drawn.to(device=model.device, dtype=model.dtype).eval()
         except Exception as error:
             # Whatever a class of the user's own raises: there is no model without training to compare with.
             raise HeadwiseError(

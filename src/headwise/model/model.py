@@ -345,8 +345,8 @@ class Model:
             del inputs["input_ids"]
         with self._pass(gradients), evaluating(self.hf):
             if keep is not None and "logits_to_keep" in self._head_parameters:
-                return self.hf(**inputs, logits_to_keep=keep.to(self.device)).logits
-            logits = self.hf(**inputs).logits
+                return _logits(self.hf(**inputs, logits_to_keep=keep.to(self.device)))
+            logits = _logits(self.hf(**inputs))
             return logits if keep is None else logits[:, keep]
 
     @contextmanager
@@ -364,3 +364,9 @@ class Model:
     @cached_property
     def _head_parameters(self) -> frozenset[str]:
         return frozenset(inspect.signature(self.hf.forward).parameters)
+
+
+def _logits(output: Any) -> Tensor:
+    """The logits of words; where a model has several heads they have a name of their own."""
+    found = getattr(output, "logits", None)
+    return found if found is not None else output.prediction_logits

@@ -7,7 +7,7 @@ names. Nothing is loaded, and showing it again gives the same.
 from html import escape
 from pathlib import Path
 
-from headwise.errors import HeadwiseError
+from headwise._files import write_text
 
 from .html.render import render_report
 from .schema import Report
@@ -36,6 +36,8 @@ class View:
         return (
             f'<iframe title="{escape(self._what)}" srcdoc="{escape(self.html)}" sandbox="allow-scripts allow-downloads" '
             f'style="width: 100%; height: {self.height}px; border: 0"></iframe>'
+            '<p style="font-size: small; opacity: 0.7">Nothing above? Then this place takes frames or scripts away: '
+            '<code>.save("page.html")</code> writes the page.</p>'
         )
 
     def save(self, path: str | Path) -> Path:
@@ -44,12 +46,7 @@ class View:
         Raises:
             HeadwiseError: It cannot be written.
         """
-        path = Path(path)
-        try:
-            path.write_text(self.html, encoding="utf-8")
-        except OSError as error:
-            raise HeadwiseError(f"Cannot write {str(path)!r}: {error.strerror}.") from error
-        return path
+        return write_text(Path(path), self.html)
 
 
 def show(result: object, *, height: int = HEIGHT) -> View:

@@ -236,7 +236,7 @@ class Targets:
 
     def weights(self, n_tokens: int) -> Float[Tensor, "token set"]:
         """What scores are multiplied with for the mean over each label's targets, less that over all words."""
-        weights = torch.zeros((n_tokens, len(self.sets)))
+        weights = torch.zeros((n_tokens, len(self.sets)), dtype=torch.float32)
         if self.sets:
             weights[self.pool] = -1 / len(self.pool)
         for i, members in enumerate(self.sets):

@@ -113,7 +113,9 @@ def _by_key(
         for of_heads, reader in zip(heads, readers, strict=True):
             at = given.pulled(reader[torch.from_numpy(chosen).to(word.device)[word]])
             found = torch.empty(
-                (len(word), len(of_heads), batch.tokens.shape[1]), device=word.device
+                (len(word), len(of_heads), batch.tokens.shape[1]),
+                device=word.device,
+                dtype=torch.float32,
             )
             for h, head in enumerate(of_heads):
                 layer, number = cast(int, head.layer), cast(int, head.head)

@@ -110,7 +110,7 @@ class Seen:
         """Every summand at the layer; `even`: with each head under uniform attention and everything else unchanged."""
         wiring, given = self.wiring, self.even if even else self.z
         n = len(components(wiring, self.layer))
-        found = torch.zeros((n, *self.total.shape), device=self.total.device)
+        found = torch.zeros((n, *self.total.shape), device=self.total.device, dtype=torch.float32)
         done = 0
         for name, module in wiring.embeddings.items():
             factor = wiring.factor if name == "embedding" else 1.0

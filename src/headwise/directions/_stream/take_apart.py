@@ -58,7 +58,7 @@ def take_apart(
         word, tokens = pieces.nonzero(as_tuple=True)
         rows = torch.from_numpy(in_batch).to(word.device)[word]
         seen = recorder.see(batch, rows, tokens)
-        mean = torch.zeros((len(chosen), len(word)), device=word.device)
+        mean = torch.zeros((len(chosen), len(word)), device=word.device, dtype=torch.float32)
         mean[word, torch.arange(len(word), device=word.device)] = 1.0
         mean = mean / mean.sum(1, keepdim=True)
         # Words, not tokens, are kept whole; a word has few tokens.

@@ -138,7 +138,7 @@ class Frozen:
         centred = is_centred(norm)
         weight = getattr(own, "weight", None)
         if weight is None:
-            gain = torch.ones(given.shape[-1], device=given.device)
+            gain = torch.ones(given.shape[-1], device=given.device, dtype=torch.float32)
         elif centred:
             gain = weight.detach()
         else:  # some multiply by the weight and some by one more than it

@@ -102,7 +102,7 @@ class ReferenceTokens:
         """
         n_owners = int(self.owner.max()) + 1
         names, index = np.unique(self.pool * n_owners + self.owner, return_inverse=True)
-        found = torch.empty((len(names), *values.shape[1:]))
+        found = torch.empty((len(names), *values.shape[1:]), dtype=torch.float32)
         for number, members in enumerate(self.members):
             owners, own = np.unique(self.owner[members], return_inverse=True)
             inside = values[members].double()

@@ -40,7 +40,7 @@ def attention(relation: str, layer: int, head: int | None = None) -> Maker:
 
         def read(seen: Seen) -> Tensor:
             pattern = seen.sites[site].float()
-            found = torch.zeros(pattern.shape[:2], device=pattern.device)
+            found = torch.zeros(pattern.shape[:2], device=pattern.device, dtype=torch.float32)
             for k, row in enumerate(seen.rows):
                 for query, key in links.get(row, []):
                     of = prompts.rows[row].words

@@ -113,7 +113,9 @@ def _against(
 
     def read(seen: Seen) -> Tensor:
         stream = seen.sites[site]
-        found = [torch.zeros(stream.shape[1], device=stream.device)] * len(seen.rows)
+        found = [torch.zeros(stream.shape[1], device=stream.device, dtype=torch.float32)] * len(
+            seen.rows
+        )
         for k, row in enumerate(seen.rows):
             if row in first:
                 own = stream[k, :, : len(prompts.rows[row].tokens)]

@@ -69,7 +69,7 @@ def _where_others_end(model: Model, prompts: Prompts) -> Reading:
 
     def read(seen: Seen) -> Tensor:
         stream, before = seen.sites[site], (seen.clean or seen).sites[site]
-        found = torch.zeros(stream.shape[:2], device=stream.device)
+        found = torch.zeros(stream.shape[:2], device=stream.device, dtype=torch.float32)
         for k, row in enumerate(seen.rows):
             if row in others:
                 at = list(others[row])

@@ -70,7 +70,7 @@ def _weights(
 ) -> Float[Tensor, "tested batch query key"]:
     """What a pattern is multiplied with: the mean over query words of what goes to their expected keys."""
     n_rows, _, n_pos = batch.pieces.shape
-    weights = torch.zeros((n_tested, n_rows, n_pos, n_pos))
+    weights = torch.zeros((n_tested, n_rows, n_pos, n_pos), dtype=torch.float32)
     pieces = batch.pieces.cpu()
     for row, i in enumerate(batch.indices):
         own = {(a, k.query, k.key) for a, k in zip(found[i].tested, found[i].links, strict=True)}
