@@ -343,12 +343,9 @@ class _Page:
         self.best = _Best.zeros(size, device)
         if norms:
             self.best_moved = _Best.zeros(size, device)
-        self.itself, self.rival, self.sink = torch.zeros(
-            3, *size, device=device, dtype=torch.float32
-        )
-        self.mass = torch.zeros(
-            len(self.of_batch.case), n_heads, device=device, dtype=torch.float32
-        )
+        zeros = torch.zeros(3, *size, device=device, dtype=torch.float32)
+        self.itself, self.rival, self.sink = zeros
+        self.mass = zeros.new_zeros(len(self.of_batch.case), n_heads)
 
     def take_in(self, looks: Float[Tensor, "batch row word_and_sinks head"], first: int) -> None:
         """Takes in the attention of the words from `first` on."""

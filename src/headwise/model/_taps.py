@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +41,19 @@ class Tap:
     edits: bool = False
     fired: int = 0
 
-    @torch.compiler.disable  # what looks at a tensor of a compiled block has no place in its graph
     def __call__(self, tensor: Tensor) -> Tensor:
         """Shows a tensor and gives back what goes on in its place."""
-        self.fired += 1
-        replacement = self.see(tensor)
-        return tensor if replacement is None else replacement
+        return _shown(self, tensor)
+
+
+def _show(tap: Tap, tensor: Tensor) -> Tensor:
+    tap.fired += 1
+    replacement = tap.see(tensor)
+    return tensor if replacement is None else replacement
+
+
+# What looks at a tensor of a compiled block has no place in its graph.
+_shown: Callable[[Tap, Tensor], Tensor] = cast(Any, torch.compiler.disable)(_show)
 
 
 @dataclass(eq=False)
