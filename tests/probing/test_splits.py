@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import headwise
 from headwise import HeadwiseError
 from headwise.probing.splits import grouped_folds, join_alike, near_duplicates, own_split
 
@@ -31,6 +32,49 @@ def test_groups_with_near_duplicates_are_one():
     # Within a group nothing needs joining.
     joined, n_alike = join_alike(np.zeros(6, dtype=int), TEXTS)
     assert n_alike == 0 and set(joined) == {0}
+
+
+@pytest.mark.parametrize("n", [2, 10, 20])
+def test_a_template_is_one_group_however_often_it_is_filled(n):
+    """The oftener, the less TF-IDF makes of what the sentences share."""
+    templates = (
+        "In the old garden behind the house, {} noticed that the mole dug a tunnel.",
+        "At the busy market near the river, {} said that the agent was a mole.",
+    )
+    names = [
+        "Anna",
+        "Ben",
+        "Carla",
+        "Doris",
+        "Emil",
+        "Frida",
+        "Gustav",
+        "Hilda",
+        "Ivan",
+        "Jo",
+        "Karl",
+        "Lea",
+        "Max",
+        "Nina",
+        "Otto",
+        "Paula",
+        "Quinn",
+        "Rita",
+        "Sven",
+        "Tom",
+    ]
+    texts = [template.format(name) for template in templates for name in names[:n]]
+    joined, n_alike = join_alike(np.arange(2 * n), texts)
+    assert len(np.unique(joined)) == 2 and n_alike == 2 * n
+
+
+def test_passages_that_share_small_words_are_not_alike():
+    """Burrow's groups stay apart, although all hold `the`, `a` and `mole`."""
+    suite = headwise.burrow_sentences("mole", 200)
+    numbers = {name: i for i, name in enumerate(suite.groups)}
+    groups = np.array([numbers[sentence.group] for sentence in suite.sentences])
+    joined, _ = join_alike(groups, [sentence.text for sentence in suite.sentences])
+    assert len(np.unique(joined)) == len(numbers)
 
 
 def test_more_rows_than_are_compared_at_once(monkeypatch):

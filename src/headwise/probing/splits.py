@@ -3,7 +3,8 @@
 A probe that was fitted on a near-duplicate of a sentence scores memory. So a group (a document, a template, a scene) is
 never on both sides of a split, and groups that hold nearly the same sentence count as one. Sentences
 are nearly the same if the cosine of their character n-grams (TF-IDF, 3 to 5 letters within words) is
-0.8 or more: one other word in a sentence of ten is, another sentence on the same matter is not.
+0.8 or more: one other word in a sentence of ten is, another sentence on the same matter is not. The oftener a template
+is filled, the less TF-IDF makes of what it shares; so sentences of eight words and more are compared by which words they hold as well (a cosine of 0.89 or more).
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from numpy import ndarray
 from headwise.errors import HeadwiseError
 
 ALIKE = 0.8
+ALIKE_IN_WORDS = 0.89  # nine of ten words
+LONG = 8  # words; of short sentences many share most words and say something else
 ROWS_AT_ONCE = 512
 
 Splits = tuple[tuple[Int[ndarray, " _"], Int[ndarray, " _"]], ...]
@@ -176,17 +179,27 @@ def near_duplicates(
     texts: Sequence[str],
 ) -> tuple[Int[ndarray, " pair"], Int[ndarray, " pair"]]:
     """Pairs of different examples whose sentences are nearly the same, each pair once."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+    from sklearn.preprocessing import normalize
 
-    found: list[tuple[ndarray, ndarray]] = []
+    found = set[tuple[int, int]]()
     if any(text.strip() for text in texts):
-        vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
-        vectors = cast(Any, vectorizer.fit_transform(texts)).tocsr()
-        for start in range(0, len(texts), ROWS_AT_ONCE):
-            likeness = (vectors[start : start + ROWS_AT_ONCE] @ vectors.T).tocoo()
-            alike = (likeness.data >= ALIKE) & (likeness.row + start < likeness.col)
-            found.append((likeness.row[alike] + start, likeness.col[alike]))
-    first, second = (
-        np.concatenate([pair[side] for pair in found]) if found else np.empty(0) for side in (0, 1)
-    )
-    return first.astype(int), second.astype(int)
+        letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
+        found |= _pairs(cast(Any, letters.fit_transform(texts)), ALIKE)
+    own = [i for i, text in enumerate(texts) if len(text.split()) >= LONG]
+    if own:
+        words = CountVectorizer(token_pattern=r"\S+", binary=True)
+        counts = normalize(words.fit_transform([texts[i] for i in own]))
+        found |= {(own[a], own[b]) for a, b in _pairs(counts, ALIKE_IN_WORDS)}
+    pairs = np.array(sorted(found), dtype=int).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _pairs(vectors: Any, least: float) -> set[tuple[int, int]]:
+    """Pairs of rows of length 1 whose inner product is large, some rows at a time."""
+    vectors, found = vectors.tocsr(), set[tuple[int, int]]()
+    for start in range(0, vectors.shape[0], ROWS_AT_ONCE):
+        likeness = (vectors[start : start + ROWS_AT_ONCE] @ vectors.T).tocoo()
+        alike = (likeness.data >= least) & (likeness.row + start < likeness.col)
+        found |= set(zip((likeness.row[alike] + start).tolist(), likeness.col[alike].tolist(), strict=True))  # fmt: skip
+    return found
