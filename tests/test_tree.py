@@ -34,6 +34,17 @@ def test_files_are_short():
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 400, path
 
 
+def test_every_shape_is_checked():
+    """Each module whose signatures have shapes is one of those that tests call through the checker."""
+    options = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (names,) = re.findall(r"--jaxtyping-packages=([\w.,]+)", options)
+    checked = names.split(",")[:-1]
+    for path in sorted((ROOT / "src" / "headwise").rglob("*.py")):
+        if re.search(r"\b(Float|Int|Bool|Shaped)\[", path.read_text(encoding="utf-8")):
+            module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+            assert any(f"{module}.".startswith(f"{name}.") for name in checked), module
+
+
 def test_folders_are_not_crowded():
     """No folder of the package holds more than 16 modules side by side."""
     for folder in (ROOT / "src").rglob("*/"):
