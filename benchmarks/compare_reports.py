@@ -1,104 +1,87 @@
-"""Are two sets of reports the same in every number?
+"""Are the numbers of a set of reports still there?
 
     uv run benchmarks/compare_reports.py reports-before reports-after
 
-Compares `results.json` of every report that both folders have: each number, each packed array and each cell of a table, but not texts, provenance or the order of
-columns. Tables are matched by name, figures and the small tables of heads by content. Names may have been changed (`--renamed how=method`). Prints what differs and what is
-only in the second folder, and exits with 1 if anything differs; what was added is no difference.
+Every series of numbers in `results.json` of the first folder (a column of a table, a line or a map of a figure, a measure of the heads) is looked for among those of the
+second, whatever it is called and wherever it stands now: equal to a millionth, in the same order. So tables may be renamed, moved and joined. Prints, for each report that
+both folders have, how many are found again and which are not, and whether the verdict is the same; exits with 1 if anything is missing.
 """
 
 import json
+import math
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-TEXTS = {"question", "answer", "controls", "method", "references", "provenance", "title", "caption", "note", "rule", "what", "about",
-         "p_over", "unit", "subtitle", "text", "kind"}  # fmt: skip
-BY_CONTENT = (".figures", ".heads.details")
-ADDED = "only after"
+TEXTS = {"provenance", "question", "answer", "controls", "method", "references", "caption", "title", "findings", "not_found"}  # fmt: skip
+CLOSE = 1e-6
+
+Series = list[Any] | str  # packed arrays are text
 
 
-def differences(a: Any, b: Any, path: str, renamed: dict[str, str]) -> Iterator[str]:
-    """Where two pieces of a report are not the same."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        a = {_now(key, b, renamed): value for key, value in a.items() if key not in TEXTS}
-        b = {key: value for key, value in b.items() if key not in TEXTS}
-        for key in sorted({*a, *b}):
-            if key not in a or key not in b:
-                yield f"{path}.{key}: {ADDED if key in b else 'only before'}"
-            else:
-                yield from differences(a[key], b[key], f"{path}.{key}", renamed)
-    elif isinstance(a, list) and isinstance(b, list):
-        names = [
-            {x["name"]: x for x in own if isinstance(x, dict) and "name" in x} for own in (a, b)
-        ]
-        names[0] = {_now(key, names[1], renamed): x for key, x in names[0].items()}
-        if (
-            a
-            and b
-            and all(len(found) == len(own) for found, own in zip(names, (a, b), strict=True))
-        ):
-            for key in sorted({*names[0], *names[1]}, key=str):
-                if key not in names[0] or key not in names[1]:
-                    yield f"{path}[{key}]: {ADDED if key in names[1] else 'only before'}"
-                else:
-                    yield from differences(names[0][key], names[1][key], f"{path}[{key}]", renamed)
-        elif path in BY_CONTENT:
-            left = list(b)
-            for i, one in enumerate(a):
-                same = next((x for x in left if not any(differences(one, x, path, renamed))), None)
-                if same is None:
-                    yield f"{path}[{i}] ({one['title']}): only before"
-                else:
-                    left.remove(same)
-            yield from (f"{path} ({one['title']}): {ADDED}" for one in left)
-        elif len(a) != len(b):
-            yield f"{path}: {len(a)} and {len(b)} items"
-        else:
-            for i, (one, other) in enumerate(zip(a, b, strict=True)):
-                yield from differences(one, other, f"{path}[{i}]", renamed)
-    elif isinstance(a, str) and isinstance(b, str) and " " in a:
-        return  # a sentence
-    elif a != b and (not isinstance(a, str) or renamed.get(a) != b):
-        yield f"{path}: {str(a)[:40]} and {str(b)[:40]}"
+def series_of(part: Any, path: str = "") -> Iterator[tuple[str, Series]]:
+    """Every series of a report with its place."""
+    if isinstance(part, dict):
+        columns = part.get("columns")
+        if "rows" in part and columns and isinstance(columns[0], dict):
+            for i, column in enumerate(columns):
+                yield f"{part['name']}.{column['name']}", [row[i] for row in part["rows"]]
+            return
+        for key, value in part.items():
+            if key not in TEXTS:
+                yield from series_of(value, f"{path}.{key}")
+    elif isinstance(part, list):
+        if part and all(value is None or isinstance(value, int | float) for value in part):
+            yield path, part
+            return
+        for value in part:
+            yield from series_of(value, path)
+    elif isinstance(part, str) and len(part) > 100 and " " not in part:
+        yield path, part
 
 
-def _now(name: str, known: Any, renamed: dict[str, str]) -> str:
-    """What a name is in the second folder."""
-    return name if name in known else renamed.get(name, name)
+def is_number(series: Series) -> bool:
+    """Whether it holds any number."""
+    return isinstance(series, str) or any(isinstance(value, int | float) for value in series)
 
 
-def flat(path: Path) -> dict[str, Any]:
-    """A report, of any version of the schema, with the figures and tables of all its sections together."""
-    data = json.loads(path.read_text(encoding="utf-8"))
-    parts = data.get("sections") or [data]
-    merged = {name: [x for part in parts for x in part[name]] for name in ("figures", "tables")}
-    return {
-        key: data.get(key) for key in ("analysis", "model", "verdict", "heads", "attention")
-    } | merged
+def is_same(a: Series, b: Series) -> bool:
+    """Whether two series of one length are equal, missing values included."""
+    if isinstance(a, str) or isinstance(b, str):
+        return a == b
+    return all(x == y or _is_close(x, y) for x, y in zip(a, b, strict=True))
+
+
+def _is_close(x: Any, y: Any) -> bool:
+    if not (isinstance(x, int | float) and isinstance(y, int | float)):
+        return False
+    return abs(x - y) <= CLOSE * max(1, abs(x), abs(y)) or (math.isnan(x) and math.isnan(y))
 
 
 def main(
     before: Annotated[Path, typer.Argument(help="A folder of reports.")],
     after: Annotated[Path, typer.Argument(help="Another.")],
-    renamed: Annotated[list[str] | None, typer.Option(help="old=new names of columns.")] = None,
-    most: Annotated[int, typer.Option(help="Differences that are printed of each report.")] = 10,
+    most: Annotated[int, typer.Option(help="Names that are printed of each report.")] = 40,
 ) -> None:
-    """Prints what differs between reports of the same names."""
-    names = dict(pair.split("=") for pair in renamed or [])
+    """Prints which numbers of the first reports are not in the second."""
     common = sorted(p.parent.name for p in before.glob("*/results.json") if (after / p.parent.name / "results.json").exists())  # fmt: skip
-    differ = 0
+    is_whole = bool(common)
     for name in common:
-        a, b = (flat(folder / name / "results.json") for folder in (before, after))
-        found = list(differences(a, b, "", names))
-        changed = [line for line in found if not line.endswith(ADDED)]
-        differ += bool(changed)
-        print(f"{name}: {f'{len(changed)} differences' if changed else 'the same'}")
-        for line in [*changed[:most], *(line for line in found if line.endswith(ADDED))]:
-            print(f"  {line}")
-    if differ or not common:
+        a, b = (json.loads((f / name / "results.json").read_text(encoding="utf-8")) for f in (before, after))  # fmt: skip
+        now = defaultdict[int, list[Series]](list)
+        for _, series in series_of(b):
+            now[len(series)].append(series)
+        wanted = [(path, series) for path, series in series_of(a) if is_number(series)]
+        lost = [path for path, own in wanted if not any(is_same(own, x) for x in now[len(own)])]
+        verdicts = {a["verdict"], b["verdict"]}
+        is_whole &= not lost and len(verdicts) == 1
+        print(f"{name}: {len(wanted) - len(lost)} of {len(wanted)} series are there; verdict {' -> '.join(dict.fromkeys((a['verdict'], b['verdict'])))}")  # fmt: skip
+        for path in lost[:most]:
+            print(f"  not there: {path.removeprefix('.')}")
+    if not is_whole:
         raise typer.Exit(1)
 
 
