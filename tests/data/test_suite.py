@@ -1,5 +1,7 @@
 import pytest
+import torch
 
+import headwise
 from headwise import read_suite
 from headwise.data.suite import Mark, Pair, Sentence, Suite, as_suite
 from headwise.errors import BadSuite
@@ -68,12 +70,26 @@ def test_a_choice_without_sentences_is_refused():
         suite.where(group="up")
 
 
+def test_words_that_were_divided_elsewhere_stay_as_they_are(burrow):
+    words = ["Dr.", "Smith", "'s", "3.14", "moles", ",", "he", "said", "."]
+    (sentence,) = Suite.from_texts([words]).sentences
+    assert sentence.words == tuple(words)
+    assert sentence.text == "Dr. Smith 's 3.14 moles, he said."
+    cache = headwise.capture(burrow, [words, tuple(words), "The mole dug."], ["pattern"])
+    assert cache.words(0)["pattern", 0].shape[-1] == cache.words(1)["pattern", 0].shape[-1] == 9
+    text = headwise.capture(burrow, [sentence.text], ["pattern"])
+    torch.testing.assert_close(text.sentence(0)["pattern", 1], cache.sentence(0)["pattern", 1])
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([["The", "mole"]], r"got list .*joined into a text, ' '\.join\(words\), or given as Sentence"),
-        ([("The", "mole")], r"got tuple .*joined into a text"),
-        ([3], r"given as a text or as a Sentence; got int '3'\.$"),
+        ([["The", ""]], "'' is no word"),
+        ([["The ", "mole"]], "'The ' is no word: it is empty or begins or ends in white space"),
+        ([["The", "a\ud800b"]], "cannot be encoded"),
+        ([[]], r"got list '\[\]'"),
+        ([["The", 3]], r"got list .*'The', 3"),
+        ([3], r"given as a text, a list of words or a Sentence; got int '3'\.$"),
         ([[1, 2]], r"got list '\[1, 2\]'\.$"),
         ([None], "got NoneType"),
         (["a\ud800b"], "cannot be encoded"),

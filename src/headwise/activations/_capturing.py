@@ -8,7 +8,7 @@ from torch import Tensor
 
 from headwise._progress import track
 from headwise._validate import OneOrMore, as_tuple
-from headwise.data.suite import Sentence, Suite
+from headwise.data.suite import AnySentence, Suite
 from headwise.errors import HeadwiseError
 from headwise.model.architecture import Side
 from headwise.model.heads import AnyHeads, by_number
@@ -22,12 +22,12 @@ from .streaming import align_whole, batch_size, stream
 
 def capture(
     model: Model,
-    suite: Suite | Sequence[str | Sentence],
+    suite: Suite | Sequence[AnySentence],
     sites: OneOrMore[str],
     *,
     layers: OneOrMore[int] | None = None,
     heads: AnyHeads | None = None,
-    targets: Sequence[str | Sentence] | None = None,
+    targets: Sequence[AnySentence] | None = None,
     expand_kv: bool = False,
     truncate: bool = False,
     batch_tokens: int | None = None,
@@ -38,7 +38,7 @@ def capture(
 
     Args:
         model: The model.
-        suite: A suite, or sentences as text or as `Sentence`.
+        suite: A suite, or sentences as text, as `Sentence` or as a list of words, which stay as they are.
         sites: As in `hooks.capture`, and `update` (what each head adds to the residual stream) or `norms`
             (`||pattern * v W_O||`), which are derived on access and take the memory of their sources.
         layers: Blocks to keep; all by default.
@@ -105,8 +105,8 @@ def _seen(
 
 def _aligned(
     model: Model,
-    sentences: Suite | Sequence[str | Sentence],
-    targets: Sequence[str | Sentence] | None,
+    sentences: Suite | Sequence[AnySentence],
+    targets: Sequence[AnySentence] | None,
     *,
     truncate: bool,
 ) -> planning.Aligned:

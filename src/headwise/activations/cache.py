@@ -122,6 +122,10 @@ class HeadCache:
                     f"{key!r} was not captured; the cache holds {', '.join(self.sites)}."
                 )
             return torch.stack([self[key, layer] for layer in self.layers[key]])
+        if not isinstance(key, tuple):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise HeadwiseError(
+                f"A cache is read by site and layer, as in cache['z', 3]; got {key!r}. One sentence of it is cache.sentence(0)."
+            )
         if len(key) == 3:
             return self._head(*key)
         parts = [(shard, _Rows(self, shard).get(key)) for shard in self.shards]

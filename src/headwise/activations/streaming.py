@@ -14,7 +14,7 @@ from torch import Tensor
 
 from headwise._formatting import brief
 from headwise._validate import OneOrMore
-from headwise.data.sentence import Sentence, as_sentence
+from headwise.data.sentence import AnySentence, Sentence, as_sentence
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model import Place, RowsTap, Tap
@@ -33,7 +33,7 @@ CHUNK = 256  # sentences aligned at a time: their words take more room than thei
 
 def reduce(
     model: Model,
-    suite: Suite | Sequence[str | Sentence],
+    suite: Suite | Sequence[AnySentence],
     sites: OneOrMore[str],
     *,
     step: Callable[[T, Captured, Batch], T],
@@ -273,7 +273,7 @@ def _is_finite(site: Site, tensor: Tensor) -> bool:
 
 def align_whole(
     model: Model,
-    suite: Suite | Sequence[str | Sentence],
+    suite: Suite | Sequence[AnySentence],
     *,
     truncate: bool,
     as_targets: bool = False,

@@ -27,7 +27,7 @@ from headwise._progress import track
 from headwise._result import Result
 from headwise.activations import alignment
 from headwise.activations.streaming import align_whole, stream, watch, watched
-from headwise.data.suite import Sentence, Suite
+from headwise.data.suite import AnySentence, Suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
@@ -68,7 +68,7 @@ class Atlas(Result):
         return "An atlas is for orientation and tests nothing: test a hypothesis, as with headwise.relation_test."
 
 
-def atlas(model: Model, sentences: Suite | Sequence[str | Sentence], seed: int = 0) -> Atlas:
+def atlas(model: Model, sentences: Suite | Sequence[AnySentence], seed: int = 0) -> Atlas:
     """Measures what every head of a model attends to.
 
     Args:

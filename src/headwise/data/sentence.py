@@ -4,8 +4,9 @@ Words are where the annotation is, and the text is what a model is given: a sent
 breaks, indentation and double spaces.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from headwise._formatting import brief
 from headwise.errors import BadSuite
@@ -16,6 +17,7 @@ from ._words import places_of, split_words
 
 UPOS = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM",
         "VERB", "X")  # fmt: skip
+CLOSING = frozenset(".,;:!?)]}\N{RIGHT DOUBLE QUOTATION MARK}\N{HORIZONTAL ELLIPSIS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,24 @@ class Sentence:
         words, spaces = split_words(text)
         return cls(tuple(words), tuple(spaces), group=text, source=repr(text[:40]), written=text)
 
+    @classmethod
+    def of_words(cls, words: Sequence[str]) -> "Sentence":
+        """A sentence of words that were divided elsewhere and stay as they are, with a space after each that no closing mark follows.
+
+        Raises:
+            BadSuite: A word is empty, holds white space at an end, or cannot be encoded; or there are none.
+        """
+        for word in words:
+            if not word or word != word.strip():
+                raise BadSuite(
+                    f"{word!r} is no word: it is empty or begins or ends in white space."
+                )
+            check_encodable(word)
+        follows = [*words[1:], "."]
+        spaces = tuple(word not in CLOSING for word in follows)
+        text = " ".join(words)
+        return cls(tuple(words), spaces, group=text, source=brief(repr(list(words))))
+
     @property
     def text(self) -> str:
         """The sentence as it was written, or its words with single spaces between them."""
@@ -110,8 +130,11 @@ class Sentence:
         return ranges
 
 
+AnySentence = str | Sentence | Sequence[str]  # a text, a sentence, or its words
+
+
 def as_sentence(given: object) -> Sentence:
-    """A sentence, or one made of a text.
+    """A sentence, or one made of a text or of a list of words.
 
     Raises:
         BadSuite: It is neither, or cannot be encoded.
@@ -120,14 +143,13 @@ def as_sentence(given: object) -> Sentence:
         return given
     if isinstance(given, str):
         return Sentence.of(given)
-    hint = ""
-    if isinstance(given, list | tuple) and all(isinstance(word, str) for word in given):
-        hint = (
-            " Words of a sentence are joined into a text, ' '.join(words), or given as Sentence(tuple(words), spaces=(True,) * len(words), group='a'), "
-            "so that they stay as they are."
-        )
+    if isinstance(given, list | tuple):
+        items = cast(Sequence[object], given)
+        words = [word for word in items if isinstance(word, str)]
+        if words and len(words) == len(items):
+            return Sentence.of_words(words)
     raise BadSuite(
-        f"A sentence is given as a text or as a Sentence; got {type(given).__name__} {brief(repr(given))}.{hint}"
+        f"A sentence is given as a text, a list of words or a Sentence; got {type(given).__name__} {brief(repr(given))}."
     )
 
 

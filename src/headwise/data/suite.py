@@ -25,6 +25,7 @@ from headwise.errors import BadSuite
 
 from ._toml_writer import toml_of
 from .sentence import UPOS as UPOS
+from .sentence import AnySentence as AnySentence
 from .sentence import Link as Link
 from .sentence import Mark as Mark
 from .sentence import Pair as Pair

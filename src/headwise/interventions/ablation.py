@@ -21,7 +21,7 @@ from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore, all_of
 from headwise.activations import alignment
-from headwise.data.suite import Suite, as_suite
+from headwise.data.suite import AnySentence, Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model import heads
 from headwise.model.heads import AnyHead, AnyHeads, Head
@@ -111,7 +111,7 @@ class AblationResult(Result):
 
 def ablate(
     model: Model,
-    suite: Suite | Sequence[str],
+    suite: Suite | Sequence[AnySentence],
     heads: AnyHeads | Mapping[str, Sequence[AnyHead]] | None = None,
     *,
     method: OneOrMore[str] = METHODS,

@@ -22,7 +22,7 @@ from torch import nn
 from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore
-from headwise.data.suite import Suite, as_suite
+from headwise.data.suite import AnySentence, Suite, as_suite
 from headwise.directions._stream.wiring import Wiring
 from headwise.model import heads
 from headwise.model.architecture import Side
@@ -73,7 +73,7 @@ class DirectEffectResult(Result):
 
 def direct_effects(
     model: Model,
-    suite: Suite | Sequence[str],
+    suite: Suite | Sequence[AnySentence],
     heads: AnyHeads | None = None,
     *,
     method: str = "mean",

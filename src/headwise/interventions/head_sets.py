@@ -25,7 +25,7 @@ from numpy import ndarray
 from headwise._columns import Columns
 from headwise._result import Result
 from headwise._validate import OneOrMore
-from headwise.data.suite import Suite, as_suite
+from headwise.data.suite import AnySentence, Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.heads import AnyHeads, Head, chosen, order_met
 from headwise.model.model import Model
@@ -90,7 +90,7 @@ class HeadSetResult(Result):
 
 def ablate_set(
     model: Model,
-    suite: Suite | Sequence[str],
+    suite: Suite | Sequence[AnySentence],
     heads: AnyHeads,
     *,
     method: OneOrMore[str] = METHODS,

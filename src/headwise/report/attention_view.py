@@ -14,7 +14,7 @@ import numpy as np
 from headwise.activations import capture
 from headwise.activations.sites import on_side
 from headwise.activations.streaming import align_whole
-from headwise.data.sentence import Sentence, as_sentence
+from headwise.data.sentence import AnySentence, Sentence, as_sentence
 from headwise.data.suite import as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.architecture import Side
@@ -30,10 +30,10 @@ MOST = 40_000_000  # bytes of all arrays
 
 def show_attention(
     model: Model,
-    sentences: str | Sentence | Sequence[str | Sentence],
+    sentences: str | Sentence | Sequence[AnySentence],
     heads: Sequence[AnyHead] | None = None,
     *,
-    targets: Sequence[str | Sentence] | None = None,
+    targets: Sequence[AnySentence] | None = None,
     side: Side | None = None,
 ) -> View:
     """Shows the attention of heads on sentences: as dots, lines or text, by word or token, by weight or by score.
@@ -114,7 +114,7 @@ def _sinks(examples: Sequence[Example], shape: tuple[int, int]) -> Heatmap:
     )
 
 
-def _side(model: Model, side: Side | None, targets: Sequence[str | Sentence] | None) -> Side:
+def _side(model: Model, side: Side | None, targets: Sequence[AnySentence] | None) -> Side:
     if targets and model.kind != "encoder-decoder":
         raise HeadwiseError(f"{model.name} is a model of one stack and takes no targets.")
     of_model = sides(model)
