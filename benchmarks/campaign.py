@@ -192,7 +192,7 @@ def kinds_in(folder: Path, model: headwise.Model, report: Report) -> dict[str, K
         "result header": (folder / "result" / "result.json", result_of, False),
         "result table": (folder / "result" / "table.csv", result_of, True),
         "capture shard": (folder / "capture" / "shard-00000.safetensors", capture_of, True),
-        "capture index": (folder / "capture" / "index.json", capture_of, False),
+        "capture index": (folder / "capture" / "index.json", capture_of, True),
     }
     return {name: Kind(path.read_bytes(), read, checked, path) for name, (path, read, checked) in reads.items()}  # fmt: skip
 

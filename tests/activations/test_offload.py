@@ -161,6 +161,30 @@ def test_damaged_files_are_found_and_written_again(damage, name, tiny_bert, tmp_
     torch.testing.assert_close(headwise.capture(tiny_bert, TEXTS, **asked)["update", 0], expected)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda index: index["batches"].reverse(),
+        lambda index: index["batches"][0].__setitem__(0, 117),
+        lambda index: index["lengths"].reverse(),
+        lambda index: index["layers"].update(updaate=index["layers"].pop("update")),
+        lambda index: index["n_heads"].__setitem__("update", 3),
+        lambda index: index.pop("crc32"),
+    ],
+)
+def test_an_index_that_changed_by_a_digit_is_damaged(change, tiny_bert, tmp_path):
+    """Each is an index by its form; the tensors it leads to are another sentence's or none."""
+    asked = spilled_to(tmp_path / "c")
+    headwise.capture(tiny_bert, TEXTS, **asked)
+    path = tmp_path / "c" / "index.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    for again in (headwise.HeadCache.open, lambda _: headwise.capture(tiny_bert, TEXTS, **asked)):
+        with pytest.raises(HeadwiseError, match=r"damaged, as its checksum .* Delete"):
+            again(tmp_path / "c")
+
+
 def test_an_index_of_a_newer_version(tiny_bert, tmp_path):
     asked = {"sites": ["z"], "budget": "3KiB", "batch_tokens": 16, "offload_dir": tmp_path / "c"}
     headwise.capture(tiny_bert, 8 * ["the mole dug"], **asked)

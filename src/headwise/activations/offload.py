@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32 as crc
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -32,7 +33,7 @@ INDEX, MATRICES = "index.json", "matrices.safetensors"
 
 
 class Index(BaseModel):
-    """What a folder of shards holds; the fields are those of `HeadCache`."""
+    """What a folder of shards holds; the fields are those of `HeadCache`, and a checksum of them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,23 +49,33 @@ class Index(BaseModel):
     n_heads: dict[str, int]
     heads: list[int] | None
     expand_kv: bool
+    crc32: int = 0
+
+    def checksum(self) -> int:
+        """Of everything but itself: an index that has changed by a digit may give another sentence's tensors."""
+        return crc(self.model_dump_json(exclude={"crc32"}).encode())
 
     @staticmethod
     def load(folder: Path) -> "Index":
         """Reads the index of a folder.
 
         Raises:
-            HeadwiseError: There is none, or it cannot be read, or a newer version wrote it.
+            HeadwiseError: There is none, or it cannot be read, or is damaged, or a newer version wrote it.
         """
         try:
             text = (folder / INDEX).read_text(encoding="utf-8")
-            return Index.model_validate_json(text)
+            index = Index.model_validate_json(text)
         except (OSError, UnicodeDecodeError) as error:
             raise HeadwiseError(f"{folder}: no capture here ({INDEX} cannot be read).") from error
         except ValidationError as error:
             raise HeadwiseError(
                 f"{folder / INDEX}: not the index of a capture, or that of a newer headwise: {reason(error)}."
             ) from error
+        if index.crc32 != index.checksum():
+            raise HeadwiseError(
+                f"{folder / INDEX}: damaged, as its checksum is not that of what it holds. Delete {str(folder)!r} and capture again."
+            )
+        return index
 
 
 def fingerprint(model: Model, plan: Plan) -> str:
@@ -106,7 +117,8 @@ def prepare(folder: Path, index: Index, matrices: Mapping[Key, Tensor]) -> None:
                 f"{folder} is not empty and holds no capture. Choose another folder."
             )
         else:
-            write_text(folder / INDEX, index.model_dump_json())
+            stamped = index.model_copy(update={"crc32": index.checksum()})
+            write_text(folder / INDEX, stamped.model_dump_json())
         sweep(folder)
         if matrices and not is_intact(folder / MATRICES):
             _write_tensors(folder / MATRICES, matrices)

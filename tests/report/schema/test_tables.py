@@ -13,6 +13,11 @@ FRAME = pd.DataFrame(
 )
 
 
+def test_a_row_has_a_cell_for_each_column():
+    with pytest.raises(ValidationError, match="row 1 of the table 't' has 1 cells for 2 columns"):
+        Table(name="t", title="T", columns=COLUMNS, rows=[["L0H1", 0.5], ["L0H2"]])
+
+
 def test_named_columns_in_their_order():
     table = Table.of("heads", "Heads", FRAME, COLUMNS)
     assert table.rows == [["L0H1", 0.5], [None, None]]

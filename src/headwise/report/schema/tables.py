@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from headwise._columns import Columns
 from headwise._formatting import Unit
@@ -50,6 +50,15 @@ class Table(Frozen):
     columns: list[Column]
     rows: list[list[Cell]]
     folded: bool = False
+
+    @model_validator(mode="after")
+    def _a_cell_for_each_column(self) -> "Table":
+        for i, row in enumerate(self.rows):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"row {i} of the table {self.name!r} has {len(row)} cells for {len(self.columns)} columns"
+                )
+        return self
 
     @classmethod
     def of(
