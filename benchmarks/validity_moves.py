@@ -181,13 +181,17 @@ def power(n: int) -> None:
 def main(
     quick: Annotated[bool, typer.Option(help="A few models and draws.")] = False,
     models: Annotated[int, typer.Option(help="Random-weight models of each shape.")] = 30,
+    only: Annotated[str, typer.Option(help="steps, power or models; all by default.")] = "",
 ) -> None:
     """Prints false positives, then power."""
     torch.set_num_threads(1)
     n_models, n_draws = (2, 20) if quick else (models, 200)
-    random_steps(50 if quick else 400)
-    power(n_draws)
-    nothing_is_found(n_models, 160 if quick else 400, 2 if quick else 10)
+    if only in ("", "steps"):
+        random_steps(50 if quick else 400)
+    if only in ("", "power"):
+        power(n_draws)
+    if only in ("", "models"):
+        nothing_is_found(n_models, 160 if quick else 400, 2 if quick else 10)
 
 
 if __name__ == "__main__":
