@@ -25,7 +25,7 @@ from headwise.activations import hooks
 from headwise.data import transforms
 from headwise.directions import nulls
 from headwise.directions._along import table_of
-from headwise.directions._measuring import Asked, Measured
+from headwise.directions._measuring import Measured, Sample
 from headwise.directions._stream.components import Component
 from headwise.directions.contributions import DirectionTestResult, alike
 from headwise.directions.controls import Control
@@ -146,7 +146,7 @@ def _simulated(rng: np.random.Generator, n_groups: int, effect: float) -> Direct
         axis=1
     )
     examples: Any = SimpleNamespace(groups=groups, missing=0)
-    asked = Asked(examples, ("a", "b"), codes, (way,), np.zeros(n_words, int), Clusters.of(groups))
+    asked = Sample(examples, ("a", "b"), codes, (way,), np.zeros(n_words, int), Clusters.of(groups))
     measured = Measured(
         contributions, np.zeros_like(contributions), step, contributions.sum(axis=0)
     )
