@@ -1,5 +1,7 @@
 """Analyses of one's own."""
 
+import pytest
+
 from helpers.command import refused
 from helpers.paths import ROOT
 
@@ -17,6 +19,45 @@ def test_ones_own_analysis_and_suite(headwise, tmp_path):
     result = headwise("run", "foo", "--smoke", "--model", "minilm", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "reports/foo-minilm/index.html").is_file()
+
+
+SMALL = """
+import headwise
+
+SUITE = None
+
+
+def analyse(model, suite, *, seed=0, smoke=False):
+    {body}
+    return headwise.report.sections.compose(model, analysis="{name}", question="?", verdict="description", answer="Yes.", sections=[], seed=seed)
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_one_that_fails_keeps_no_other_from_its_report(headwise, tmp_path, jobs):
+    bodies = {"good": "pass", "bad": "raise headwise.HeadwiseError('No such thing.')"}
+    for name, body in bodies.items():
+        (tmp_path / f"{name}.py").write_text(SMALL.format(name=name, body=body))
+    command = ("run", "bad.py", "good.py", "atlas", "--model", "burrow", "--smoke", "--jobs", jobs)
+    result = headwise(*command, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "bad on burrow: No such thing." in " ".join(result.stderr.split())
+    for name in ("good-burrow", "atlas-burrow"):
+        assert (tmp_path / "reports" / name / "index.html").is_file()
+        assert name in (tmp_path / "reports/index.html").read_text()
+
+
+def test_what_analyse_must_return_and_where_it_goes(headwise, tmp_path):
+    (tmp_path / "wrong.py").write_text(SMALL.format(name="wrong", body="return {'a': 1}"))
+    result = headwise("run", "wrong.py", "--model", "burrow", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "must return a headwise.Report; it returned dict" in " ".join(result.stderr.split())
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "ok.py").write_text(SMALL.format(name="ok", body="pass"))
+    for named in (("a/ok.py", "b/ok.py"), ("a/ok.py", "a/ok.py"), ("mole", "mole")):
+        result = headwise("run", *named, "--model", "burrow", cwd=tmp_path)
+        assert result.returncode == 2 and "Two reports of this run" in result.stderr
 
 
 def test_an_analysis_without_analyse(headwise, tmp_path):

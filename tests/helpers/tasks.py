@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 from headwise.errors import UnknownName
@@ -12,8 +13,21 @@ def double(number):
     return 2 * number, os.environ["OMP_NUM_THREADS"]
 
 
-def refuse(number):
-    raise UnknownName(f"No layer {number}.")
+class Odd(Exception):
+    """Cannot be sent: it is made of other arguments than it keeps."""
+
+    def __init__(self, what, number):
+        super().__init__(f"{what} {number}")
+
+
+def fail_at(number):
+    if number == 7:
+        raise UnknownName(f"No layer {number}.")
+    if number == 8:
+        raise Odd("no", number)
+    if number == 9:
+        sys.exit(3)
+    return number
 
 
 def die(number):

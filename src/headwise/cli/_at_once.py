@@ -4,12 +4,14 @@ Most of an analysis is many short passes that leave cores idle, and analyses nee
 """
 
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import active_children, get_context, parent_process
+from traceback import format_exception
 from typing import TypeVar
 
 from headwise import _progress
@@ -21,8 +23,14 @@ MOST = 4  # by default: each holds the libraries and a model
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def at_once(task: Callable[[T], R], items: Sequence[T], n_jobs: int) -> Iterator[R]:
-    """Results of a task on many items, as they are done; items that come first are begun first.
+class Failed(Exception):
+    """What a task ended in, as text, where the error itself cannot be sent."""
+
+
+def at_once(
+    task: Callable[[T], R], items: Sequence[T], n_jobs: int
+) -> Iterator[tuple[T, R | Exception]]:
+    """Items with what a task made of each or ended in, as they are done; items that come first are begun first.
 
     Args:
         task: What is done with an item; a function of a module, so that a process can find it.
@@ -30,15 +38,15 @@ def at_once(task: Callable[[T], R], items: Sequence[T], n_jobs: int) -> Iterator
         n_jobs: How many processes; they share the cores.
 
     Raises:
-        HeadwiseError: As the task, or a process was stopped from outside.
+        HeadwiseError: A process was stopped from outside.
     """
     n_threads = max(1, (os.cpu_count() or 1) // n_jobs)
     others = set(active_children())
     pool = ProcessPoolExecutor(n_jobs, get_context("spawn"), _begin, (n_threads,))
     try:
-        done = as_completed([pool.submit(_alone, task, item) for item in items])
-        for one in _progress.track(done, len(items), "analyses"):
-            yield one.result()
+        sent = {pool.submit(_alone, task, item): item for item in items}
+        for one in _progress.track(as_completed(sent), len(items), "analyses"):
+            yield sent[one], one.result()
     except BrokenProcessPool as error:
         raise HeadwiseError(
             f"A process that ran an analysis was stopped from outside, most likely for want of memory; {n_jobs} ran at once. "
@@ -68,8 +76,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _alone(task: Callable[[T], R], item: T) -> R:
+def _alone(task: Callable[[T], R], item: T) -> R | Exception:
     from joblib import parallel_config
 
-    with parallel_config("sequential"):  # fits start no processes of their own
-        return task(item)
+    try:
+        with parallel_config("sequential"):  # fits start no processes of their own
+            return task(item)
+    except (Exception, SystemExit) as error:
+        try:
+            sent = pickle.loads(pickle.dumps(error))
+            if isinstance(sent, HeadwiseError):
+                return sent
+        except Exception:  # an error whose class takes other arguments than it keeps
+            pass
+        return Failed("".join(format_exception(error)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from headwise._progress import waiting
 from headwise.data.suite import Suite
+from headwise.errors import HeadwiseError
 from headwise.model import registry
 from headwise.report import Place, write_index, write_report
 from headwise.report.schema import Report
@@ -84,8 +85,13 @@ class Task:
     suite: Suite | None
     options: Mapping[str, Any]
 
-    def check_place(self, model: str) -> None:
-        """Makes sure that the report does not replace another one.
+    @property
+    def title(self) -> str:
+        """Its analysis and model, for messages."""
+        return f"{self.analysis.stem} on {self.model}" if self.model else self.analysis.stem
+
+    def check_place(self, model: str, analysis: str = "") -> None:
+        """Makes sure that the report, under the names that it gives itself, does not replace another one.
 
         Raises:
             HeadwiseError: It would.
@@ -93,31 +99,60 @@ class Task:
         request = self.request
         if not request.overwrite:
             data = self.suite.name if self.suite else ""
-            name = self.analysis.stem
+            name = analysis or self.analysis.stem
             Place(request.out, name, model, data, request.told(), request.smoke).check()
 
 
+Outcome = tuple[Task, tuple[Report, Path] | Exception]
+
+
 def execute(tasks: Sequence[Task]) -> Iterator[tuple[Report, Path]]:
-    """Runs tasks of one request, and writes an index of more than one report.
+    """Runs tasks of one request, and writes an index of more than one report. One that fails keeps no other from its report.
 
     Yields:
         Each report with the path of its page, as soon as it is written.
 
     Raises:
-        HeadwiseError: As loading and analyses raise it, or a process was stopped from outside.
+        HeadwiseError: In the end, what loading and analyses raised, by name where there were several; or a process was stopped from outside.
     """
-    request = tasks[0].request
-    n_jobs = min(request.jobs or _n_jobs(tasks), len(tasks))
+    n_jobs = min(tasks[0].request.jobs or _n_jobs(tasks), len(tasks))
     if n_jobs > 1:
         # Begun last, a long one would keep a single process busy when all others are done.
         tasks = sorted(tasks, key=lambda task: task.analysis.stem not in LONG)
-        yield from at_once(_in_process, tasks, n_jobs)
+        outcomes = at_once(_in_process, tasks, n_jobs)
     else:
-        loaded = _Loaded()
-        for task in tasks:
-            yield _report_of(task, loaded)
-    if len(tasks) > 1:
-        write_index(request.out)
+        outcomes = _one_by_one(tasks)
+    failed: list[tuple[Task, Exception]] = []
+    for task, outcome in outcomes:
+        if isinstance(outcome, Exception):
+            failed.append((task, outcome))
+        else:
+            yield outcome
+    if len(tasks) > max(1, len(failed)):
+        write_index(tasks[0].request.out)
+    if failed:
+        _raise(failed, of_several=len(tasks) > 1)
+
+
+def _one_by_one(tasks: Sequence[Task]) -> Iterator[Outcome]:
+    loaded = _Loaded()
+    for task in tasks:
+        try:
+            yield task, _report_of(task, loaded)
+        except Exception as error:
+            yield task, error
+
+
+def _raise(failed: Sequence[tuple[Task, Exception]], *, of_several: bool) -> None:
+    """What went wrong: faults of the program first, as they are; faults of the input in one message."""
+    for task, error in failed:
+        if not isinstance(error, HeadwiseError):
+            error.add_note(f"In {task.title}.")
+            raise error
+    if not of_several:
+        raise failed[0][1]
+    lines = [f"{task.title}: {error}" for task, error in failed]
+    raise HeadwiseError("\n".join(lines)) from failed[0][1]
 
 
 def _n_jobs(tasks: Sequence[Task]) -> int:
@@ -184,6 +219,10 @@ def _report_of(task: Task, loaded: _Loaded) -> tuple[Report, Path]:
         report = analysis.analyse(
             model, task.suite, seed=request.seed, smoke=request.smoke, **task.options
         )
+    if not isinstance(report, Report):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise HeadwiseError(
+            f"{task.analysis}: analyse must return a headwise.Report; it returned {type(report).__name__}. See docs/analyses.md."
+        )
     origin = provenance.collect(
         model or report.model,
         task.suite,
@@ -194,6 +233,6 @@ def _report_of(task: Task, loaded: _Loaded) -> tuple[Report, Path]:
     )
     origin = origin.model_copy(update={"options": request.told()})
     report = report.model_copy(update={"provenance": origin})
-    if model is None:
-        task.check_place(report.model)
+    if model is None or report.analysis != task.analysis.stem:
+        task.check_place(report.model, report.analysis)
     return report, write_report(report, request.out)

@@ -1,5 +1,6 @@
 """Runs the requested analyses on every model and writes each report into its own folder."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.model import registry
 from headwise.report import check_writable
-from headwise.report.schema import Report
+from headwise.report.schema import Report, slug_of
 from headwise.weights.shapes import shape_of
 
 from . import discovery
@@ -44,8 +45,12 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
         )
     given = read_suite(request.data) if request.data is not None else None
     model_names = _model_names(request)
-    for name in model_names:
-        registry.find(name)
+    found = [registry.find(name).name for name in model_names]
+    folders = Counter(slug_of(path.stem, model) for path in paths for model in found)
+    if twice := [folder for folder, n in folders.items() if n > 1]:
+        raise HeadwiseError(
+            f"Two reports of this run would be written to {twice[0]!r}: an analysis or a model is named twice, or two files have one name. Leave one out, or rename it."
+        )
     check_writable(request.out)
     with waiting("loading libraries"):
         analyses = [discovery.load_analysis(path) for path in paths]

@@ -1,9 +1,11 @@
-"""Evaluation mode, whatever mode a model was left in."""
+"""How a model is run: in evaluation mode, and as its modules stand, whatever was made of it."""
 
+import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import torch
 from torch import nn
 
 
@@ -23,3 +25,13 @@ def evaluating(module: nn.Module, stacklevel: int = 4) -> Generator[None]:
     finally:
         for own in training:
             own.training = True
+
+
+@contextmanager
+def uncompiled() -> Generator[None]:
+    """Runs modules as they are, whatever torch.compile made of them: a graph that was made when there were no hooks goes on without them."""
+    if "torch._dynamo" not in sys.modules:  # nothing was compiled, and importing it takes seconds
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,17 +43,9 @@ class Tap:
 
     def __call__(self, tensor: Tensor) -> Tensor:
         """Shows a tensor and gives back what goes on in its place."""
-        return _shown(self, tensor)
-
-
-def _show(tap: Tap, tensor: Tensor) -> Tensor:
-    tap.fired += 1
-    replacement = tap.see(tensor)
-    return tensor if replacement is None else replacement
-
-
-# What looks at a tensor of a compiled block has no place in its graph.
-_shown: Callable[[Tap, Tensor], Tensor] = cast(Any, torch.compiler.disable)(_show)
+        self.fired += 1
+        replacement = self.see(tensor)
+        return tensor if replacement is None else replacement
 
 
 @dataclass(eq=False)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from headwise.errors import HeadwiseError
 
+from ._modes import uncompiled
 from ._rotary import entered, watched
 from ._taps import INSIDE_SOFTMAX, AtSoftmax, Place, RowsTap, Stop, Tap, by_rows, read_rows
 from .architecture import Attention, Stack
@@ -78,7 +79,8 @@ class Engine:
             )
         before, self._owner = self._owner, threading.get_ident()
         try:
-            yield
+            with uncompiled():
+                yield
         finally:
             self._owner = before
             self._lock.release()
@@ -345,7 +347,6 @@ def _left(module: nn.Module, inputs: Any, output: Any) -> None:
 _PLACES: WeakKeyDictionary[nn.Module, tuple[Engine, Place, Attention]] = WeakKeyDictionary()
 
 
-@torch.compiler.disable  # a compiled block runs its attention, and with it the taps, as it stands here
 def _attention_function(
     module: nn.Module,
     query: Tensor,

@@ -4,7 +4,7 @@ A probe that was fitted on a near-duplicate of a sentence scores memory. So a gr
 never on both sides of a split, and groups that hold nearly the same sentence count as one. Sentences
 are nearly the same if the cosine of their character n-grams (TF-IDF, 3 to 5 letters within words) is
 0.8 or more: one other word in a sentence of ten is, another sentence on the same matter is not. The oftener a template
-is filled, the less TF-IDF makes of what it shares; so sentences of eight words and more are compared by which words they hold as well (a cosine of 0.89 or more).
+is filled, the less TF-IDF makes of what it shares; so sentences of seven different words and more are compared by which words they hold as well (a cosine of 0.85 or more).
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from numpy import ndarray
 from headwise.errors import HeadwiseError
 
 ALIKE = 0.8
-ALIKE_IN_WORDS = 0.89  # nine of ten words
-LONG = 8  # words; of short sentences many share most words and say something else
+ALIKE_IN_WORDS = 0.85  # six of seven words
+LONG = 7  # different words; of short sentences many share most words and say something else
 ROWS_AT_ONCE = 512
 
 Splits = tuple[tuple[Int[ndarray, " _"], Int[ndarray, " _"]], ...]
@@ -186,11 +186,13 @@ def near_duplicates(
     if any(text.strip() for text in texts):
         letters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
         found |= _pairs(cast(Any, letters.fit_transform(texts)), ALIKE)
-    own = [i for i, text in enumerate(texts) if len(text.split()) >= LONG]
-    if own:
-        words = CountVectorizer(token_pattern=r"\S+", binary=True)
-        counts = normalize(words.fit_transform([texts[i] for i in own]))
-        found |= {(own[a], own[b]) for a, b in _pairs(counts, ALIKE_IN_WORDS)}
+    if any(len(text.split()) >= LONG for text in texts):
+        words = CountVectorizer(token_pattern=r"\w+", binary=True)
+        held: Any = words.fit_transform(texts)
+        own = np.flatnonzero(held.sum(axis=1) >= LONG)
+        found |= {
+            (int(own[a]), int(own[b])) for a, b in _pairs(normalize(held[own]), ALIKE_IN_WORDS)
+        }
     pairs = np.array(sorted(found), dtype=int).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 
