@@ -123,13 +123,17 @@ def execute(tasks: Sequence[Task]) -> Iterator[tuple[Report, Path]]:
     else:
         outcomes = _one_by_one(tasks)
     failed: list[tuple[Task, Exception]] = []
-    for task, outcome in outcomes:
-        if isinstance(outcome, Exception):
-            failed.append((task, outcome))
-        else:
-            yield outcome
-    if len(tasks) > max(1, len(failed)):
-        write_index(tasks[0].request.out)
+    n_written = 0
+    try:
+        for task, outcome in outcomes:
+            if isinstance(outcome, Exception):
+                failed.append((task, outcome))
+            else:
+                n_written += 1
+                yield outcome
+    finally:  # also of a run that is interrupted
+        if n_written and len(tasks) > 1:
+            write_index(tasks[0].request.out)
     if failed:
         _raise(failed, of_several=len(tasks) > 1)
 
