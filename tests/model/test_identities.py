@@ -29,8 +29,8 @@ def test_identities_hold_on_more_architectures(name, wordpiece):
         ("AlbertForMaskedLM", {"embedding_size": 32}, "'every block runs once' has an error of 1"),
         ("GptOssForCausalLM", GROUPED | {"head_dim": 8, "num_local_experts": 2, "num_experts_per_tok": 1},
          "a sink in its softmax"),
-        ("MambaForCausalLM", {}, "found no blocks with attention"),
-        ("BloomForCausalLM", {"n_layer": 2, "n_head": 4}, "found no blocks with attention"),
+        ("MambaForCausalLM", {}, "no stack of blocks that all hold attention"),
+        ("BloomForCausalLM", {"n_layer": 2, "n_head": 4}, "no stack of blocks that all hold attention"),
     ],
 )  # fmt: skip
 def test_architectures_whose_heads_are_something_else_are_refused(

@@ -4,7 +4,7 @@ A probe that was fitted on a near-duplicate of a sentence scores memory. So a gr
 never on both sides of a split, and groups that hold nearly the same sentence count as one. Sentences
 are nearly the same if the cosine of their character n-grams (TF-IDF, 3 to 5 letters within words) is
 0.8 or more: one other word in a sentence of ten is, another sentence on the same matter is not. The oftener a template
-is filled, the less TF-IDF makes of what it shares; so sentences of seven different words and more are compared by which words they hold as well (a cosine of 0.85 or more).
+is filled, the less TF-IDF makes of what it shares; so sentences of eight different words and more are compared by which words they hold as well (a cosine of 0.87 or more).
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from numpy import ndarray
 from headwise.errors import HeadwiseError
 
 ALIKE = 0.8
-ALIKE_IN_WORDS = 0.85  # six of seven words
-LONG = 7  # different words; of short sentences many share most words and say something else
+ALIKE_IN_WORDS = 0.87  # seven of eight words
+LONG = 8  # different words; of short sentences many share most words and say something else
 ROWS_AT_ONCE = 512
 
 Splits = tuple[tuple[Int[ndarray, " _"], Int[ndarray, " _"]], ...]
