@@ -165,16 +165,22 @@ def kinds_in(folder: Path, model: headwise.Model, report: Report) -> dict[str, K
         return [render_report(load_report(path))]
 
     def probe_of(path: Path) -> Any:
-        found = headwise.Probe.load(path)
-        return [found.weight, found.bias]
+        return list(vars(headwise.Probe.load(path)).values())
 
     def direction_of(path: Path) -> Any:
-        found = headwise.Direction.load(path)
-        return [found.vector, found.reader]
+        return list(vars(headwise.Direction.load(path)).values())
 
     def result_of(path: Path) -> Any:
-        found = headwise.Result.load(path.parent)
-        return [found.table.to_csv(), *found.contents.arrays.values()]
+        found = headwise.Result.load(path.parent).contents
+        described = [
+            found.kind,
+            found.model,
+            found.suite,
+            found.summary,
+            str(found.significant),
+            found.why_none,
+        ]
+        return [*described, str(found.columns), found.table.to_csv(), *found.arrays.values()]
 
     def capture_of(path: Path) -> Any:
         found = headwise.HeadCache.open(path.parent)
@@ -189,7 +195,7 @@ def kinds_in(folder: Path, model: headwise.Model, report: Report) -> dict[str, K
         "report": (folder / report.slug / "results.json", page_of, False),
         "probe": (folder / "probe", probe_of, True),
         "direction": (folder / "direction", direction_of, True),
-        "result header": (folder / "result" / "result.json", result_of, False),
+        "result header": (folder / "result" / "result.json", result_of, True),
         "result table": (folder / "result" / "table.csv", result_of, True),
         "capture shard": (folder / "capture" / "shard-00000.safetensors", capture_of, True),
         "capture index": (folder / "capture" / "index.json", capture_of, True),

@@ -240,6 +240,9 @@ def _header(folder, **changes):
         lambda f: (f / "arrays.safetensors").write_bytes(b"\x80\x04"),
         lambda f: _header(f, tables={"../secret": []}),
         lambda f: _header(f, significant=["a"]),
+        lambda f: _header(f, significant=[1]),
+        lambda f: _header(f, summary="every head attends to it"),
+        lambda f: _header(f, model="another"),
         lambda f: _header(f, tables={"table": [{"name": "x", "dtype": "float64"}], "beside": []}),
     ],
 )

@@ -5,7 +5,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -38,8 +38,8 @@ def write(
     path = Path(path)
     # In C order: the file takes memory as it lies.
     plain = {name: np.ascontiguousarray(x, dtype=np.float64) for name, x in arrays.items()}
-    sums = {name: checksum(x) for name, x in plain.items()}
-    described = {"format": version, kind: header.model_dump_json(), "crc32": json.dumps(sums)}
+    written = header.model_dump_json()
+    described = {"format": version, kind: written, "crc32": _sum(written, plain)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as partial:
@@ -68,12 +68,11 @@ def read(
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         check_format(path, f"{kind} saved by Headwise", metadata.get("format"), version)
         found = header.model_validate(json.loads(metadata[kind]))
-        sums = json.loads(metadata["crc32"]) if "crc32" in metadata else None
+        if metadata["crc32"] != _sum(metadata[kind], arrays):
+            raise ValueError("it does not hold what was written")
         for name, x in arrays.items():
             if x.dtype != np.float64 or not (np.abs(x) <= LARGEST).all():
                 raise ValueError(f"{name} holds numbers that are not finite")
-            if sums is not None and sums.get(name) != checksum(x):
-                raise ValueError(f"{name} is not what was written")
     except ValidationError as error:
         raise HeadwiseError(f"{path}: a damaged {kind}: {reason(error)}.") from error
     except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:  # fmt: skip
@@ -81,13 +80,26 @@ def read(
     return found, arrays
 
 
+def _sum(header: str, arrays: Mapping[str, ndarray]) -> str:
+    """CRC-32 of all that a file holds: its header, and the names, shapes and bytes of its arrays."""
+    shapes = [[name, str(x.dtype), *x.shape] for name, x in sorted(arrays.items())]
+    found = zlib.crc32(json.dumps([header, shapes]).encode())
+    for _, x in sorted(arrays.items()):
+        found = zlib.crc32(_bytes(x), found)
+    return str(found)
+
+
 def checksum(x: ndarray) -> int:
     """CRC-32 of the bytes of an array."""
-    return zlib.crc32(cast(Any, np.ascontiguousarray(x).reshape(-1).view(np.uint8)))
+    return zlib.crc32(_bytes(x))
+
+
+def _bytes(x: ndarray) -> Any:
+    return np.ascontiguousarray(x).reshape(-1).view(np.uint8)
 
 
 def check_format(path: Path, what: str, found: object, version: str) -> None:
-    """Refuses a file of another format, and says so where a newer version wrote it.
+    """Refuses a file of another format, and says so where another version wrote it.
 
     Args:
         path: The file.
@@ -101,10 +113,12 @@ def check_format(path: Path, what: str, found: object, version: str) -> None:
     if found == version:
         return
     name, number = version[:-1], int(version[-1])
-    told = str(found)
-    if told.startswith(name) and told[len(name) :].isdecimal() and len(told) < 40 and int(told[len(name) :]) > number:  # fmt: skip
-        raise HeadwiseError(f"{path}: a {what} in a newer version ({told}; this one reads {version}). Update headwise.")  # fmt: skip
-    raise HeadwiseError(f"{path}: not a {what}.")
+    named = str(found)
+    if not (named.startswith(name) and named[len(name) :].isdecimal() and len(named) < 40):
+        raise HeadwiseError(f"{path}: not a {what}.")
+    if int(named[len(name) :]) > number:
+        raise HeadwiseError(f"{path}: a {what} in a newer version ({named}; this one reads {version}). Update headwise.")  # fmt: skip
+    raise HeadwiseError(f"{path}: a {what} in an older version ({named}; this one reads {version}). Make it again.")  # fmt: skip
 
 
 def reason(error: ValidationError) -> str:

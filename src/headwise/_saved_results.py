@@ -1,8 +1,9 @@
 """Saved results: tables as CSV with typed columns in a JSON header, arrays as safetensors; nothing that could run."""
 
 import csv
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ._files import check_format, hash_files
 from ._formatting import cell, of_cell
 from .errors import HeadwiseError
 
-FORMAT = "headwise result 1"
+FORMAT = "headwise result 2"
 HEADER, ARRAYS = "result.json", "arrays.safetensors"
 AGAIN = "Run the test again and save its result, or name a folder that `save` wrote."
 
@@ -75,7 +76,7 @@ class _Header(BaseModel):
     why_none: str
     columns: list[Column]
     tables: dict[str, list[_Typed]]
-    sha256: str
+    sha256: str = ""
 
 
 def write(folder: Path, contents: Contents) -> Path:
@@ -101,9 +102,9 @@ def write(folder: Path, contents: Contents) -> Path:
             why_none=contents.why_none,
             columns=list(contents.columns.values()),
             tables=typed,
-            sha256=_hash(fresh, typed),
         )
-        (fresh / HEADER).write_text(header.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        stamped = header.model_copy(update={"sha256": _hash(fresh, header)})
+        (fresh / HEADER).write_text(stamped.model_dump_json(indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -127,7 +128,7 @@ def read(folder: Path) -> Contents:
         header = _Header.model_validate_json(text)
         if not all(name.isidentifier() for name in header.tables) or "table" not in header.tables:
             raise ValueError("names of tables are not those of tables")
-        if _hash(folder, header.tables) != header.sha256:
+        if _hash(folder, header) != header.sha256:
             raise ValueError("its files are not those that were saved")
         tables = {name: _read_table(folder / f"{name}.csv", t) for name, t in header.tables.items()}
         return Contents(
@@ -162,8 +163,11 @@ def _format(folder: Path) -> object:
     return header.get("format") if isinstance(header, dict) else None
 
 
-def _hash(folder: Path, tables: Iterable[str]) -> str:
-    return hash_files([*(folder / f"{name}.csv" for name in tables), folder / ARRAYS])
+def _hash(folder: Path, header: _Header) -> str:
+    """Of the header but for the hash itself, and of every file it names."""
+    files = [*(folder / f"{name}.csv" for name in header.tables), folder / ARRAYS]
+    described = header.model_dump_json(exclude={"sha256"})
+    return hashlib.sha256((described + hash_files(files)).encode()).hexdigest()
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> list[_Typed]:

@@ -53,7 +53,7 @@ def test_saved_and_loaded_it_is_the_same(burrow, tiny_bert, tmp_path):
         (lambda: Direction.load(tmp_path / "none"), "There is no saved direction"),
         (lambda: Direction.load(other), "not a direction saved by Headwise"),
         (lambda: headwise.Probe.load(path), "not a probe saved by Headwise"),
-        (lambda: Direction.load(short), "it lacks a vector or its reader"),
+        (lambda: Direction.load(short), "does not hold what was written"),
         (lambda: Direction.load(torn), "a damaged direction"),
         (lambda: found.save(path / "inside"), "cannot be written"),
     )

@@ -27,7 +27,7 @@ from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 
 Inner = Literal["plain", "whitened", "causal"]
-FORMAT = "headwise-direction-1"
+FORMAT = "headwise-direction-2"
 TINY = (
     1e-6  # of the length of the vectors that it comes from: a direction shorter than this is none
 )

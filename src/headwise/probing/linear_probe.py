@@ -17,7 +17,7 @@ from headwise.model.model import Model
 
 from .classifiers import Classifier
 
-FORMAT = "headwise-probe-1"
+FORMAT = "headwise-probe-2"
 
 
 class _Header(BaseModel):
