@@ -47,3 +47,27 @@ def test_a_figure_is_known_by_its_kind():
 def test_a_scale_has_a_width():
     with pytest.raises(ValidationError, match="greater than 0"):
         Matrix(title="t", caption="c", rows=["r"], columns=["c"], values=[[0.5]], limit=0)
+
+
+BARE: dict[str, str] = {"title": "t", "caption": "c"}
+LINES = {**BARE, "x_label": "x", "x": [0, 1]}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Heatmap(**BARE, values=[[0.5], [0.5, 1]]), "unequal length"),
+        (lambda: Heatmap(**BARE, values=[]), "without a head"),
+        (lambda: Heatmap(**BARE, values=[[0.5]], marked=[(0, 1)]), "marked that is not there"),
+        (lambda: Heatmap(**BARE, values=[[float("inf")]]), "finite"),
+        (lambda: Matrix(**BARE, rows=["a", "b"], columns=["c"], values=[[0.5]]), "each of 2 rows"),
+        (lambda: Matrix(**BARE, rows=["a"], columns=["c"], values=[[0.5, 1]]), "and 1 columns"),
+        (lambda: Matrix(**BARE, rows=["a"], columns=["c"], values=[[1]], breaks=[2]), "a break"),
+        (lambda: Matrix(**BARE, rows=["a"], columns=["c"], values=[[1]], marked=[(-1, 0)]), "is marked"),
+        (lambda: Lines(**LINES, series=[Series(name="s", values=[1])]), "each of 2 points"),
+        (lambda: Lines(**LINES, series=[Series(name="s", values=[1, 2], low=[1, 2])]), "s: not one"),
+    ],
+)  # fmt: skip
+def test_a_figure_that_does_not_fit_is_refused(make, message):
+    with pytest.raises(ValidationError, match=message):
+        make()

@@ -49,6 +49,16 @@ def test_an_older_report_is_read_and_one_from_the_future_is_not(tmp_path):
         load_report(path)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_are_not_finite_are_refused(tmp_path, number):
+    path = write_report(pages.whole(), tmp_path).parent / "results.json"
+    data = json.loads(path.read_text())
+    data["heads"]["measures"][0]["n"] = "N"
+    path.write_text(json.dumps(data).replace('"N"', number))
+    with pytest.raises(HeadwiseError, match=f"{number} is no finite number"):
+        load_report(path)
+
+
 def test_reports_are_typed_and_frozen():
     with pytest.raises(ValidationError):
         pages.whole().model_copy().question = "another"

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 import numpy as np
 import pandas as pd
 from numpy import ndarray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from headwise._formatting import Unit
 
-from .packed import Frozen, Grid, plain
+from .packed import Frozen, Grid, Number, plain
 
 
 class Heatmap(Frozen):
@@ -30,11 +30,18 @@ class Heatmap(Frozen):
     title: str
     caption: str
     values: Grid
-    low: float = 0.0
-    high: float = 1.0
-    baseline: tuple[str, float | None] | None = None
+    low: Number = 0.0
+    high: Number = 1.0
+    baseline: tuple[str, Number | None] | None = None
     marked: list[tuple[int, int]] = []
     unit: Unit = "rate"
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Heatmap":
+        if not self.values or not self.values[0]:
+            raise ValueError("a map without a head")
+        _check_marked(self.marked, len(self.values), len(self.values[0]))
+        return self
 
     @classmethod
     def of_shares(cls, title: str, caption: str, values: ndarray, *, steps: int = 10) -> "Heatmap":
@@ -66,18 +73,33 @@ class Matrix(Frozen):
     columns: list[str]
     breaks: list[int] = []
     values: Grid
-    limit: Annotated[float, Field(gt=0)] = 0.5
+    limit: Annotated[Number, Field(gt=0)] = 0.5
     marked: list[tuple[int, int]] = []
     marks: str = ""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Matrix":
+        shape = [len(row) for row in self.values]
+        if shape != [len(self.columns)] * len(self.rows):
+            raise ValueError(f"not one value for each of {len(self.rows)} rows and {len(self.columns)} columns")  # fmt: skip
+        _check_marked(self.marked, len(self.rows), len(self.columns))
+        if not all(0 <= column <= len(self.columns) for column in self.breaks):
+            raise ValueError("a break where there is no column")
+        return self
+
+
+def _check_marked(marked: list[tuple[int, int]], n_rows: int, n_columns: int) -> None:
+    if not all(0 <= row < n_rows and 0 <= column < n_columns for row, column in marked):
+        raise ValueError("a cell is marked that is not there")
 
 
 class Series(Frozen):
     """One line of a chart, with an interval where there is one."""
 
     name: str
-    values: list[float | None]
-    low: list[float | None] = []
-    high: list[float | None] = []
+    values: list[Number | None]
+    low: list[Number | None] = []
+    high: list[Number | None] = []
     is_baseline: bool = False
 
     @classmethod
@@ -101,8 +123,15 @@ class Lines(Frozen):
     title: str
     caption: str
     x_label: str
-    x: list[float]
+    x: list[Number]
     series: list[Series]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Lines":
+        for own in self.series:
+            if len(own.values) != len(self.x) or {len(own.low), len(own.high)} not in ({0}, {len(self.x)}):  # fmt: skip
+                raise ValueError(f"{own.name}: not one value for each of {len(self.x)} points")
+        return self
 
 
 Figure = Annotated[Heatmap | Matrix | Lines, Field(discriminator="kind")]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy import ndarray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Dtype = Literal["f4", "f8", "i4", "u2", "u1"]
 
@@ -71,5 +71,12 @@ def _listed(values: object) -> object:
     return plain(np.asarray(values, dtype=float)) if isinstance(values, ndarray) else values
 
 
-Grid = Annotated[list[list[float | None]], BeforeValidator(_listed)]
-"""`[row][column]` of numbers, None where missing; arrays are taken as they are."""
+def _rectangular(rows: list[list[float | None]]) -> list[list[float | None]]:
+    if len({len(row) for row in rows}) > 1:
+        raise ValueError("rows of unequal length")
+    return rows
+
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Grid = Annotated[list[list[Number | None]], BeforeValidator(_listed), AfterValidator(_rectangular)]
+"""`[row][column]` of finite numbers, None where missing; arrays are taken as they are."""

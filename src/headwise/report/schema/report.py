@@ -5,6 +5,7 @@ and None here, or NaN in a packed array.
 """
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -147,6 +148,13 @@ def _from_2(data: dict[str, Any]) -> dict[str, Any]:
 UPGRADES: dict[object, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _from_1, 2: _from_2}
 
 
+def _finite(text: str) -> float:
+    """A number of a file; what is missing is written as null, and nothing is infinite."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return value
+
+
 def load_report(path: Path) -> Report:
     """Reads `results.json`.
 
@@ -154,7 +162,9 @@ def load_report(path: Path) -> Report:
         HeadwiseError: Not a report, truncated, or of an unknown schema version.
     """
     try:
-        data: object = json.loads(path.read_text(encoding="utf-8"))
+        data: object = json.loads(
+            path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite
+        )
     except (OSError, ValueError, RecursionError) as error:
         raise HeadwiseError(f"{path}: cannot be read as a report: {str(error)[:200]}.") from error
     version: object = data.get("schema_version") if isinstance(data, dict) else None
