@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import typecheck
 from helpers.paths import ROOT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports the hub: no test needs a network
@@ -27,6 +28,10 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="takes minutes; run with --slow"))
+
+
+def pytest_runtest_setup():
+    typecheck.again()
 
 
 @pytest.fixture(scope="session")
