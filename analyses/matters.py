@@ -57,7 +57,7 @@ def analyse(
         together = headwise.ablate_set(
             model, testing, chosen, n_null=n_sets, n_null_kept=n_kept, unrelated=elsewhere, seed=seed
         )  # fmt: skip
-    metric, patched = single.metrics[0], suite.sample_groups(12) if smoke else suite
+    metric, patched = single.metrics[0], suite.sample_groups(4, 1) if smoke else suite
     stream, heads = (
         headwise.patch(model, patched, site, metrics=metric, seed=seed)
         for site in ("residual", "z")

@@ -69,7 +69,7 @@ class Plan:
     weight_decay: float = 0.05
 
 
-SMOKE = {"n_steps": 60, "n_rows": 8, "n_warmup": 10, "n_tokenizer_texts": 8_000}
+SMOKE = {"n_steps": 51, "n_rows": 6, "n_warmup": 10, "n_tokenizer_texts": 2_000}
 
 
 def make_model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
