@@ -127,3 +127,30 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(HeadwiseError, match=r"Cannot write .*Choose another folder"):
         put(tmp_path / "file" / "mole", "x")
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    target, link = tmp_path / "deep" / "file", tmp_path / "link"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    with whole(link) as partial:
+        partial.write_text("new")
+    assert link.is_symlink() and target.read_text() == "new"
+
+
+@pytest.mark.parametrize("kind", ["device", "folder", "pipe", "circle"])
+def test_what_is_no_ordinary_file_is_left_alone(tmp_path, kind):
+    path = tmp_path / "place"
+    if kind == "device":
+        path = Path("/dev/full")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path)
+    before = path.lstat().st_mode
+    with pytest.raises(OSError), whole(path) as partial:
+        partial.write_text("new")
+    assert path.lstat().st_mode == before

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-import typecheck
 from jaxtyping import Float, TypeCheckError, jaxtyped
+
+import typecheck
 
 Row = Float[np.ndarray, " n"]
 FIVE, SIX = np.zeros(5), np.zeros(6)

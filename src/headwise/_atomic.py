@@ -5,6 +5,7 @@ folder takes it away, and puts back what it held of an earlier folder.
 """
 
 import ctypes
+import errno
 import hashlib
 import os
 import platform
@@ -25,7 +26,20 @@ _CURRENT_FOLDER, _EXCHANGE = -100, 2  # of Linux's renameat2
 
 @contextmanager
 def whole(path: Path) -> Generator[Path]:
-    """A file beside another to write, which takes its place once it is written; until then, and if anything fails, the old one is untouched."""
+    """A file beside another to write, which takes its place once it is written; until then, and if anything fails, the old one is untouched.
+
+    A link stays one: what it leads to is replaced.
+
+    Raises:
+        OSError: It cannot be written, or something stands there that is no ordinary file.
+    """
+    try:
+        path = path.resolve() if path.is_symlink() else path
+        is_else = path.exists() and not path.is_file()
+    except (ValueError, RuntimeError) as error:  # a name with NUL, or links in a circle
+        raise OSError(errno.EINVAL, f"no file can have this name ({error})", str(path)) from error
+    if is_else or not path.name:
+        raise OSError(errno.EEXIST, "something stands there that is no ordinary file", str(path))
     partial = _beside(path, ".part")
     try:
         yield partial

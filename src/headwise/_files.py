@@ -12,6 +12,7 @@ from numpy import ndarray
 from pydantic import BaseModel, ValidationError
 
 from ._atomic import whole
+from ._validate import as_path
 from .errors import HeadwiseError
 
 Header = TypeVar("Header", bound=BaseModel)
@@ -33,9 +34,10 @@ def write(
     Raises:
         HeadwiseError: It cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    path = Path(path)
+    path = as_path(path)
     # In C order: the file takes memory as it lies.
     plain = {name: np.ascontiguousarray(x, dtype=np.float64) for name, x in arrays.items()}
     written = header.model_dump_json()
@@ -44,7 +46,7 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as partial:
             save_file(plain, partial, metadata=described)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise HeadwiseError(f"{path}: cannot be written: {error}.") from error
     return path
 
@@ -59,7 +61,7 @@ def read(
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise HeadwiseError(f"There is no saved {kind} {str(path)!r}.")
     try:

@@ -16,7 +16,7 @@ from . import _saved_results as saved
 from ._columns import Columns
 from ._formatting import head_name
 from ._saved_results import Contents
-from ._validate import one_of
+from ._validate import as_path, one_of
 from .errors import HeadwiseError, UnknownName
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Result(Viewable):
         Raises:
             HeadwiseError: It cannot be written, or holds something else.
         """
-        return saved.write(Path(folder), self._contents())
+        return saved.write(as_path(folder), self._contents())
 
     @classmethod
     def load(cls, folder: str | Path) -> "SavedResult":
@@ -157,7 +157,7 @@ class Result(Viewable):
         Raises:
             HeadwiseError: Nothing is there, it is something else (or another kind of result than this class), or it is damaged.
         """
-        contents = saved.read(Path(folder))
+        contents = saved.read(as_path(folder))
         if cls not in (Result, SavedResult) and contents.kind != cls.__name__:
             raise HeadwiseError(f"{str(folder)!r} holds a {contents.kind}, not a {cls.__name__}; headwise.Result.load reads any.")  # fmt: skip
         return SavedResult(contents)

@@ -73,3 +73,12 @@ def test_a_norm_that_divides_by_nothing(byte_level):
     assert len(norms_of(model)) == 4
     with pytest.raises(HeadwiseError, match="NoNorm, is none whose scale can be held"):
         Frozen(model)
+
+
+@pytest.mark.parametrize("parametrised", ["weight_norm", "spectral_norm"])
+def test_norms_of_weights_are_no_layer_norms(byte_level, parametrised):
+    plain = headwise.load(make("Llama", len(byte_level)), tokenizer=byte_level)
+    model = make("Llama", len(byte_level))
+    getattr(torch.nn.utils.parametrizations, parametrised)(model.model.layers[0].self_attn.o_proj)
+    hooked = headwise.load(model, tokenizer=byte_level)
+    assert len(norms_of(hooked)) == len(norms_of(plain))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 import headwise
 from headwise import HeadwiseError
@@ -49,3 +50,8 @@ def test_over_budget_names_the_figure_and_the_ways_out(tiny_bert):
     with pytest.raises(HeadwiseError, match="One sentence alone takes"):
         headwise.capture(tiny_bert, SENTENCES, ["pattern"], budget="1KB", offload_dir="nowhere")
     assert not Path("nowhere").exists()
+
+
+def test_a_stack_has_layers_in_the_order_in_which_they_were_given(tiny_gpt2):
+    cache = headwise.capture(tiny_gpt2, ["the mole dug"], ["z"], layers=[1, 0])
+    assert torch.equal(cache["z"][0], cache["z", 1]) and torch.equal(cache["z"][1], cache["z", 0])

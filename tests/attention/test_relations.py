@@ -287,3 +287,23 @@ def test_bad_requests_are_refused(tiny_bert):
         headwise.relation_test(tiny_bert, Suite("s", "?", (dropped,)), "amod")
     with_others = Suite("s", "?", (*suite(*[BLUE.replace("The", w) for w in ("A", "The", "One", "My")]).sentences, dropped))  # fmt: skip
     assert headwise.relation_test(tiny_bert, with_others, "amod", n_null=0).missing == 1
+
+
+def test_words_beyond_the_context_cost_nothing(tiny_bert, monkeypatch):
+    """They have no vector, so nothing is counted at them: no grid of attention has room for them."""
+    n = tiny_bert.n_context
+    widths = []
+    whole = Counter.begin
+
+    def begin(self, batch):
+        widths.append(batch.pieces.shape[1])
+        whole(self, batch)
+
+    monkeypatch.setattr(Counter, "begin", begin)
+    words = tuple("mole" for _ in range(20 * n))
+    links = tuple(Link(i, i - 1, "amod") for i in range(1, len(words)))
+    long = Sentence(words, (True,) * len(words), "g", links=links)
+    plan = Plan.of(tiny_bert, Suite("s", "?", (long,)), "amod")
+    (found, *_) = count_heads(plan)
+    assert plan.missing > 18 * n and max(widths) < n
+    assert found.found.shape[-1] == len(plan.cases[0].questions) < n

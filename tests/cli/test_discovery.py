@@ -69,3 +69,59 @@ def test_an_analysis_without_analyse(headwise, tmp_path):
     assert "broken.py:1: not valid Python" in refused(
         headwise("run", "broken.py", cwd=tmp_path), out=tmp_path
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import no_such_library\n", "own.py:1: reading it ended in ModuleNotFoundError"),
+        ("x = 1\ny = 1 / 0\n", "own.py:2: reading it ended in ZeroDivisionError"),
+        ("raise SystemExit(0)\n", "own.py:1: reading it ended in SystemExit"),
+        ("\x00", "own.py: not valid Python|own.py:1: not valid Python"),
+        ("def analyse(model, suite): pass\n", "is called as analyse"),
+        (
+            "def analyse(model, suite, *, seed, smoke, more): pass\n",
+            "a default for every other one",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used(tmp_path, text, message):
+    from headwise import HeadwiseError
+    from headwise.cli.discovery import load_analysis
+
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(HeadwiseError, match=message):
+        load_analysis(tmp_path / "own.py")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_analysis_that_ends_the_program(headwise, tmp_path, jobs):
+    for name, body in {"good": "pass", "gone": "import sys; sys.exit(0)"}.items():
+        (tmp_path / f"{name}.py").write_text(SMALL.format(name=name, body=body))
+    result = headwise("run", "gone.py", "good.py", "--model", "burrow", "--smoke", "--jobs", jobs, cwd=tmp_path)  # fmt: skip
+    assert result.returncode == 2
+    assert "ended the program" in " ".join(result.stderr.split())
+    assert (tmp_path / "reports/good-burrow/index.html").is_file()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_two_reports_of_one_name_are_said(headwise, tmp_path, jobs):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(SMALL.format(name="mine", body="pass"))
+    result = headwise("run", "one.py", "two.py", "--model", "burrow", "--smoke", "--jobs", jobs, cwd=tmp_path)  # fmt: skip
+    said = " ".join(result.stderr.split())
+    assert result.returncode == 2
+    assert "by the analysis" in said or "has the name of that of" in said
+
+
+def test_a_folder_that_is_gone_is_not_looked_for_elsewhere(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from headwise import HeadwiseError
+    from headwise.cli import _executing
+
+    monkeypatch.chdir(tmp_path)
+    task = _executing.Task(None, tmp_path / "a.py", "gone", None, {}, True)
+    with pytest.raises(HeadwiseError, match="'gone' is no longer there"):
+        _executing._Loaded().load(task)
+    assert replace(task, is_folder=False).title == "a on gone"

@@ -73,7 +73,8 @@ def annotated(draw):
     found = draw(st.lists(words, min_size=1, max_size=5))
     places = st.integers(0, len(found) - 1)
     marks = draw(st.dictionaries(places, labels, max_size=3))
-    links = [(a, draw(places), marks[a]) for a in marks if draw(st.booleans())]
+    ends = {a: draw(places) for a in marks if draw(st.booleans())}
+    links = [(a, end, marks[a]) for a, end in ends.items() if a != end]
     tags = draw(st.lists(st.sampled_from(UPOS), min_size=len(found), max_size=len(found)))
     spaces = draw(st.lists(st.booleans(), min_size=len(found), max_size=len(found)))
     return found, spaces, draw(texts), [*marks.items()], links, tags

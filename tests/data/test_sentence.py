@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from headwise.data.sentence import Sentence, continued
+from headwise.data.sentence import Link, Mark, Sentence, continued
 from headwise.errors import BadSuite
 
 
@@ -72,3 +72,20 @@ def test_half_of_a_surrogate_pair_is_refused():
 )
 def test_what_comes_next_is_written_as_it_would_be(text, option, expected):
     assert continued(text, option) == expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"links": (Link(-1, 0, "amod"),)}, "names word -1"),
+        ({"links": (Link(0, 5, "amod"),)}, "names word 5, and the words are 0 to 2"),
+        ({"links": (Link(1, 1, "amod"),)}, "from a word to itself"),
+        ({"marks": (Mark(3, "a"),)}, "names word 3"),
+        ({"marks": (Mark(-1, "a"),)}, "names word -1"),
+        ({"tags": ("NOUN",)}, "3 words, 3 spaces and 1 tags"),
+        ({"spaces": (True,)}, "3 words, 1 spaces"),
+    ],
+)
+def test_what_does_not_fit_the_words_is_refused(parts, message):
+    with pytest.raises(BadSuite, match=message):
+        Sentence(**{"words": ("a", "blue", "mole"), "spaces": (True,) * 3, "group": "g"} | parts)

@@ -1,6 +1,6 @@
 import pytest
 
-from headwise import HeadwiseError, read_suite
+from headwise import BadSuite, HeadwiseError, read_suite
 from headwise.data.toml import parse
 
 LABELS = {"unit": "", "animal": "", "noun": "", "amod": ""}
@@ -197,3 +197,26 @@ def test_what_a_mark_holds_is_one_word(word):
 def test_what_holds_a_space_is_not(word):
     with pytest.raises(HeadwiseError, match="exactly one word"):
         parse(f"[{word}|unit]", LABELS, "g")
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'format = 1\nname = "s"\nlabels = {amod = "a"}\n[[groups]]\nname = "g"\nsentences = ["the [king|amod#1>1] digs"]\n'
+    )
+    with pytest.raises(
+        BadSuite, match=r"s\.toml:6: group g: The link amod>1 leads from a word to itself"
+    ):
+        read_suite(path)
+
+
+def test_two_sentences_of_one_group_may_differ_in_case(tmp_path):
+    path = tmp_path / "s.toml"
+    head = 'format = 1\nname = "s"\n'
+    pair = '{clean = "the Turkey was", corrupted = "the turkey was", right = "it", wrong = "he"}'
+    path.write_text(f'{head}[[groups]]\nname = "g"\npairs = [{pair}]\n')
+    assert len(read_suite(path).pairs) == 1
+    other = 'sentences = ["THE turkey was"]'
+    path.write_text(path.read_text() + f'[[groups]]\nname = "h"\n{other}\n')
+    with pytest.raises(BadSuite, match="stands twice"):
+        read_suite(path)

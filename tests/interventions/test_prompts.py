@@ -1,6 +1,7 @@
 """Sentences that stop where something must come next."""
 
 import numpy as np
+import pytest
 
 from headwise.data.suite import Pair, Sentence, Suite
 from headwise.interventions.prompts import Prompts, deciding, that_fit
@@ -30,3 +31,28 @@ def test_punctuation_follows_without_a_space(burrow):
     assert right.tokens == tuple(burrow.tokenizer(f"{text}.")["input_ids"][len(tokens) :])
     assert wrong.tokens == tuple(burrow.tokenizer(f"{text} a")["input_ids"][len(tokens) :])
     assert len(that_fit(burrow, suite).pairs) == 1
+
+
+@pytest.mark.parametrize("end", ["", "\n", " ", "\n\n  "])
+def test_white_space_at_the_end_is_part_of_the_text(burrow, end):
+    text = f"The mole dug.{end}"
+    suite = Suite("s", "?", (Sentence.of(text), Sentence.of("The king sat.")))
+    prompts = Prompts.of(burrow, suite, answers=False)
+    tokens = burrow.tokenizer(text)["input_ids"]
+    assert prompts.rows[0].tokens == tuple(tokens)
+    assert prompts.ends[0] == (0, len(tokens) - 1)
+
+
+@pytest.mark.parametrize(("end", "is_own"), [("\n", True), (" ", False)])
+def test_white_space_before_what_comes_next(burrow, end, is_own):
+    """A line break is a token of the prompt; a space may be part of the token that comes next."""
+    clean, corrupted = (Sentence.of(f"The {word} dug{end}") for word in ("mole", "king"))
+    suite = Suite("s", "?", (clean, corrupted), pairs=(Pair(clean, corrupted, "the", "a"),))
+    prompts = Prompts.of(burrow, suite, answers=True)
+    whole = tuple(burrow.tokenizer(f"The mole dug{end}the")["input_ids"])
+    (right,) = prompts.right
+    before = tuple(burrow.tokenizer(f"The mole dug{end if is_own else ''}")["input_ids"])
+    assert right.tokens == whole[len(before) :] and right.start == len(before) - 1
+    assert prompts.rows[right.row].tokens[: len(before)] == before
+    row, place = prompts.ends[0]
+    assert place == right.start and row == right.row

@@ -164,3 +164,45 @@ def test_code_that_a_folder_brings_is_not_run(tmp_path, monkeypatch):
 def test_float16_on_a_cpu_is_said_to_be_slow():
     with pytest.warns(UserWarning, match="float16 on a CPU takes many times as long .* bfloat16"):
         headwise.load("burrow", device="cpu", dtype="float16", verify=False)
+
+
+def test_layers_that_config_does_not_know_are_not_dropped(folder):
+    """A checkpoint of two layers is no model of one, and what stands in a block and is not read is no part of the model."""
+    from safetensors.torch import load_file, save_file
+
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"n_layer": config["n_layer"] - 1}))
+    with pytest.raises(
+        HeadwiseError, match=r"does not read, '.*h\.\d\..*' among them: more layers"
+    ):
+        headwise.load(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = load_file(folder / "model.safetensors")
+    more = {"transformer.h.0.attn.adapter.weight": torch.ones(2, 2)}
+    save_file(weights | more, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        HeadwiseError, match=r"'transformer\.h\.0\.attn\.adapter\.weight' among them"
+    ):
+        headwise.load(folder)
+    others = {"classifier.weight": torch.ones(2, 2), "transformer.h.0.attn.bias": torch.ones(2)}
+    save_file(weights | others, folder / "model.safetensors", metadata={"format": "pt"})
+    assert headwise.load(folder, device="cpu").has_output_head
+
+
+def test_weights_that_are_not_finite_are_refused(folder):
+    """One that a few tokens do not read, too: later sentences may."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folder / "model.safetensors")
+    for value in (float("nan"), float("inf")):
+        weights["transformer.wte.weight"][-1, 0] = value
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        with pytest.raises(
+            HeadwiseError, match=r"transformer\.wte\.weight holds numbers that are not"
+        ):
+            headwise.load(folder, device="cpu")
+
+
+def test_a_device_without_numbers(folder):
+    with pytest.raises(HeadwiseError, match="holds no numbers"):
+        headwise.load(folder, device="meta", verify=False)

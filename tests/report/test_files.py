@@ -140,3 +140,44 @@ def test_pages_stay_small(tmp_path):
     small = [pages.example(words, range(72), i) for i in range(12)]
     half = pages.whole(n_layers=6, n_heads=12, attention=pages.attention(6, 12, examples=small))
     assert len(render_report(half).encode()) <= 2_000_000
+
+
+def origin(**changes):
+    made = pages.whole().provenance
+    known = {name: getattr(made, name).model_copy(update={"sha256": "0" * 64}) for name in ("model", "data")}  # fmt: skip
+    made = made.model_copy(update=known)
+    return pages.whole(provenance=made.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now", "message"),
+    [
+        ({"seed": 5}, {"seed": 0}, "with the seed 5"),
+        ({"dtype": "bfloat16"}, {"dtype": "float32"}, "in bfloat16"),
+        ({"script": "good.py"}, {"script": "good2.py"}, r"by the analysis good\.py"),
+        ({}, {"weights": "1" * 64}, "of another model of that name"),
+        ({}, {"content": "1" * 64}, "on other data of that name"),
+    ],
+)
+def test_what_else_is_another_report(tmp_path, earlier, now, message):
+    found = origin(**earlier)
+    source = found.provenance
+    known = {"seed": source.seed, "dtype": source.dtype, "script": source.script, "weights": source.model.sha256, "content": source.data.sha256}  # fmt: skip
+    write_report(found, tmp_path)
+    place(tmp_path, **known).check()
+    with pytest.raises(HeadwiseError, match=message):
+        place(tmp_path, **(known | now)).check()
+
+
+def test_half_a_character_in_a_text(tmp_path):
+    write_report(pages.whole("former"), tmp_path)
+    with pytest.raises(HeadwiseError, match="holds a text that is none"):
+        write_report(pages.whole(question="\ud800"), tmp_path)
+    assert "former" in (tmp_path / "looks-tiny" / "index.html").read_text()
+
+
+def test_the_index_names_what_it_leaves_out(tmp_path):
+    write_report(pages.whole(), tmp_path)
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "results.json").write_text("{")
+    assert "cannot be read: odd." in write_index(tmp_path).read_text()

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import torch
 
 import headwise
 from headwise import HeadwiseError, count_parameters
@@ -64,3 +65,17 @@ def test_a_model_of_unknown_layout_is_refused():
     del hf.model.layers[0].self_attn.q_proj
     with pytest.raises(HeadwiseError, match="Found no query, key and value matrices"):
         count_parameters(hf)
+
+
+def test_sizes_that_no_model_has():
+    with pytest.raises(HeadwiseError, match="d_model=999999999999999999: "):
+        count_parameters("d_model=999999999999999999,n_layers=999999999,n_heads=3")
+    with pytest.raises(HeadwiseError, match="parameters, which no model has"):
+        count_parameters("d_model=99999999,n_layers=999999999,n_heads=3")
+
+
+def test_parametrised_weights_are_refused():
+    model = make("Llama")
+    torch.nn.utils.parametrizations.spectral_norm(model.model.layers[0].self_attn.v_proj)
+    with pytest.raises(HeadwiseError, match="v_proj is computed from other parameters"):
+        count_parameters(model)

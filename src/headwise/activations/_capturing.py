@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor
 
 from headwise._progress import track
-from headwise._validate import OneOrMore, as_tuple
+from headwise._validate import OneOrMore, as_path, as_tuple, check_counts
 from headwise.data.suite import AnySentence, Suite
 from headwise.errors import HeadwiseError
 from headwise.model.architecture import Side
@@ -56,6 +56,7 @@ def capture(
             that cannot be read, is exceeded without `offload_dir`, or is too small for one sentence; a folder
             that holds another capture; a number that is not finite.
     """
+    check_counts(least=1, batch_tokens=batch_tokens)
     numbers, layers = by_number(model, heads, layers)
     plan = planning.Plan.make(
         model,
@@ -75,7 +76,7 @@ def capture(
         ]
         return HeadCache(index, tuple(shards), _matrices(model, plan))
     assert offload_dir is not None
-    return _spilled(model, plan, index, Path(offload_dir))
+    return _spilled(model, plan, index, as_path(offload_dir))
 
 
 def _spilled(model: Model, plan: planning.Plan, index: offload.Index, folder: Path) -> HeadCache:

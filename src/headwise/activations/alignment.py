@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ class Alignment:
         dropped: Words that the tokenizer made nothing of.
         merged: Words whose only piece was given to a neighbour that shares it.
         truncated: Words beyond the model's context, wholly or in part.
+        n_closing: Special tokens that the tokenizer puts at the end.
     """
 
     tokens: tuple[int, ...]
@@ -45,6 +47,16 @@ class Alignment:
     dropped: tuple[int, ...] = ()
     merged: tuple[int, ...] = ()
     truncated: tuple[int, ...] = ()
+    n_closing: int = 0
+
+    @property
+    def end(self) -> int:
+        """Tokens of the text and what comes before it: white space at its end included, special tokens after it not."""
+        return len(self.tokens) - self.n_closing
+
+    def within_context(self) -> "Alignment":
+        """The same without the words after the last that has a vector, so that a text's end beyond the context takes no memory."""
+        return replace(self, n_words=1 + max((w for w in self.words if w is not None), default=-1))
 
     @property
     def split_words(self) -> int:
@@ -180,14 +192,15 @@ def _align(model: Model, sentences: Sequence[Sentence]) -> list[Alignment]:
         encoded = _encoded(tokenizer, [list(sentences[i].words) for i in by_word])
         for row, i in enumerate(by_word):
             overlaps = [{} if word is None else {word: 1} for word in encoded.word_ids(row)]
-            found[i] = _alignment(sentences[i], encoded["input_ids"][row], overlaps, limit)
+            closing = [word is None for word in encoded.word_ids(row)]
+            found[i] = _alignment(sentences[i], encoded["input_ids"][row], overlaps, limit, closing)
     as_text = [i for i in range(len(sentences)) if i not in found]
     if as_text:
         encoded = _encoded(tokenizer, [sentences[i].text for i in as_text])
         for row, i in enumerate(as_text):
             offsets, special = encoded["offset_mapping"][row], encoded[row].special_tokens_mask
             overlaps = _overlaps(sentences[i], offsets, special)
-            found[i] = _alignment(sentences[i], encoded["input_ids"][row], overlaps, limit)
+            found[i] = _alignment(sentences[i], encoded["input_ids"][row], overlaps, limit, special)
     return [found[i] for i in range(len(sentences))]
 
 
@@ -230,8 +243,8 @@ def _overlaps(
 
 
 def _alignment(
-    sentence: Sentence, tokens: Sequence[int], overlaps: Sequence[dict[int, int]], limit: int
-) -> Alignment:
+    sentence: Sentence, tokens: Sequence[int], overlaps: Sequence[dict[int, int]], limit: int, special: Sequence[int],
+) -> Alignment:  # fmt: skip
     # A token that spans two words (`Ġa.` in some vocabularies) belongs to the one with more of its characters.
     words = [max(overlap, key=overlap.__getitem__) if overlap else None for overlap in overlaps]
     touched = {word for overlap in overlaps for word in overlap}
@@ -246,6 +259,7 @@ def _alignment(
         dropped=tuple(word for word in range(len(sentence.words)) if word not in touched),
         merged=tuple(sorted(touched - owners)),
         truncated=tuple(sorted(word for word in lost if word is not None)),
+        n_closing=len(list(takewhile(bool, reversed(special)))),
     )
 
 

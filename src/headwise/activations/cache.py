@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from headwise._validate import as_path
 from headwise.errors import HeadwiseError, UnknownName
 
 from . import offload, planning
@@ -58,7 +59,7 @@ class HeadCache:
         Raises:
             HeadwiseError: The folder holds no cache, or one that is not complete.
         """
-        folder = Path(folder)
+        folder = as_path(folder)
         index = offload.Index.load(folder)
         return HeadCache(
             index,

@@ -15,7 +15,13 @@ from . import hooks
 
 def norms_of(model: Model) -> list[nn.Module]:
     """Norms of vectors as wide as the stream: LayerNorm and RMSNorm of whatever name, with weights of their own or without (OLMo)."""
-    named = [m for m in model.hf.modules() if "Norm" in type(m).__name__ and not any(m.children())]
+    named = [
+        m
+        for m in model.hf.modules()
+        if "Norm" in type(m).__name__
+        and not any(m.children())
+        and not type(m).__module__.startswith("torch.nn.utils")  # a parametrised weight's own
+    ]
     weights = {norm: getattr(norm, "weight", None) for norm in named}
     bare = [norm for norm, weight in weights.items() if weight is None]
     wide = _as_wide_as_the_stream(model, bare) if bare else set[nn.Module]()

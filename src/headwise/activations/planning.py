@@ -130,7 +130,7 @@ class Plan:
             stored=stored,
             layers=None if layers is None else tuple(layers),
             layers_of={
-                site: tuple(sorted({w.layer for w in wanted if w.key == sources(site)[0]}))
+                site: _in_order({w.layer for w in wanted if w.key == sources(site)[0]}, layers)
                 for site in sites
             },
             heads=None if heads is None else tuple(heads),
@@ -242,3 +242,12 @@ def _smaller(
         else:
             parts.append([i])
     return parts
+
+
+def _in_order(found: set[int], given: Sequence[int] | None) -> tuple[int, ...]:
+    """Layers as they were given, in which order a stack of them stands; ascending by default."""
+    return (
+        tuple(dict.fromkeys(layer for layer in given if layer in found))
+        if given
+        else tuple(sorted(found))
+    )

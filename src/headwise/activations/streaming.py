@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from headwise._formatting import brief
-from headwise._validate import OneOrMore
+from headwise._validate import OneOrMore, check_counts
 from headwise.data.sentence import AnySentence, Sentence, as_sentence
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
@@ -62,6 +62,7 @@ def reduce(
     Raises:
         HeadwiseError: As in `hooks.capture`; or no sentence, or one that is longer than the context.
     """
+    check_counts(least=1, batch_tokens=batch_tokens)
     alignments = align_whole(model, suite, truncate=False)
     statistic = initial
     parts = batches(model, alignments, batch_tokens)

@@ -101,7 +101,7 @@ def count_controls(
         Case(c.relation, c.direction, c.questions.where(a))
         for c, a in zip(cases, tested, strict=True)
     ]
-    read = [a if s else alignment.Alignment((), (), a.n_words) for a, s in zip(alignments, sentences, strict=True)]  # fmt: skip
+    read = [a.within_context() if s else alignment.Alignment((), (), 0) for a, s in zip(alignments, sentences, strict=True)]  # fmt: skip
     batches = list(alignment.batches(model, read))
     hits: list[list[Bool[ndarray, "head _"]]] = []
     why_none = "" if n_null else "No model with random weights was requested."

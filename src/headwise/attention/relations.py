@@ -34,6 +34,7 @@ from numpy import ndarray
 from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
+from headwise._validate import check_counts
 from headwise.activations.alignment import Alignment, Coverage, align, batches, coverage, require
 from headwise.activations.streaming import watch, watched
 from headwise.data.suite import Sentence, Suite, as_suite
@@ -218,9 +219,8 @@ def relation_test(
         HeadwiseError: A relation that is not understood or that the suite lacks, a direction in which a decoder cannot attend, too few groups
             to divide, or a marked word of a pair that the tokenizer drops.
     """
+    check_counts(n_null=n_null, n_splits=n_splits, seed=seed)
     suite = as_suite(suite)
-    if n_null < 0:
-        raise HeadwiseError(f"n_null={n_null} is not a number of models; expected 0 or more.")
     plan = Plan.of(model, suite, relation)
     counts = count_heads(plan, norms=norms)
     random = count_controls(model, plan.cases, plan.alignments, n_null=n_null, seed=seed)
@@ -235,7 +235,8 @@ def count_heads(plan: Plan, *, norms: bool = True) -> list[Count]:
         norms: Whether attention weighted by what it moves is counted, too.
     """
     counter = Counter(plan.model, plan.cases, norms=norms)
-    seen = watch(plan.model, batches(plan.model, plan.alignments), counter)
+    read = [alignment.within_context() for alignment in plan.alignments]
+    seen = watch(plan.model, batches(plan.model, read), counter)
     for _ in track(seen, len(plan.alignments), "reading heads", watched):
         pass
     return counter.counts()
@@ -309,8 +310,9 @@ def _cases(
         tested = relation.pairs(corpus)
         places = corpus.starts[tested[:, :1]] + tested[:, 1:]
         complete = has_vector[places].all(axis=1)
+        dropped = {i: set(alignments[i].dropped) for i in np.unique(tested[~complete][:, 0])}
         for sentence, *pair in tested[~complete]:
-            for word in pair:
+            for word in dropped[sentence].intersection(pair):
                 require(corpus.sentences[sentence], alignments[sentence], int(word))
         missing += int((~complete).sum())
         for direction in relation.directions:

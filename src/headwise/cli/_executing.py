@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headwise._formatting import encodable
 from headwise._progress import waiting
 from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
@@ -77,6 +78,7 @@ class Task:
         model: Name of the model; empty for none.
         suite: Sentences, if it uses any.
         options: Arguments of the analysis.
+        is_folder: Whether the model's name is that of a folder.
     """
 
     request: Request
@@ -84,14 +86,20 @@ class Task:
     model: str
     suite: Suite | None
     options: Mapping[str, Any]
+    is_folder: bool = False
 
     @property
     def title(self) -> str:
         """Its analysis and model, for messages."""
         return f"{self.analysis.stem} on {self.model}" if self.model else self.analysis.stem
 
-    def check_place(self, model: str, analysis: str = "") -> None:
+    def check_place(self, model: str, analysis: str = "", weights: str = "") -> None:
         """Makes sure that the report, under the names that it gives itself, does not replace another one.
+
+        Args:
+            model: Name of the model.
+            analysis: Name of the analysis, if it is not that of its file.
+            weights: Hash of the model's weights, once they are loaded.
 
         Raises:
             HeadwiseError: It would.
@@ -100,7 +108,19 @@ class Task:
         if not request.overwrite:
             data = self.suite.name if self.suite else ""
             name = analysis or self.analysis.stem
-            Place(request.out, name, model, data, request.told(), request.smoke).check()
+            Place(
+                request.out,
+                name,
+                model,
+                data,
+                request.told(),
+                request.smoke,
+                request.seed,
+                request.dtype,
+                self.analysis.name,
+                weights,
+                self.suite.sha256 if self.suite else "",
+            ).check()
 
 
 Outcome = tuple[Task, tuple[Report, Path] | Exception]
@@ -123,16 +143,19 @@ def execute(tasks: Sequence[Task]) -> Iterator[tuple[Report, Path]]:
     else:
         outcomes = _one_by_one(tasks)
     failed: list[tuple[Task, Exception]] = []
-    n_written = 0
+    written: dict[Path, Task] = {}
     try:
         for task, outcome in outcomes:
             if isinstance(outcome, Exception):
                 failed.append((task, outcome))
+            elif (earlier := written.get(outcome[1])) is not None:
+                message = f"its report has the name of that of {earlier.title}, which it replaced. Give each analysis a name of its own, and run both again."
+                failed.append((task, HeadwiseError(message)))
             else:
-                n_written += 1
+                written[outcome[1]] = task
                 yield outcome
     finally:  # also of a run that is interrupted
-        if n_written and len(tasks) > 1:
+        if written and len(tasks) > 1:
             write_index(tasks[0].request.out)
     if failed:
         _raise(failed, of_several=len(tasks) > 1)
@@ -149,13 +172,13 @@ def _one_by_one(tasks: Sequence[Task]) -> Iterator[Outcome]:
 
 def _raise(failed: Sequence[tuple[Task, Exception]], *, of_several: bool) -> None:
     """What went wrong: faults of the program first, as they are; faults of the input in one message."""
+    lines = [f"{task.title}: {error}" for task, error in failed if isinstance(error, HeadwiseError)]
     for task, error in failed:
         if not isinstance(error, HeadwiseError):
-            error.add_note(f"In {task.title}.")
+            error.add_note("\n".join([f"In {task.title}.", *lines]))
             raise error
     if not of_several:
         raise failed[0][1]
-    lines = [f"{task.title}: {error}" for task, error in failed]
     raise HeadwiseError("\n".join(lines)) from failed[0][1]
 
 
@@ -186,9 +209,15 @@ class _Loaded:
     memory: "Remembered | None" = None
 
     def load(self, task: Task) -> None:
-        """Takes the model of a task in place of the last one."""
+        """Takes the model of a task in place of the last one.
+
+        Raises:
+            HeadwiseError: It cannot be loaded, or its folder, which was there, is gone: no hub's model of that name stands for it.
+        """
         if task.model == self.name:
             return
+        if task.is_folder and registry.find(task.model).folder is None:
+            raise HeadwiseError(f"The folder {task.model!r} is no longer there.")
         self.name, self.model, self.memory = "", None, None  # gone before the next one comes
         with waiting("loading libraries"):
             from headwise.model import loading
@@ -216,13 +245,18 @@ def _report_of(task: Task, loaded: _Loaded) -> tuple[Report, Path]:
     loaded.load(task)
     loaded.memory = loaded.memory or Remembered()
     request, model = task.request, loaded.model
-    if model is not None and model.name != task.model:  # a folder's name is known by now
-        task.check_place(model.name)
+    if model is not None:  # a folder's name, and what its weights are, is known by now
+        task.check_place(model.name, weights=model.weights_sha256)
     start = time.monotonic()
     with remembered(loaded.memory):  # analyses of a model tokenize a sentence once
-        report = analysis.analyse(
-            model, task.suite, seed=request.seed, smoke=request.smoke, **task.options
-        )
+        try:
+            report = analysis.analyse(
+                model, task.suite, seed=request.seed, smoke=request.smoke, **task.options
+            )
+        except SystemExit as error:
+            raise HeadwiseError(
+                f"{task.analysis}: analyse ended the program (sys.exit); it must return a headwise.Report. See docs/analyses.md."
+            ) from error
     if not isinstance(report, Report):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise HeadwiseError(
             f"{task.analysis}: analyse must return a headwise.Report; it returned {type(report).__name__}. See docs/analyses.md."
@@ -235,8 +269,11 @@ def _report_of(task: Task, loaded: _Loaded) -> tuple[Report, Path]:
         smoke=request.smoke,
         seconds=time.monotonic() - start,
     )
-    origin = origin.model_copy(update={"options": request.told()})
+    origin = origin.model_copy(
+        update={"options": request.told(), "script": encodable(task.analysis.name)}
+    )
     report = report.model_copy(update={"provenance": origin})
     if model is None or report.analysis != task.analysis.stem:
-        task.check_place(report.model, report.analysis)
+        weights = model.weights_sha256 if model else ""
+        task.check_place(report.model, report.analysis, weights)
     return report, write_report(report, request.out)

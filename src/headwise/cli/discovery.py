@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def load_analysis(path: Path) -> Analysis:
     """Imports an analysis, and with it what it needs: torch, most likely.
 
     Raises:
-        HeadwiseError: The file is not Python or does not define `analyse`.
+        HeadwiseError: The file is not Python, ends in an error when it is read, or does not define `analyse` with the arguments that it is called with.
     """
     spec = importlib.util.spec_from_file_location(f"headwise_analysis_{path.stem}", path)
     assert spec is not None and spec.loader is not None
@@ -68,7 +69,14 @@ def load_analysis(path: Path) -> Analysis:
     try:
         spec.loader.exec_module(module)
     except SyntaxError as error:
-        raise HeadwiseError(f"{path}:{error.lineno}: not valid Python: {error.msg}.") from error
+        where = f"{path}:{error.lineno}" if error.lineno else f"{path}"
+        raise HeadwiseError(f"{where}: not valid Python: {error.msg}.") from error
+    except (Exception, SystemExit) as error:
+        own = [
+            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
+        ]
+        where = f"{path}:{own[-1]}" if own else f"{path}"
+        raise HeadwiseError(f"{where}: reading it ended in {type(error).__name__}: {str(error)[:300]}.") from error  # fmt: skip
     analyse = getattr(module, "analyse", None)
     if not callable(analyse):
         raise HeadwiseError(
@@ -79,7 +87,15 @@ def load_analysis(path: Path) -> Analysis:
     generated, pairs, generated_pairs = (
         str(getattr(module, name, "")) for name in ("BURROW", "PAIRS", "BURROW_PAIRS")
     )
-    options = frozenset(inspect.signature(analyse).parameters)
+    parameters = inspect.signature(analyse).parameters
+    options = frozenset(parameters)
+    takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
+    needed = {name for name, one in list(parameters.items())[2:] if one.default is one.empty and one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)}  # fmt: skip
+    if not (takes_any or {"seed", "smoke"} <= options) or needed - {"seed", "smoke", "pairs"}:
+        raise HeadwiseError(
+            f"{path}: analyse is called as analyse(model, suite, seed=0, smoke=False), and this one takes ({', '.join(map(str, parameters.values()))}). "
+            "Give it these arguments, and a default for every other one."
+        )
     return Analysis(
         path=path,
         name=path.stem,

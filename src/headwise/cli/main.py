@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from headwise import __version__
+from headwise._validate import MOST
 from headwise.errors import HeadwiseError
 
 app = typer.Typer(
@@ -135,7 +136,7 @@ def run(
     dtype: Annotated[
         str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
     ] = "float32",
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of every figure.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Random seed of every figure.")] = 0,
     smoke: Annotated[
         bool,
         typer.Option("--smoke", help="Use a few sentences only, to check that everything runs."),
@@ -207,6 +208,7 @@ def render(
     """Render the pages of reports again from their results.json."""
     from headwise.report import render_again, write_index
 
+    damaged: list[str] = []
     for path in reports:
         inside = sorted(path.glob("*/results.json")) if path.is_dir() else []
         if not path.exists() or (
@@ -217,9 +219,14 @@ def render(
                 "headwise run makes them."
             )
         for results in inside or [path]:
-            print(render_again(results))
+            try:
+                print(render_again(results))
+            except HeadwiseError as error:
+                damaged.append(str(error))
         if inside:
             print(write_index(path))
+    if damaged:
+        raise HeadwiseError("\n".join(damaged))
 
 
 @app.command()
@@ -264,8 +271,8 @@ def sentences(
             help="adjectives, senses, mysteries, ... or an ambiguous word such as mole."
         ),
     ],
-    n: Annotated[int, typer.Option("-n", help="Number of passages.")] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the sentences.")] = 0,
+    n: Annotated[int, typer.Option("-n", max=1_000_000, help="Number of passages.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Random seed of the sentences.")] = 0,
     held_out: Annotated[
         bool,
         typer.Option(

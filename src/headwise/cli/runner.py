@@ -45,7 +45,8 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
         )
     given = read_suite(request.data) if request.data is not None else None
     model_names = _model_names(request)
-    found = [registry.find(name).name for name in model_names]
+    sources = [registry.find(name) for name in model_names]
+    found = [source.name for source in sources]
     folders = Counter(slug_of(path.stem, model) for path in paths for model in found)
     if twice := [folder for folder, n in folders.items() if n > 1]:
         raise HeadwiseError(
@@ -95,6 +96,7 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
             for key, suite in suites.items()
         }
         pairs = {key: suite and suite.sample_groups(8, 2) for key, suite in pairs.items()}
+    places = [(name, s.folder is not None) for name, s in zip(model_names, sources, strict=True)]
     tasks = [
         Task(
             request,
@@ -103,8 +105,9 @@ def run(request: Request) -> Iterator[tuple[Report, Path]]:
             suites.get((analysis.name, name)),
             dict(request.options)
             | ({"pairs": pairs[analysis.name, name]} if (analysis.name, name) in pairs else {}),
+            is_folder,
         )
-        for name in model_names or [""]
+        for name, is_folder in places or [("", False)]
         for analysis in analyses
     ]
     for task in tasks:

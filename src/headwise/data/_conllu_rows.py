@@ -7,12 +7,15 @@ one, with links between the wrong words.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from conllu.exceptions import ParseException
 from conllu.parser import parse_dict_value, parse_id_value, parse_int_value
 
 from headwise._formatting import brief
 from headwise.errors import BadSuite
+
+from .sentence import UPOS
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 MOST_DIGITS = 9  # of a number: no sentence has more words
@@ -116,6 +119,15 @@ def _columns(number: int, line: str, fail: Fail) -> list[str]:
         raise fail(
             number,
             f"the column FORM holds {brief(columns[1])}; expected a word, without spaces around it.",
+        )
+    for i in (3, 6, 7):
+        if columns[i] != columns[i].strip():
+            raise fail(number, f"the column {COLUMNS[i]} holds {brief(columns[i])}; expected no white space around it.")  # fmt: skip
+    if columns[3] not in ("", "_", *UPOS):
+        close = get_close_matches(columns[3][:20].upper(), UPOS, n=1)
+        raise fail(
+            number,
+            f"{brief(columns[3])} is no universal part of speech; these are {', '.join(UPOS)}.{f' Did you mean {close[0]}?' if close else ''} Tags of another kind go into the column XPOS.",
         )
     return columns
 

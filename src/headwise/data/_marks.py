@@ -62,11 +62,13 @@ def parse(line: str, labels: Mapping[str, str], group: str, source: str = "") ->
         plain.append(content)
     if not words:
         raise fail("A sentence without words.")
-    for _, target, label in links:
+    for word, target, label in links:
         if target not in numbered:
             raise fail(
                 f"The link {label[:40]}>{target[:20]} leads nowhere: no word carries #{target[:20]}."
             )
+        if numbered[target] == word:
+            raise fail(f"The link {label[:40]}>{target[:20]} leads from a word to itself.")
     return Sentence(
         words=tuple(words),
         spaces=tuple(spaces),

@@ -8,6 +8,7 @@ Wang, Variengien, Conmy, Shlegeris and Steinhardt 2022, Interpretability in the 
 import random
 from hashlib import sha256
 
+from headwise._validate import check_counts
 from headwise.errors import HeadwiseError
 
 from ._words import split_words
@@ -53,6 +54,7 @@ def ioi_pairs(
     Raises:
         HeadwiseError: `n` below 1, or more than there are.
     """
+    check_counts(seed=seed)
     most = len(TEMPLATES) * len(PLACES) * len(THINGS) * len(NAMES) * (len(NAMES) - 1) // 2
     if not 1 <= n <= most:
         raise HeadwiseError(f"n is the number of pairs and must be from 1 to {most:,}; got {n}.")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from headwise._formatting import brief
+from headwise._validate import as_path
 from headwise.errors import BadSuite
 
 from . import coarsewsd, conllu, toml
@@ -21,8 +22,8 @@ def read_suite(path: str | Path) -> Suite:
         HeadwiseError: The path does not exist, is of no known format or holds an error; the message
             names the file and, where there is one, the line.
     """
-    path = Path(path)
-    if not _exists(path):
+    path = as_path(path)
+    if not path.exists():
         shipped = names("probes")
         if str(path) not in shipped:
             raise BadSuite(
@@ -39,10 +40,3 @@ def read_suite(path: str | Path) -> Suite:
             f"CoarseWSD-20 folder; got a file ending in {brief(path.suffix)}."
         )
     return readers[path.suffix](path)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:  # a name that no file could have, or a folder that may not be looked into
-        return False

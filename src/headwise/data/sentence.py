@@ -63,6 +63,9 @@ class Sentence:
         source: Where the sentence was read, as `file:line` or `file: group`.
         written: The text that was split into these words, with its own white space; empty for words that came as words. A text of other words
             is dropped.
+
+    Raises:
+        BadSuite: Not one space for each word, or tags for some only; or a mark or a link names a word that is not there, or links one to itself.
     """
 
     words: tuple[str, ...]
@@ -76,6 +79,16 @@ class Sentence:
     written: str = ""
 
     def __post_init__(self) -> None:
+        n = len(self.words)
+        if len(self.spaces) != n or len(self.tags) not in (0, n):
+            raise BadSuite(
+                f"{self.source or 'A sentence'}: {n} words, {len(self.spaces)} spaces and {len(self.tags)} tags; give one of each for every word, or no tags."
+            )
+        for word in (*(m.word for m in self.marks), *(w for link in self.links for w in (link.dependent, link.governor))):  # fmt: skip
+            if not 0 <= word < n:
+                raise BadSuite(f"{self.source or 'A sentence'}: a mark or link names word {word}, and the words are 0 to {n - 1}.")  # fmt: skip
+        if loop := [link.relation for link in self.links if link.dependent == link.governor]:
+            raise BadSuite(f"{self.source or 'A sentence'}: a link ({loop[0]}) leads from a word to itself.")  # fmt: skip
         if self.written and places_of(self.words, self.written) is None:
             object.__setattr__(self, "written", "")
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from headwise._files import write_text
 from headwise._formatting import brief
-from headwise._validate import as_tuple
+from headwise._validate import as_path, as_tuple, check_counts
 from headwise.errors import BadSuite
 
 from ._toml_writer import toml_of
@@ -112,7 +112,7 @@ class Suite:
             BadSuite: The name does not end in .toml, or the format cannot hold the suite.
             HeadwiseError: The file cannot be written.
         """
-        path = Path(path)
+        path = as_path(path)
         if path.suffix != ".toml":
             raise BadSuite(f"{path}: a suite is saved as .toml; give the file such a name.")
         return write_text(path, toml_of(self))
@@ -184,6 +184,7 @@ class Suite:
         Raises:
             BadSuite: There is one group only.
         """
+        check_counts(seed=seed)
         if self.has_own_split:
             return self._of(lambda s: s.split == "train"), self._of(lambda s: s.split == "test")
         if len(self.groups) < 2:

@@ -121,7 +121,8 @@ def suite_of(path: Path, written: str) -> Suite:
     lines = lines_of_strings(written)
     sentences: list[Sentence] = []
     pairs: list[Pair] = []
-    first_seen: dict[str, str] = {}
+    first_seen: dict[str, str] = {}  # in any case: what is fitted may not be scored
+    words_seen: set[tuple[str, ...]] = set()
     for group in file.groups:
         if not group.lines:
             raise BadSuite(
@@ -137,12 +138,15 @@ def suite_of(path: Path, written: str) -> Suite:
             pairs.append(_pair(path, pair, clean, corrupted))
         for sentence in made:
             key = " ".join(sentence.words).lower()
-            if key in first_seen:
+            if key in first_seen and (
+                first_seen[key] != group.name or sentence.words in words_seen
+            ):
                 raise BadSuite(
                     f"{path}: the sentence {brief(sentence.text)} stands twice, in group {brief(first_seen[key])} and "
                     f"in group {brief(group.name)}. Delete one: a copy could be fitted and scored at once."
                 )
             first_seen[key] = group.name
+            words_seen.add(sentence.words)
         sentences += made
     _all_or_none(sentences)
     return Suite(

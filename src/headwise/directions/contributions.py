@@ -27,6 +27,7 @@ from torch import Tensor
 
 from headwise._columns import Columns
 from headwise._result import Result
+from headwise._validate import check_counts
 from headwise.activations import hooks
 from headwise.activations.sites import Site
 from headwise.data.suite import Suite, as_suite
@@ -166,6 +167,7 @@ def direction_test(
         HeadwiseError: A direction of another model or layer, or fitted on these sentences or on their deciding words; unknown labels, a class with
             one example, or key words outside a sentence.
     """
+    check_counts(n_null=n_null, n_null_directions=n_null_directions, seed=seed)
     suite = as_suite(suite)
     several = [direction] if isinstance(direction, Direction) else list(direction)
     for one in several:
@@ -213,6 +215,7 @@ def direction_tests(
     Raises:
         HeadwiseError: As in `direction_test`.
     """
+    check_counts(n_null=n_null, n_null_directions=n_null_directions, seed=seed)
     sample = [Sample.of(model, suite, own, ends, positions) for own, ends in questions]
     first = sample[0].directions[0]
     recorder = recorder_of(model, first.layer, normed=first.normed, even=True)

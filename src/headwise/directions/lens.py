@@ -29,7 +29,7 @@ import pandas as pd
 from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
-from headwise._validate import OneOrMore, as_tuple
+from headwise._validate import OneOrMore, as_tuple, check_counts
 from headwise.activations.sites import expand
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
@@ -142,6 +142,7 @@ def logit_lens(
             `n_null` out of range; targets of an unknown label, or none that is a token; an encoder-decoder model; or an
             end that cannot be read, see `Readout.of`.
     """
+    check_counts(n_null=n_null, seed=seed)
     suite = as_suite(suite)
     if len(model.stacks) == 2:
         raise HeadwiseError(

@@ -31,6 +31,7 @@ from numpy import ndarray
 
 from headwise._columns import Columns
 from headwise._result import Result
+from headwise._validate import check_counts
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.heads import Head
@@ -132,6 +133,7 @@ def ov_alignment_test(
         HeadwiseError: A model of two stacks or of one head a layer, an unknown relation, or no group in which sentences differ in such words.
         NoImages: There are such groups, but the tokenizer has too few of the words as one token.
     """
+    check_counts(n_null=n_null, seed=seed)
     suite = as_suite(suite)
     if len(model.stacks) == 2 or model.n_heads < 2:
         what = "an encoder-decoder" if len(model.stacks) == 2 else "a model of one head a layer"

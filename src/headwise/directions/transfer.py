@@ -22,6 +22,7 @@ from numpy import ndarray
 
 from headwise._columns import Columns
 from headwise._result import Result
+from headwise._validate import check_counts
 from headwise.activations import hooks
 from headwise.activations.alignment import align, require
 from headwise.data.suite import Suite, as_suite
@@ -137,6 +138,7 @@ def transfer_test(
     Raises:
         HeadwiseError: No such field, fewer than three word pairs of the source, no other field, pairs that lie at one point.
     """
+    check_counts(n_null=n_null, n_null_directions=n_null_directions, seed=seed)
     suite = as_suite(suite)
     of_group = {group: group.partition("-")[0] for group in suite.groups}
     names = list(dict.fromkeys(of_group[pair.group] for pair in suite.pairs))

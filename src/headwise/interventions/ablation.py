@@ -19,7 +19,7 @@ from torch import Tensor
 
 from headwise._columns import Columns
 from headwise._result import Result
-from headwise._validate import OneOrMore, all_of
+from headwise._validate import OneOrMore, all_of, check_counts
 from headwise.activations import alignment
 from headwise.data.suite import AnySentence, Suite, as_suite
 from headwise.errors import HeadwiseError
@@ -142,6 +142,8 @@ def ablate(
         HeadwiseError: An unknown metric, way, position or head, a metric that the model cannot give, no answers in the
             suite, no other sentence to take a mean over or to resample from, or more to keep than the budget allows.
     """
+    check_counts(n_null=n_null, seed=seed)
+    check_counts(least=1, batch_tokens=batch_tokens)
     ablation = Ablation.of(
         model, as_suite(suite), metrics, method, positions, seed, batch_tokens, budget
     )

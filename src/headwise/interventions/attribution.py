@@ -22,7 +22,7 @@ from torch import Tensor
 from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
-from headwise._validate import OneOrMore, one_of
+from headwise._validate import OneOrMore, check_counts, one_of
 from headwise.activations import alignment, hooks
 from headwise.activations.sites import Site, on_side
 from headwise.data.suite import Suite, as_suite
@@ -115,6 +115,8 @@ def attribution_patch(
     Raises:
         HeadwiseError: As `headwise.patch`; or nothing is to be measured.
     """
+    check_counts(seed=seed)
+    check_counts(least=1, batch_tokens=batch_tokens)
     suite = as_suite(suite)
     one_of(site, SITES, "site")
     one_of(mode, MODES, "mode")

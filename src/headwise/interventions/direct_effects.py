@@ -21,7 +21,7 @@ from torch import nn
 
 from headwise._columns import Columns
 from headwise._result import Result
-from headwise._validate import OneOrMore
+from headwise._validate import OneOrMore, check_counts
 from headwise.data.suite import AnySentence, Suite, as_suite
 from headwise.directions._stream.wiring import Wiring
 from headwise.model import heads
@@ -97,6 +97,8 @@ def direct_effects(
     Raises:
         HeadwiseError: As `headwise.ablate`; or the model's stream is put together in a way that is not known.
     """
+    check_counts(seed=seed)
+    check_counts(least=1, batch_tokens=batch_tokens)
     suite = as_suite(suite)
     ablation = Ablation.of(model, suite, metrics, [method], "", seed, batch_tokens, budget)
     chosen = chosen_heads(model, heads)

@@ -24,7 +24,7 @@ from numpy import ndarray
 
 from headwise._columns import Columns
 from headwise._result import Result
-from headwise._validate import OneOrMore
+from headwise._validate import OneOrMore, check_counts
 from headwise.data.suite import AnySentence, Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.heads import AnyHeads, Head, chosen, order_met
@@ -120,6 +120,8 @@ def ablate_set(
     Raises:
         HeadwiseError: As `headwise.ablate`; or the set has every head of the model, so that no other could be drawn.
     """
+    check_counts(n_null=n_null, n_null_kept=n_null_kept, seed=seed)
+    check_counts(least=1, batch_tokens=batch_tokens)
     ablated = tuple(chosen(model, heads))
     every = model.heads
     random, random_from = _like(every, ablated, n_null, seed)

@@ -20,7 +20,7 @@ from numpy import ndarray
 
 from headwise._columns import Columns
 from headwise._result import Result
-from headwise._validate import OneOrMore, all_of, in_range, one_of
+from headwise._validate import OneOrMore, all_of, check_counts, in_range, one_of
 from headwise.activations import alignment
 from headwise.data.suite import Suite, as_suite
 from headwise.model.architecture import Side
@@ -120,6 +120,8 @@ def patch(
         HeadwiseError: No pairs, pairs that differ in no word or cannot be aligned, an unknown site, mode, layer or metric, or
             more to keep than the budget allows.
     """
+    check_counts(seed=seed)
+    check_counts(least=1, batch_tokens=batch_tokens)
     suite = as_suite(suite)
     one_of(site, SITES, "site")
     modes = all_of(mode, MODES, "mode")

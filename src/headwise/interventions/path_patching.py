@@ -18,7 +18,7 @@ from torch import Tensor
 
 from headwise._columns import Columns
 from headwise._result import Result
-from headwise._validate import OneOrMore, all_of, one_of
+from headwise._validate import OneOrMore, all_of, check_counts, one_of
 from headwise.activations import alignment
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
@@ -110,6 +110,8 @@ def path_patch(
     Raises:
         HeadwiseError: As `headwise.patch`; or a receiver with nothing before it, or no input named.
     """
+    check_counts(seed=seed)
+    check_counts(least=1, batch_tokens=batch_tokens)
     suite = as_suite(suite)
     modes = all_of(mode, MODES, "mode")
     goal = None if receiver == OUTPUT else heads.chosen(model, [receiver])[0]

@@ -237,11 +237,11 @@ class _Builder:
         self.wrong += found[1:]
         end = {
             "": -1,
-            "next": _end(alignment) - 1,
-            "mask": _end(alignment),
+            "next": alignment.end - 1,
+            "mask": alignment.end,
             "answer": len(self.targets[first].tokens) - 1 if self.targets else 0,
         }[self.speech]
-        if options and self.speech == "answer":
+        if options:
             end = found[0].start
         self.ends.append((first, end))
 
@@ -263,15 +263,15 @@ class _Builder:
         if self.speech == "answer":
             return everything, self._target(sentence, ())
         if self.speech == "mask":
-            return self._masked(sentence, alignment, 1), None
+            return self._masked(sentence, alignment, alignment.end, 1), None
         if self.speech == "next":
-            n = _end(alignment)
+            n = alignment.end
             return Row.of(sentence, alignment, alignment.tokens[:n], n), None
         return everything, None
 
-    def _masked(self, sentence: Sentence, alignment: Alignment, n: int) -> Row:
-        end, mask = _end(alignment), int(getattr(self.model.tokenizer, "mask_token_id", 0))
-        tokens = (*alignment.tokens[:end], *[mask] * n, *alignment.tokens[end:])
+    def _masked(self, sentence: Sentence, alignment: Alignment, end: int, n: int) -> Row:
+        mask = int(getattr(self.model.tokenizer, "mask_token_id", 0))
+        tokens = (*alignment.tokens[:end], *[mask] * n, *alignment.tokens[alignment.end :])
         return Row.of(sentence, alignment, tokens, end)
 
     def _target(self, sentence: Sentence, tokens: tuple[int, ...]) -> Row:
@@ -296,27 +296,32 @@ class _Builder:
         """Where a continuation is read; its row is added if need be."""
         if self.speech == "answer":
             (answer,) = align(self.model, [Sentence.of(option)])
-            tokens = tuple(
-                t for t, word in zip(answer.tokens, answer.words, strict=True) if word is not None
-            )
+            begin = next((i for i, word in enumerate(answer.words) if word is not None), 0)
+            tokens = answer.tokens[begin : answer.end]
             target = self._target(sentence, tokens[:-1])
             row = self._row(owner, first, self._bare(sentence, alignment)[0], target)
             return Continuation(row, len(target.tokens) - len(tokens), tokens)
-        prompt = alignment.tokens[: _end(alignment)]
-        tokens = self._continued(sentence, prompt, option)
+        prompt, tokens = self._continued(sentence, alignment, option)
         if self.speech == "mask":
-            row = self._row(owner, first, self._masked(sentence, alignment, len(tokens)), None)
+            masked = self._masked(sentence, alignment, len(prompt), len(tokens))
+            row = self._row(owner, first, masked, None)
             return Continuation(row, len(prompt), tokens)
         given = Row.of(sentence, alignment, (*prompt, *tokens[:-1]), len(prompt))
         return Continuation(self._row(owner, first, given, None), len(prompt) - 1, tokens)
 
     def _continued(
-        self, sentence: Sentence, prompt: tuple[int, ...], option: str
-    ) -> tuple[int, ...]:
-        """Tokens of a continuation where it stands."""
+        self, sentence: Sentence, alignment: Alignment, option: str
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Tokens of a sentence and of a continuation where it stands."""
+        prompt = alignment.tokens[: alignment.end]
         longer = Sentence.of(continued(sentence.text, option))
-        (alignment,) = align(self.model, [longer])
-        tokens = alignment.tokens[: _end(alignment)]
+        (whole,) = align(self.model, [longer])
+        tokens = whole.tokens[: whole.end]
+        if (
+            tokens[: len(prompt)] != prompt
+        ):  # white space at the end may be a part of what comes next
+            last = max(i for i, word in enumerate(alignment.words) if word is not None)
+            prompt = prompt[: last + 1]
         unknown = getattr(self.model.tokenizer, "unk_token_id", None)
         if tokens[: len(prompt)] != prompt or len(tokens) <= len(prompt):
             raise HeadwiseError(
@@ -328,9 +333,4 @@ class _Builder:
                 f"{self.model.name} does not know the word {option!r} (after {sentence.text[-30:]!r}): its tokenizer makes "
                 "an unknown token of it. Choose another word."
             )
-        return tokens[len(prompt) :]
-
-
-def _end(alignment: Alignment) -> int:
-    """Tokens up to the last piece of the last word: no end mark may stand before what comes next."""
-    return 1 + max(i for i, word in enumerate(alignment.words) if word is not None)
+        return prompt, tokens[len(prompt) :]

@@ -36,6 +36,8 @@ def resolve_device(device: str) -> torch.device:
     try:
         resolved = torch.device(device)
         torch.empty(1, device=resolved)
+        if resolved.type == "meta":
+            raise RuntimeError("a meta device holds no numbers.")
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise HeadwiseError(
             f"Cannot use device {device!r} here: {str(error).splitlines()[0]} "

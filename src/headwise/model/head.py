@@ -1,8 +1,9 @@
 """One head: its place in a model, and how it is written."""
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
+from headwise._validate import as_number
 from headwise.errors import UnknownName
 
 from .architecture import Side
@@ -34,8 +35,9 @@ class Head(NamedTuple):
         return f"L{self.layer}H{self.head}"
 
 
+Number = SupportsIndex  # Python's own, or NumPy's
 AnyHead = (
-    tuple[int, int] | tuple[int, int, str] | str
+    tuple[Number, Number] | tuple[Number, Number, str] | str
 )  # (2, 8), (2, 8, "cross"), "cross.L2H8" or a Head
 
 
@@ -48,11 +50,14 @@ def parse(given: AnyHead) -> tuple[int, int, str]:
     """Layer, head and side of a head by name or place, whether or not a model has it.
 
     Raises:
-        UnknownName: A name that cannot be read.
+        UnknownName: A name or a place that cannot be read.
     """
     if not isinstance(given, str):
-        layer, head, side = (*given, "")[:3]
-        return int(layer), int(head), str(side)
+        try:
+            layer, head, side = (*given, "")[:3]
+            return as_number(layer), as_number(head), str(side)
+        except (TypeError, ValueError) as error:
+            raise UnknownName(f"Cannot read the head {given!r}; expected a name such as 'L2H8', or (2, 8).") from error  # fmt: skip
     match = WRITTEN.fullmatch(given)
     if match is None:
         raise UnknownName(f"Cannot read the head {given!r}; expected a name such as 'L2H8'.")

@@ -1,17 +1,21 @@
 """Heads: how they are named and chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
-from headwise._validate import OneOrMore, as_tuple, in_range
+from numpy import ndarray
+
+from headwise._validate import OneOrMore, as_number, as_tuple, in_range
 from headwise.errors import HeadwiseError, UnknownName
 
 from .architecture import Side
-from .head import AnyHead, Head, order_met
+from .head import AnyHead, Head, Number, order_met
 from .model import Model
 
 SIDES = ("encoder", "decoder", "cross")
-AnyHeads = int | AnyHead | Sequence[int | AnyHead]  # a number is that head of each layer
+AnyHeads = (
+    Number | AnyHead | Sequence[Number | AnyHead] | ndarray
+)  # a number is that head of each layer
 
 
 def sides(model: Model) -> tuple[Side, ...]:
@@ -41,19 +45,33 @@ def chosen(model: Model, given: AnyHeads | None) -> list[Head]:
     return sorted({head for one in _several(given) for head in _heads(model, one)}, key=order_met)
 
 
-def _several(given: AnyHeads) -> list[int | AnyHead]:
+def _several(given: object) -> list[int | AnyHead]:
     """One head as a list of one: `(2, 8)` is one head by its place, `[2, 8]` are two by their numbers."""
-    if isinstance(given, (int, str)):
-        return [given]
-    if not given:
-        raise HeadwiseError("No heads were named; leave heads out to take each of them.")
-    if isinstance(given, tuple) and isinstance(given[0], int):
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return [_plain(given)]
+    if isinstance(given, tuple) and given and not isinstance(given[0], (str, tuple)):
         if len(given) != 2 and not (len(given) == 3 and isinstance(given[2], str)):
             raise UnknownName(
                 f"A tuple is one head, (layer, head) or with its side; got {given!r}. Give head numbers as a list."
             )
         return [cast(AnyHead, given)]
-    return list(cast(Sequence[int | AnyHead], given))
+    if not (several := [_plain(one) for one in given]):
+        raise HeadwiseError("No heads were named; leave heads out to take each of them.")
+    return several
+
+
+def _plain(given: object) -> int | AnyHead:
+    """A number as Python's own; names and places as they are.
+
+    Raises:
+        UnknownName: It is neither.
+    """
+    if isinstance(given, (str, tuple)):
+        return cast(AnyHead, given)
+    try:
+        return as_number(given)
+    except TypeError as error:
+        raise UnknownName(f"Heads are given by name ('L2H8'), place (2, 8) or number; got {given!r}.") from error  # fmt: skip
 
 
 def _heads(model: Model, given: int | AnyHead) -> list[Head]:

@@ -44,8 +44,14 @@ def verify(model: Model) -> None:
 
     Raises:
         UnsupportedModel: The first identity that fails, with its error; or weights that are not in memory.
+        HeadwiseError: A weight is not finite: whatever reads it later would be NaN.
     """
     require_weights(model.hf, model.name)
+    for name, weight in model.hf.named_parameters():
+        if weight.is_floating_point() and weight.numel() and not torch.stack(weight.detach().aminmax()).isfinite().all():  # fmt: skip
+            raise HeadwiseError(
+                f"{model.name}: the weight {name} holds numbers that are not finite. Load the weights again, or in float32."
+            )
     try:
         found = cheap(model)
     except (HeadwiseError, torch.OutOfMemoryError):

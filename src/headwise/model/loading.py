@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -27,6 +28,8 @@ from ._weight_files import weight_files
 from .architecture import stacks_of
 from .attention_backend import EAGER, FUSED, Engine
 from .model import Model
+
+_BLOCK = re.compile(r"\.[0-9]+\.")  # in the name of a weight
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -160,7 +163,27 @@ def _load_weights(
             f"{place}: {len(lost)} weights of the model itself are missing, {lost[0]!r} among them. Is it a "
             f"{type(model).__name__} checkpoint?"
         )
+    if unread := _unread(model, info["unexpected_keys"]):
+        raise HeadwiseError(
+            f"{place}: its files hold {len(unread)} weights that a {type(model).__name__} of this config.json does not read, {unread[0]!r} among them: more layers, or "
+            "parts of another class. Correct config.json, or load the model with its own class and give it to headwise.load."
+        )
     return model.eval(), not is_body and not info["missing_keys"]
+
+
+def _unread(model: PreTrainedModel, keys: Iterable[str]) -> list[str]:
+    """Matrices of blocks that transformers leaves out, with a warning that nobody sees; heads for other tasks and buffers are no such."""
+
+    def stack(key: str) -> str:
+        return _BLOCK.split(key.removeprefix(f"{model.base_model_prefix}."))[0]
+
+    known = "|".join(model._keys_to_ignore_on_load_unexpected or ["(?!)"])  # pyright: ignore[reportPrivateUsage]
+    stacks = {stack(name) for name, _ in model.named_parameters() if _BLOCK.search(name)}
+    return [
+        key
+        for key in keys
+        if key.endswith(".weight") and _BLOCK.search(key) and stack(key) in stacks and not re.search(known, key)
+    ]  # fmt: skip
 
 
 def _auto_class(config: Any) -> Any:

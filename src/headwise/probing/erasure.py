@@ -27,7 +27,7 @@ from numpy import ndarray
 from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
-from headwise._validate import OneOrMore, as_tuple
+from headwise._validate import OneOrMore, as_tuple, check_counts
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
@@ -112,6 +112,8 @@ def erase(
     Raises:
         HeadwiseError: As in `probe`; `concept-erasure` is not installed; no random subspace.
     """
+    check_counts(n_null=n_null, seed=seed)
+    check_counts(least=1, folds=folds)
     suite = as_suite(suite)
     require_library()
     if n_null < 1:

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from headwise._validate import OneOrMore, as_tuple
+from headwise._validate import OneOrMore, as_tuple, check_counts
 from headwise.activations import alignment
 from headwise.data.suite import Suite, as_suite
 from headwise.errors import HeadwiseError
@@ -144,6 +144,8 @@ def probe(
         HeadwiseError: `draws` out of range, an unknown label, no marks, one class only, a class with fewer groups than
             folds, labels that each fill one group, or a marked word that the tokenizer drops.
     """
+    check_counts(draws=draws, n_null=n_null, seed=seed)
+    check_counts(least=1, folds=folds)
     suite = as_suite(suite)
     sites, classifiers = as_tuple(sites), as_tuple(classifiers)
     if not 1 <= draws <= gains.N_HALVINGS:

@@ -1,12 +1,14 @@
 """Files: a report's folder is written whole or not at all, and replaces no other report without `--overwrite`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic_core import PydanticSerializationError
+
 from headwise._atomic import replacing, trial
 from headwise._files import write_text
-from headwise._formatting import cell
+from headwise._formatting import cell, encodable
 from headwise.errors import HeadwiseError
 
 from .html.render import render_index, render_report
@@ -39,6 +41,11 @@ class Place:
         data: Name of the data; empty if none are used.
         options: Options of the analysis.
         smoke: Whether this is a smoke run; it may not take the place of a whole one.
+        seed: The seed.
+        dtype: Type of the weights.
+        script: File of the analysis.
+        weights: Hash of the model's weights; empty while it is not known.
+        content: Hash of the data; empty if they have none.
     """
 
     out: Path
@@ -47,6 +54,11 @@ class Place:
     data: str
     options: Mapping[str, str]
     smoke: bool
+    seed: int = 0
+    dtype: str = "float32"
+    script: str = ""
+    weights: str = ""
+    content: str = ""
 
     def check(self) -> None:
         """Makes sure that the report's folder holds nothing but an earlier run of the same.
@@ -76,14 +88,29 @@ class Place:
         origin = earlier.provenance
         if origin is None:
             return found
+        if origin.seed != self.seed:
+            found.append(f"with the seed {origin.seed}")
+        if origin.dtype and origin.dtype != self.dtype:
+            found.append(f"in {origin.dtype}")
         if origin.data.name != self.data:
             found.append(f"on other data ({_short(origin.data.name) or 'none'})")
+        elif origin.seed == self.seed and _other(origin.data.sha256, self.content):
+            found.append("on other data of that name")
+        if not found and _other(origin.model.sha256, self.weights):
+            found.append("of another model of that name, or of its weights before they changed")
+        if _other(origin.script, self.script):
+            found.append(f"by the analysis {_short(origin.script)}")
         if dict(self.options) != origin.options:
             told = "; ".join(f"{name} {value}" for name, value in origin.options.items())
             found.append(f"with other options ({_short(told) or 'none'})")
         if self.smoke and not origin.smoke:
             found.append("of a whole run, and this is a smoke run")
         return found
+
+
+def _other(earlier: str, own: str) -> bool:
+    """Whether both are known and differ."""
+    return bool(earlier and own) and earlier != own
 
 
 def write_report(report: Report, out: Path) -> Path:
@@ -104,7 +131,7 @@ def write_report(report: Report, out: Path) -> Path:
     with replacing(final) as fresh:
         (fresh / "tables").mkdir()
         results = fresh / "results.json"
-        results.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        results.write_text(_json_of(report), encoding="utf-8")
         stored = load_report(results)
         (fresh / "index.html").write_text(render_report(stored), encoding="utf-8")
         for table in stored.tables:
@@ -113,6 +140,15 @@ def write_report(report: Report, out: Path) -> Path:
             )
             frame.to_csv(fresh / "tables" / f"{table.name}.csv", index=False)
     return final / "index.html"
+
+
+def _json_of(report: Report) -> str:
+    try:
+        return report.model_dump_json(indent=1) + "\n"
+    except PydanticSerializationError as error:
+        raise HeadwiseError(
+            f"The report {report.slug!r} holds a text that is none, such as half of a surrogate pair: {str(error)[:200]}. Replace it in what the analysis returns."
+        ) from error
 
 
 def render_again(path: Path) -> Path:
@@ -133,11 +169,11 @@ def render_again(path: Path) -> Path:
 
 
 def write_index(out: Path) -> Path:
-    """Writes the page that compares every readable report in a folder."""
-    reports: Sequence[Report] = [
-        report for path in sorted(out.glob("*/results.json")) if (report := _readable(path))
-    ]
-    return write_text(out / "index.html", render_index(reports))
+    """Writes the page that compares every report in a folder, and names those that cannot be read."""
+    found = {path: _readable(path) for path in sorted(out.glob("*/results.json"))}
+    reports = [report for report in found.values() if report]
+    damaged = [encodable(path.parent.name) for path, report in found.items() if report is None]
+    return write_text(out / "index.html", render_index(reports, damaged))
 
 
 def _readable(path: Path) -> Report | None:

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from headwise._files import write_text
+from headwise._validate import as_path
 
 from .html.render import render_report
 from .schema import Report
@@ -46,7 +47,7 @@ class View:
         Raises:
             HeadwiseError: It cannot be written.
         """
-        return write_text(Path(path), self.html)
+        return write_text(as_path(path), self.html)
 
 
 def show(result: object, *, height: int = HEIGHT) -> View:

@@ -26,6 +26,7 @@ from numpy import ndarray
 from headwise._columns import Columns
 from headwise._progress import track
 from headwise._result import Result
+from headwise._validate import check_counts
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
 from headwise.model.projections import projections
@@ -128,6 +129,7 @@ def read_circuits(
     Raises:
         HeadwiseError: Matrices are laid out in an unknown way, or `n_null` is negative.
     """
+    check_counts(n_null=n_null, seed=seed)
     if n_null < 0:
         raise HeadwiseError(f"n_null={n_null} is not a number of models; expected 0 or more.")
     model.check_projections()

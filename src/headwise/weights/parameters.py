@@ -17,8 +17,9 @@ from typing import Any
 
 import pandas as pd
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
-from headwise.errors import HeadwiseError
+from headwise.errors import HeadwiseError, UnsupportedModel
 from headwise.model.architecture import Stack, stacks_of
 from headwise.model.model import Model
 
@@ -151,12 +152,18 @@ def count_parameters(what: Model | ModelShape | str | nn.Module) -> ParameterCou
             name as `gpt3`, or numbers as `d_model=768,n_layers=12,n_heads=12`.
 
     Raises:
-        HeadwiseError: An unknown shape, or a model whose attention has an unknown layout.
+        HeadwiseError: An unknown shape, or a model whose attention has an unknown layout or whose weights are parametrised.
     """
     if isinstance(what, str):
         return _of_shape(shape_of(what))
     if isinstance(what, ModelShape):
         return _of_shape(what)
+    hf = what.hf if isinstance(what, Model) else what
+    if held := next((k for k, module in hf.named_modules() if is_parametrized(module)), None):
+        raise UnsupportedModel(
+            f"The weight of {held} is computed from other parameters, which are no matrices of the model. Make it one first, with "
+            "torch.nn.utils.parametrize.remove_parametrizations."
+        )
     if isinstance(what, Model):
         n_context = what.n_context if what.n_context < UNLIMITED else 0
         return _of_model(what.name, what.hf, what.stacks, n_context)

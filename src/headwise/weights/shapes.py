@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from headwise.errors import HeadwiseError
 
-OneOrMore = Annotated[int, Field(gt=0)]
-ZeroOrMore = Annotated[int, Field(ge=0)]
+MOST = 10**9  # of any one size
+MOST_IN_ALL = 10**18  # so that counts, and scores of whole contexts, stay 64-bit numbers
+OneOrMore = Annotated[int, Field(gt=0, le=MOST)]
+ZeroOrMore = Annotated[int, Field(ge=0, le=MOST)]
 
 
 class ModelShape(BaseModel):
@@ -80,6 +82,13 @@ class ModelShape(BaseModel):
         if "d_head" not in filled and n_heads > 0:
             filled["d_head"] = d_model // n_heads  # rounded down, as in GPT-3 13B; see `notes`
         return {"n_key_value_heads": n_heads, "d_mlp": 4 * d_model, "d_head": 1} | filled
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> "ModelShape":
+        widest = 4 * self.n_heads * self.d_head + 3 * self.d_mlp + self.norms_per_block
+        if self.d_model * (self.n_layers * widest + 2 * self.vocabulary + self.n_context) > MOST_IN_ALL:  # fmt: skip
+            raise ValueError(f"more than {MOST_IN_ALL:.0e} parameters, which no model has")
+        return self
 
     @model_validator(mode="after")
     def _groups(self) -> "ModelShape":

@@ -186,6 +186,10 @@ def toml_text(suite: Suite, relations: Iterable[str] = ()) -> str:
         HeadwiseError: No word would be marked.
     """
     wanted = frozenset(relations)
+    if lacking := sorted(wanted - set(suite.relations)):
+        raise HeadwiseError(
+            f"{suite.name} has no links of {', '.join(map(repr, lacking))}; it has those of {', '.join(suite.relations) or 'no relation'}."
+        )
     labels = dict(suite.labels)
     sentences = tuple(_labelled(sentence, wanted, labels) for sentence in _once(suite))
     if not labels:

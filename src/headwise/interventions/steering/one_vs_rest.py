@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
+from headwise._validate import check_counts
 from headwise.data.suite import Suite
 from headwise.data.unseen_words import LEAST, LEAST_OF_CLASS, enough, folds_of, without_shared_words
 from headwise.directions import Labelled
@@ -107,6 +108,7 @@ def towards_each(
     Raises:
         SeenWords: Too little is left to fit on.
     """
+    check_counts(seed=seed, n_null=n_null)
     known = {mark.label for sentence in fitted.sentences for mark in sentence.marks}
     labels = [mark.label for sentence in tested.sentences for mark in sentence.marks]
     names = [
@@ -164,6 +166,7 @@ def steer_between(
     Raises:
         SeenWords: Too little is left to fit on.
     """
+    check_counts(n_null=n_null, seed=seed)
     known = {mark.label for sentence in fitted.sentences for mark in sentence.marks}
     ways = [{read_label(p.clean), read_label(p.corrupted)} for p in pairs.pairs]
     tested = [way for way in combinations(sorted(known), 2) if ways.count(set(way)) >= 2]

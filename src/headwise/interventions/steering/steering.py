@@ -24,7 +24,7 @@ from torch import Tensor
 
 from headwise._columns import Columns
 from headwise._result import Result
-from headwise._validate import OneOrMore
+from headwise._validate import OneOrMore, check_counts
 from headwise.activations import alignment
 from headwise.data.suite import Sentence, Suite, as_suite
 from headwise.directions._stream.word_positions import Words, streams_of
@@ -129,6 +129,7 @@ def steer(
         HeadwiseError: A direction of another model or layer, after the final norm, or fitted on these sentences; fewer than two
             sentences of its classes; a metric that the model or the suite cannot give.
     """
+    check_counts(n_null=n_null, seed=seed)
     suite = as_suite(suite)
     direction.require(model)
     direction.require_layer(layer)

@@ -52,15 +52,15 @@ def render_report(report: Report, *, bare: bool = False) -> str:
     )
 
 
-def render_index(reports: Sequence[Report]) -> str:
-    """The page that compares reports, questions down and models across."""
+def render_index(reports: Sequence[Report], damaged: Sequence[str] = ()) -> str:
+    """The page that compares reports, questions down and models across, and names those that cannot be read."""
     analyses = sorted({report.analysis for report in reports})
     models = sorted({report.model for report in reports})
     cells = {(report.analysis, report.model): report for report in reports}
     return (
         _environment()
         .get_template("index.html.j2")
-        .render(analyses=analyses, models=models, cells=cells)
+        .render(analyses=analyses, models=models, cells=cells, damaged=damaged)
     )
 
 

@@ -43,6 +43,7 @@ class Provenance(Frozen):
     created: str
     seconds: float
     command: str
+    script: str = ""
     seed: int
     smoke: bool
     device: str
