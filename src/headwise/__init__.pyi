@@ -4,6 +4,7 @@ from . import burrow as burrow
 from . import data as data
 from . import directions as directions
 from . import evidence as evidence
+from . import hypotheses as hypotheses
 from . import interventions as interventions
 from . import model as model
 from . import probing as probing
@@ -41,6 +42,7 @@ from .errors import HeadwiseError as HeadwiseError
 from .errors import OverBudget as OverBudget
 from .errors import UnknownName as UnknownName
 from .errors import UnsupportedModel as UnsupportedModel
+from .hypotheses.hypothesis import Hypothesis as Hypothesis
 from .interventions.ablation import AblationResult as AblationResult
 from .interventions.ablation import ablate as ablate
 from .interventions.attribution import AttributionResult as AttributionResult

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from headwise.evidence import INCONCLUSIVE, LOOKS, MATTERS, NO, YES, verdict_over, verdict_over_all
+from headwise.stats.deciding import Thresholds
 
 GOOD = {"effect": 0.2, "p_fwer": 0.01, "t": 5.0, "control_t": 4.0, "is_small": False, "cases": 100, "clusters": 20}  # fmt: skip
 
@@ -52,7 +53,7 @@ def test_everything_has_to_hold():
 
 
 def test_a_rule_states_the_thresholds_that_it_uses():
-    strict = replace(LOOKS, smallest=0.12, level=0.01, min_cases=33, min_clusters=7)
+    strict = replace(LOOKS, by=Thresholds(smallest=0.12, level=0.01, min_cases=33, min_clusters=7))
     for shown in ("at least 12 points", "below 1%", "fewer than 33 cases or 7 clusters"):
         assert shown in strict.text and shown not in LOOKS.text
     values = {name: np.array([value]) for name, value in GOOD.items()}

@@ -212,7 +212,7 @@ def test_every_architecture_is_read(name):
 
 
 def test_bad_input(tiny_gpt2, byte_level):
-    with pytest.raises(HeadwiseError, match="n_null=-1 is not a number of models"):
+    with pytest.raises(HeadwiseError, match="n_null=-1: expected a whole number from 0"):
         headwise.read_circuits(tiny_gpt2, n_null=-1)
     with pytest.raises(HeadwiseError, match="Unknown circuit 'VO'"):
         factored(tiny_gpt2, "VO", 0)

@@ -20,7 +20,15 @@ from headwise.stats import (
     mean_of,
     p_against,
 )
-from headwise.stats.deciding import LEVEL, MIN_CASES, MIN_CLUSTERS, SMALLEST, decide, smallest_found
+from headwise.stats.deciding import (
+    LEVEL,
+    MIN_CASES,
+    MIN_CLUSTERS,
+    Thresholds,
+    decide,
+    smallest_found,
+    smallest_of,
+)
 
 from ._columns import BY_SCOPE, RELATIONS, versus
 from ._comparison import COMPARISONS, DESCRIBED, SCOPES, TESTED, Comparison, Evidence, Scope
@@ -140,7 +148,8 @@ def _ask(
     # Splits share their data, so their p are dependent: twice the median is valid whatever the dependence (Rueschendorf 1982; Meinshausen, Meier and Buehlmann 2009).
     p_fwer = combine(p)
     effects = np.concatenate([_mean(g) for g in gains], axis=1)
-    passes = (effects >= SMALLEST) & (p < LEVEL)
+    by = Thresholds(smallest=smallest_of("looks"))
+    passes = (effects >= by.smallest) & (p < LEVEL)
     found = [controls.compare(i, e, comparison, scope) for i, e in enumerate(evidence)]
     t = np.concatenate([own for own, _, _ in found])
     control_t = np.repeat([largest for _, largest, _ in found], n_heads)
@@ -160,10 +169,11 @@ def _ask(
             cases=n_items,
             clusters=n_clusters,
             most=1 - columns["baseline_hit_rate"],
+            by=by,
         ),
     }
     # Where a baseline leaves no room for an effect of interest, none can be excluded.
-    is_small = _is_small(means, kept, whole) & (1 - columns["baseline_hit_rate"] >= 2 * SMALLEST)
+    is_small = _is_small(means, kept, whole) & (1 - columns["baseline_hit_rate"] >= 2 * by.smallest)
     said = decide(
         effect=effect,
         p_fwer=p_fwer,
@@ -172,6 +182,7 @@ def _ask(
         is_small=is_small,
         cases=n_items,
         clusters=n_clusters,
+        by=by,
     )
     return Outcome(columns, passes, np.array(said) == "yes", np.array(said) == "no")
 
@@ -222,7 +233,7 @@ def _is_small(
         df = mean_of(values[:1], clusters, "difference").df
         # The family's critical value as a level, so that this other interval covers all tests at once, too.
         level = min(MOST_LEVEL, float(1 - 2 * distributions.t.sf(critical.max(), df)))
-        found.append(mean_of(values, clusters, "difference", level).high < SMALLEST)
+        found.append(mean_of(values, clusters, "difference", level).high < smallest_of("looks"))
     return np.concatenate(found)
 
 

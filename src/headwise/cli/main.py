@@ -1,10 +1,10 @@
-"""The command line: `headwise run`, `render`, `check`, `models` and `sentences`."""
+"""The command line: `headwise run`, `render`, `check`, `models` and `sentences`, and those of `claims`."""
 
 import io
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,6 +14,11 @@ from rich.table import Table
 from headwise import __version__
 from headwise._validate import MOST
 from headwise.errors import HeadwiseError
+
+from . import claims
+
+if TYPE_CHECKING:
+    from headwise.report.schema import Report
 
 app = typer.Typer(
     name="headwise",
@@ -179,17 +184,22 @@ def run(
     console = Console(highlight=False)
     pages: list[Path] = []
     for report, page in run_request(request):
-        colour = {"supported": "green", "not supported": "red", "description": "blue"}.get(
-            report.verdict, "yellow"
-        )
-        console.print(f"[bold]{escape(report.question)}[/] [dim]{escape(report.model)}[/]")
-        console.print(f"[{colour}]{report.verdict}[/]: {escape(report.answer)}")
-        if report.controls:
-            console.print(escape(report.controls), style="dim")
+        show_report(console, report)
         console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
         pages.append(page)
     if len(pages) > 1:
         console.print(f"All reports: {escape(str(out / 'index.html'))}", soft_wrap=True)
+
+
+def show_report(console: Console, report: "Report") -> None:
+    """The question, the answer and what the controls reach."""
+    colour = {"supported": "green", "not supported": "red", "description": "blue"}.get(
+        report.verdict, "yellow"
+    )
+    console.print(f"[bold]{escape(report.question)}[/] [dim]{escape(report.model)}[/]")
+    console.print(f"[{colour}]{report.verdict}[/]: {escape(report.answer)}")
+    if report.controls:
+        console.print(escape(report.controls), style="dim")
 
 
 def _position(given: str | None) -> int | str | None:
@@ -304,6 +314,11 @@ def sentences(
         is_marked = any(sentence.marks for sentence in suite.sentences)
         n_written = write_suite(suite, out, relation or (() if is_marked else ("amod",)))
         print(f"{n_written} passages: {out}")
+
+
+app.command()(claims.new)
+app.command()(claims.register)
+app.command()(claims.test)
 
 
 @app.command()

@@ -26,7 +26,7 @@ def collect(
     seconds: float,
 ) -> Provenance:
     """Describes the run that just ended, on a model or on a shape that has only a name."""
-    commit, dirty = _commit()
+    revision, dirty = commit()
     return Provenance(
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         seconds=round(seconds, 2),
@@ -41,7 +41,7 @@ def collect(
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
         },
-        commit=commit,
+        commit=revision,
         dirty=dirty,
         model=_model(model),
         data=Source(name="") if suite is None else _data(suite),
@@ -70,14 +70,14 @@ def _data(suite: Suite) -> Source:
     )
 
 
-def _commit() -> tuple[str, bool | None]:
+def commit() -> tuple[str, bool | None]:
     """Commit of the checkout and whether it has changes; nothing outside a checkout."""
     root = shipped.checkout()
     git = shutil.which("git")
     if root is None or git is None or not (root / ".git").exists():
         return "", None
     try:
-        commit, status = (
+        revision, status = (
             subprocess.run(
                 [git, "-C", str(root), *arguments],
                 capture_output=True,
@@ -89,4 +89,4 @@ def _commit() -> tuple[str, bool | None]:
         )
     except (subprocess.SubprocessError, OSError):
         return "", None
-    return commit, bool(status)
+    return revision, bool(status)

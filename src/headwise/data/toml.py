@@ -27,6 +27,7 @@ A group may also hold minimal pairs, of equal length or with the same marks:
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import islice, zip_longest
@@ -117,7 +118,21 @@ def suite_of(path: Path, written: str) -> Suite:
     Raises:
         BadSuite: As `read`.
     """
-    file = _validate(path, written)
+    return suite_of_values(path, values_of(path, written), written)
+
+
+def suite_of_values(path: Path, values: Mapping[str, object], written: str) -> Suite:
+    """A suite from what a file holds, or a part of it.
+
+    Args:
+        path: The file, for messages.
+        values: The keys of a suite.
+        written: The text of the file, for the lines of its sentences.
+
+    Raises:
+        BadSuite: As `read`.
+    """
+    file = _validate(path, values)
     lines = lines_of_strings(written)
     sentences: list[Sentence] = []
     pairs: list[Pair] = []
@@ -212,9 +227,9 @@ def _all_or_none(sentences: list[Sentence]) -> None:
         )
 
 
-def _validate(path: Path, written: str) -> _File:
+def _validate(path: Path, values: Mapping[str, object]) -> _File:
     try:
-        file = _File.model_validate(values_of(path, written))
+        file = _File.model_validate(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         problems = [

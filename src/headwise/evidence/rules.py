@@ -16,36 +16,69 @@ from headwise.stats.deciding import (
     N_SPLITS,
     NO,
     SMALLEST,
+    USUAL,
     YES,
     Thresholds,
     decide,
     smallest_found,
+    smallest_of,
 )
 
 KINDS = ("looks", "carries", "matters", "moves")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule(Thresholds):
+class Rule:
     """When one kind of evidence is a yes, when a no, and how a report says so.
 
     In `yes` and `no`, `{smallest}` stands for the smallest effect of interest, `{level}` for the error rate.
 
     Attributes:
+        kind: The kind of evidence.
         what: What the effect is.
         unit: How it is written.
         yes: When it is a yes.
         no: When it is a no.
         p_over: What p is corrected over.
         otherwise: When else it is inconclusive.
+        by: Its thresholds, if they are not the usual ones.
     """
 
+    kind: str
     what: str
     unit: Unit
     yes: str
     no: str
     p_over: str
     otherwise: str = "otherwise"
+    by: Thresholds = USUAL
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """What a yes and a no must reach: its own, and as smallest effect of interest that of an `of_interest` block."""
+        if self.by != USUAL:
+            return self.by
+        return replace(USUAL, smallest=smallest_of(self.kind))
+
+    @property
+    def smallest(self) -> float:
+        """Smallest effect of interest."""
+        return self.thresholds.smallest
+
+    @property
+    def level(self) -> float:
+        """Error rate over a family."""
+        return self.by.level
+
+    @property
+    def min_cases(self) -> int:
+        """Fewer decide nothing."""
+        return self.by.min_cases
+
+    @property
+    def min_clusters(self) -> int:
+        """Nor do fewer clusters."""
+        return self.by.min_clusters
 
     @property
     def text(self) -> str:
@@ -59,12 +92,12 @@ class Rule(Thresholds):
     @property
     def decide(self):
         """`stats.deciding.decide` with these thresholds."""
-        return partial(decide, by=self)
+        return partial(decide, by=self.thresholds)
 
     @property
     def smallest_found(self):
         """`stats.deciding.smallest_found` with these thresholds."""
-        return partial(smallest_found, by=self)
+        return partial(smallest_found, by=self.thresholds)
 
 
 def _smallest(value: float, unit: Unit) -> str:
@@ -74,6 +107,7 @@ def _smallest(value: float, unit: Unit) -> str:
 
 
 LOOKS = Rule(
+    kind="looks",
     what="How much more often than the best model-free baseline of plain text its most attended word is the right one, on groups that the baseline was not chosen on.",
     unit="difference",
     yes="the head hits at least {smallest} more often than uniform attention and permuted links, and than the best baseline of position and plain text, each on all pairs and on non-adjacent ones; each "
@@ -89,6 +123,7 @@ LOOKS_ALONG = replace(
     no=f"along each {LOOKS.no}",
 )
 CARRIES = Rule(
+    kind="carries",
     what="How much better, in balanced accuracy, the label is read from the head's output z at the word than by the best baseline: the mean of the words' input embeddings, a bag of words, the words "
     "beside it, its place. The baseline is chosen on what is fitted.",
     unit="difference",
@@ -97,6 +132,7 @@ CARRIES = Rule(
     p_over="all heads; of the gain over the best baseline",
 )
 MATTERS = Rule(
+    kind="matters",
     what="Share of the clean metric that is lost when the head is ablated (the degradation), the mean over the ways of ablation. The interval reaches from the lowest to the highest end over the ways.",
     unit="rate",
     yes="in every way of ablation at least {smallest} of the clean metric is lost, with a family-wise p below {level} and a t above that of every head of every control (random weights, uniform attention)",
@@ -105,6 +141,7 @@ MATTERS = Rule(
     p_over="all heads and ways of ablation; the largest of the ways",
 )
 MOVES = Rule(
+    kind="moves",
     what="Share of the distance between the classes that the head's update adds along the direction, the largest over the tested directions.",
     unit="rate",
     yes="along a direction it adds {smallest} of the distance or more, and as much more than the same head would under uniform attention; p against permuted labels, against random directions and of the "
@@ -113,6 +150,7 @@ MOVES = Rule(
     p_over="all heads and MLPs, times the number of directions; the largest of p against permuted labels, against random directions, and of the excess over uniform attention",
 )
 COLLECTS = Rule(
+    kind="moves",
     what="Mean cosine of the head's update at the word with the OV images of its linked words, minus that with the OV images of the other words of its group, and minus the same "
     "under uniform attention, under the attention of the other heads of the layer, and through the values of the other heads of the layer: the smallest of the three.",
     unit="number",

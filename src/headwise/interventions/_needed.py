@@ -8,7 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from headwise.stats import is_within
-from headwise.stats.deciding import NO, SMALLEST, YES, decide, smallest_found
+from headwise.stats.deciding import NO, YES, Thresholds, decide, smallest_found, smallest_of
 
 if TYPE_CHECKING:
     from .ablation import AblationResult
@@ -44,7 +44,8 @@ def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
     degradation, control_t = result.controls.largest(name) if result.controls else none
     _, helped_t = result.controls.largest(name, -1) if result.controls else none
     can = result.can(name)
-    small = np.asarray(is_within(share, se, critical, SMALLEST).all(axis=1) & can)
+    by = Thresholds(smallest=smallest_of("matters"))
+    small = np.asarray(is_within(share, se, critical, by.smallest).all(axis=1) & can)
 
     def decided(
         effect: Float[ndarray, " head_set"],
@@ -55,7 +56,7 @@ def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
         # Of what the model cannot do nothing can be lost, whatever t is.
         bar = control_t if can else np.nan
         return decide(
-            effect=effect, p_fwer=p_fwer, t=t, control_t=bar, is_small=small, cases=n, clusters=clusters,
+            effect=effect, p_fwer=p_fwer, t=t, control_t=bar, is_small=small, cases=n, clusters=clusters, by=by,
         )  # fmt: skip
 
     p, ts = by_way("p_fwer"), by_way("t")
@@ -79,6 +80,7 @@ def judged(result: "AblationResult", metric: str | None = None) -> pd.DataFrame:
                 df=clusters - 1,
                 cases=n,
                 clusters=clusters,
+                by=by,
             ).max(axis=1),
             "matters_negative": [YES if one == YES else NO for one in helps],
             "matters_disagree": [YES if x > 0 else NO for x in by_way("disagree").max(axis=1)],

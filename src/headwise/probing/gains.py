@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from headwise import stats
 from headwise.stats import Clusters, Estimates, balanced_mean, balanced_of
-from headwise.stats.deciding import LEVEL, smallest_found
+from headwise.stats.deciding import LEVEL, Thresholds, smallest_found, smallest_of
 
 from ._vectors import Key
 
@@ -103,6 +103,7 @@ def family(
                 cases=len(truth),
                 clusters=clusters.n,
                 most=1 - float(balanced_mean(baseline, truth)),
+                by=Thresholds(smallest=smallest_of("carries")),
             ),
         }
     )
@@ -266,6 +267,7 @@ def choose(
                 cases=len(truth),
                 clusters=clusters.n,
                 most=1 - float(balanced_mean(beside.mean(axis=0), truth)),
+                by=Thresholds(smallest=smallest_of("carries")),
             )
         ),
         passes=float((of_halving.p < LEVEL).mean()),

@@ -10,7 +10,11 @@ accuracy, a share of the clean metric, a share of a distance.
 - Inconclusive: otherwise, and wherever there are fewer than 20 cases or 10 clusters.
 """
 
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -54,6 +58,22 @@ class Thresholds:
 
 
 USUAL = Thresholds()
+_OF_INTEREST: ContextVar[Mapping[str, float]] = ContextVar("of_interest", default=MappingProxyType({}))  # fmt: skip
+
+
+def smallest_of(kind: str) -> float:
+    """Smallest effect of interest of one kind of evidence: 0.05, or that of an `of_interest` block."""
+    return _OF_INTEREST.get().get(kind, SMALLEST)
+
+
+@contextmanager
+def of_interest(smallest: Mapping[str, float]) -> Generator[None]:
+    """Other smallest effects of interest, by kind, for tests and reports that are made in a block."""
+    token = _OF_INTEREST.set(MappingProxyType(dict(smallest)))
+    try:
+        yield
+    finally:
+        _OF_INTEREST.reset(token)
 
 
 def decide(

@@ -130,8 +130,6 @@ def read_circuits(
         HeadwiseError: Matrices are laid out in an unknown way, or `n_null` is negative.
     """
     check_counts(n_null=n_null, seed=seed)
-    if n_null < 0:
-        raise HeadwiseError(f"n_null={n_null} is not a number of models; expected 0 or more.")
     model.check_projections()
     with one_thread():
         table, shapes, spectra = _read(model)

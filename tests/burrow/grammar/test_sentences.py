@@ -32,7 +32,11 @@ def test_bad_requests():
         burrow_sentences("mol", 3)
     with pytest.raises(HeadwiseError, match="at least 1; got 0"):
         burrow_sentences("mole", 0)
-    with pytest.raises(HeadwiseError, match="nothing to ask about"):
+    with pytest.raises(
+        HeadwiseError, match="has no links of 'no such relation'; it has those of det"
+    ):
         toml_text(burrow_sentences("agreement", 3), ["no such relation"])
+    with pytest.raises(HeadwiseError, match="nothing to ask about"):
+        toml_text(burrow_sentences("agreement", 3))
     with pytest.raises(HeadwiseError, match="no single tree"):
         conllu_text(headwise.Suite("s", "?", (headwise.Sentence.of("Hello world."),)))

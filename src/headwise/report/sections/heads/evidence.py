@@ -80,12 +80,14 @@ def _table(heads: pd.DataFrame, tested: Sequence[str]) -> Table:
         *(_columns(kind, heads) for kind in tested),
         MISSING,
     )
+    limits = sorted({kinds.rule_of(kind, heads).smallest for kind in tested})
+    limit = " to ".join(f"±{percent(limit)}" for limit in dict.fromkeys((limits[0], limits[-1])))
     return Table.of(
         "evidence",
         f"Every head: {', '.join(tested)}",
         heads.sort_values(by, ascending=by == "layer", kind="stable"),
         columns.pick(*(name for name in columns if name in heads)),
-        caption=f"No: the effect lies within ±{percent(kinds.SMALLEST)} (points, or share), simultaneously over heads. Inconclusive: neither yes nor no by the rule of this kind.",
+        caption=f"No: the effect lies within {limit} (points, or share), simultaneously over heads. Inconclusive: neither yes nor no by the rule of this kind.",
         folded=len(heads) > 40,
     )  # fmt: skip
 

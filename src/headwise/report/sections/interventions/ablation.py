@@ -69,7 +69,7 @@ def _findings(result: AblationResult) -> list[str]:
     heads = evidence.judged(result)
     negative = [str(name) for name in heads.loc[heads["matters_negative"] == YES].index]
     lines = [
-        f"Negative heads, whose ablation improves the metric by at least {percent(evidence.SMALLEST)} by every method: {listed(negative)}.",
+        f"Negative heads, whose ablation improves the metric by at least {percent(evidence.MATTERS.smallest)} by every method: {listed(negative)}.",
         detectable(result),
     ]
     if disagree := int((heads["matters_disagree"] == YES).sum()):

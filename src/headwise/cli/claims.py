@@ -1,0 +1,114 @@
+"""Hypotheses on the command line: `headwise new`, `register` and `test`."""
+
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from headwise._progress import waiting
+from headwise._validate import MOST
+from headwise.errors import HeadwiseError
+
+File = Annotated[Path, typer.Argument(help="A hypothesis, as headwise new writes one.", metavar="FILE")]  # fmt: skip
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Its name: letters, digits, dashes, underscores.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file; NAME.toml by default.")
+    ] = None,
+) -> None:
+    """Write a hypothesis that runs as it stands, to be changed into your own."""
+    from headwise._files import write_text
+    from headwise.hypotheses import template
+
+    path = out or Path(f"{name}.toml")
+    text = template(name.removesuffix(".toml"))
+    if path.exists():
+        raise HeadwiseError(f"{str(path)!r} is there already. Choose another name, or another file with --out.")  # fmt: skip
+    print(write_text(path, text))
+    print(f"headwise test {shlex.quote(str(path))} --model burrow")
+
+
+def register(
+    file: File,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier registration.")
+    ] = False,
+) -> None:
+    """Put a hypothesis on record before it is tested: thresholds, sentences, version, commit and date."""
+    with waiting("loading libraries"):
+        from headwise.hypotheses import Hypothesis
+        from headwise.hypotheses import register as put_on_record
+
+        from .provenance import commit
+
+    print(put_on_record(Hypothesis.read(file), commit=commit()[0], overwrite=overwrite))
+
+
+def test(
+    file: File,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", help="A model: burrow, minilm, a folder or a hub id; may be repeated."
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Sentences in place of the hypothesis's own.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
+        "reports"
+    ),
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a report on other data or with other options."),
+    ] = False,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
+    ] = "float32",
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Random seed of every figure.")] = 0,
+    smoke: Annotated[
+        bool,
+        typer.Option("--smoke", help="Use a few sentences only, to check that everything runs."),
+    ] = False,
+) -> None:
+    """Test a hypothesis on every head of a model, by each kind of evidence that it names."""
+    from headwise.model import registry
+    from headwise.report import check_writable, write_index, write_report
+
+    from .main import show_report
+
+    with waiting("loading libraries"):
+        from headwise.hypotheses import Hypothesis
+        from headwise.model import loading
+
+        from ._claim_runs import Run
+
+    hypothesis = Hypothesis.read(file)
+    names = model or registry.default_names()
+    for name in names:
+        registry.find(name)
+    check_writable(out)
+    run = Run(hypothesis, out, data, device, dtype, seed, smoke, overwrite)
+    places = [run.prepare(name) for name in names]
+    console = Console(highlight=False)
+    for name, suites in zip(names, places, strict=True):
+        with waiting(f"loading {name}"):
+            loaded = loading.load(name, device=device, dtype=dtype)
+        run.check(loaded.name, suites, loaded.weights_sha256)
+        start = time.monotonic()
+        report = hypothesis.test_on(loaded, suites, seed=seed, smoke=smoke)
+        command = shlex.join(["headwise", *sys.argv[1:]])
+        report = run.described(report, loaded, suites, command, time.monotonic() - start)
+        page = write_report(report, out)
+        show_report(console, report)
+        console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
+    if len(names) > 1:
+        console.print(f"All reports: {escape(str(write_index(out)))}", soft_wrap=True)

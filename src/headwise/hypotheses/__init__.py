@@ -1,0 +1,5 @@
+"""Hypotheses as files: written, registered and tested."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

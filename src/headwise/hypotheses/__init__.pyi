@@ -1,0 +1,5 @@
+from .file import HypothesisFile as HypothesisFile
+from .hypothesis import Hypothesis as Hypothesis
+from .registration import Registration as Registration
+from .registration import register as register
+from .template import template as template
