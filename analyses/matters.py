@@ -19,10 +19,10 @@ import pandas as pd
 import headwise
 from headwise import evidence
 from headwise.cli import other_pairs
-from headwise.data import transforms
+from headwise.data import LAST, transforms
 from headwise.interventions import HeadSetResult, that_fit
 from headwise.report import sections
-from headwise.report.schema import Verdict, percent
+from headwise.report.schema import Section, Verdict, percent
 
 SUITE = "gender_pairs"
 BURROW_PAIRS = "gender"
@@ -58,11 +58,6 @@ def analyse(
             model, testing, chosen, n_null=n_sets, n_null_kept=n_kept, unrelated=elsewhere, seed=seed
         )  # fmt: skip
     metric, patched = single.metrics[0], suite.sample_groups(4, 1) if smoke else suite
-    stream, heads = (
-        headwise.patch(model, patched, site, metrics=metric, seed=seed)
-        for site in ("residual", "z")
-    )
-    estimated = headwise.attribution_patch(model, patched, "z", metrics=metric, seed=seed)
     direct = headwise.direct_effects(
         model, patched, metrics=metric, heads=chosen or None, seed=seed
     )
@@ -80,7 +75,7 @@ def analyse(
         sections=[
             sections.ablation(single, f" On the half of the groups on which heads are selected.{too_long}"),
             sections.head_set(together),
-            sections.patching(stream, heads, estimated),
+            _patched(model, patched, metric, seed),
             sections.direct_effects(direct),
         ],
         suite=suite,
@@ -89,6 +84,16 @@ def analyse(
         relations=[("cue", "governor->dependent")] if cues.relations else [],
         seed=seed,
     )  # fmt: skip
+
+
+def _patched(model: headwise.Model, suite: headwise.Suite, metric: str, seed: int) -> Section:
+    """The stream and every head patched, exactly and by attribution; words that do not correspond are left out."""
+    options = {"metrics": metric, "align": "marks" if LAST in suite.labels else "words", "seed": seed}  # fmt: skip
+    try:
+        stream, heads = (headwise.patch(model, suite, site, **options) for site in ("residual", "z"))  # fmt: skip
+        return sections.patching(stream, heads, headwise.attribution_patch(model, suite, "z", **options))  # fmt: skip
+    except headwise.HeadwiseError as error:
+        return sections.untested("Activation patching", error)
 
 
 def _set_answer(found: HeadSetResult, verdict: Verdict) -> str:

@@ -3,7 +3,7 @@
     uv run benchmarks/campaign.py            # 10,000 damaged inputs, 200 kills, 1,000 captures in threads
     uv run benchmarks/campaign.py --quick    # a hundredth of it
 
-Files of every kind that is read (treebanks, suites, CoarseWSD, reports, saved results, probes, directions, offloaded captures) are damaged at random and read:
+Files of every kind that is read (treebanks, suites, pairs, BLiMP, SyntaxGym, CoarseWSD, reports, saved results, probes, directions, offloaded captures) are damaged at random and read:
 what comes back must be a HeadwiseError or what the file says, and of files with checksums what was written. Processes that write reports, captures and fits
 are killed at a random moment; the next run must find all that was there and end as if nothing had been. Threads capture on one model; each must get
 its own. Prints counts and exits with 1 if one that should be 0 is not.
@@ -52,6 +52,19 @@ TREEBANK = """# newdoc id = a
 7	.	.	PUNCT	.	_	4	punct	_	_
 
 """
+PAIRS = "clean,corrupted,right,wrong,group\nThe king sat as,The queen sat as,he,she,royal\nAn uncle came as,An aunt came as,he,she,kin\n"
+BLIMP = "".join(
+    json.dumps({"sentence_good": "a", "one_prefix_prefix": f"The {who} hurt", "one_prefix_word_good": a, "one_prefix_word_bad": b}) + "\n"
+    for who, a, b in (("king", "himself", "herself"), ("queen", "herself", "himself"), ("aunt", "herself", "himself"))
+)  # fmt: skip
+GYM = json.dumps({
+    "meta": {"name": "own"},
+    "predictions": [{"relation": "lessthan", "region_number": 2, "l_operand": "good", "r_operand": "bad"}],
+    "items": [{"item_number": 1, "conditions": [
+        {"condition_name": name, "regions": [{"region_number": 1, "content": f"I know {word}"}, {"region_number": 2, "content": "our aunt"}]}
+        for name, word in (("good", "what"), ("bad", "that"))
+    ]}],
+})  # fmt: skip
 WSD = "1\tthe mole dug a tunnel .\n1\tone mole of carbon .\n"
 SPECIAL = [b"\x00", b"\xff\xfe", "\N{LINE SEPARATOR}".encode(), b"\r", b"\n\n", b"\t", b"[" * 3000, b"{" * 3000, b"9" * 5000, b"1-999999999",
            b"NaN", b"1e999", b"-1", b'"\\ud800"', b"\xef\xbb\xbf", b"null", b"[]", b"{}", b"|", b"\xf0\x9f"]  # fmt: skip
@@ -149,6 +162,9 @@ def kinds_in(folder: Path, model: headwise.Model, report: Report) -> dict[str, K
     write_report(report, folder)
     (folder / "mole.conllu").write_text(3 * TREEBANK, encoding="utf-8")
     suite.sample_groups(3).save(folder / "suite.toml")
+    (folder / "pairs.csv").write_text(PAIRS, encoding="utf-8")
+    (folder / "blimp.jsonl").write_text(BLIMP, encoding="utf-8")
+    (folder / "gym.json").write_text(GYM, encoding="utf-8")
     (folder / "wsd").mkdir()
     for part in ("train", "test"):
         (folder / "wsd" / f"{part}.data.txt").write_text(WSD, encoding="utf-8")
@@ -189,6 +205,9 @@ def kinds_in(folder: Path, model: headwise.Model, report: Report) -> dict[str, K
     reads: dict[str, tuple[Path, Callable[[Path], Any], bool]] = {
         "treebank": (folder / "mole.conllu", suite_of, False),
         "suite": (folder / "suite.toml", suite_of, False),
+        "pairs": (folder / "pairs.csv", suite_of, False),
+        "BLiMP": (folder / "blimp.jsonl", suite_of, False),
+        "SyntaxGym": (folder / "gym.json", suite_of, False),
         "CoarseWSD sentences": (folder / "wsd" / "train.data.txt", wsd_of, False),
         "CoarseWSD labels": (folder / "wsd" / "train.gold.txt", wsd_of, False),
         "CoarseWSD senses": (folder / "wsd" / "classes_map.txt", wsd_of, False),

@@ -8,9 +8,9 @@ from headwise import HeadwiseError, read_suite
 def test_missing_path_and_unknown_format(tmp_path):
     with pytest.raises(HeadwiseError, match=r"no file or folder|Cannot use the path"):
         read_suite(tmp_path / "nothing.toml")
-    other = tmp_path / "suite.json"
+    other = tmp_path / "suite.yaml"
     other.write_text("{}")
-    with pytest.raises(HeadwiseError, match=r"ending in '\.json'"):
+    with pytest.raises(HeadwiseError, match=r"ending in '\.yaml'"):
         read_suite(other)
 
 

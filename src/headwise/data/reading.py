@@ -1,4 +1,4 @@
-"""Suites from files: TOML, CoNLL-U or CoarseWSD-20."""
+"""Suites from files: TOML, CoNLL-U, CoarseWSD-20, pairs as rows, BLiMP or SyntaxGym."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from headwise._formatting import brief
 from headwise._validate import as_path
 from headwise.errors import BadSuite
 
-from . import coarsewsd, conllu, toml
+from . import coarsewsd, conllu, pair_rows, syntaxgym, toml
 from .shipped import names
 from .suite import Suite
 
@@ -15,8 +15,8 @@ def read_suite(path: str | Path) -> Suite:
     """Reads a suite in any of the formats that Headwise knows.
 
     Args:
-        path: The name of a suite that comes with Headwise (`"mole"`), a `.toml` suite, a `.conllu` treebank, or a CoarseWSD-20 word folder
-            (`train.data.txt`, `train.gold.txt`, `test.data.txt`, `test.gold.txt`, `classes_map.txt`).
+        path: The name of a suite that comes with Headwise (`"mole"`), a `.toml` suite, a `.conllu` treebank, minimal pairs as `.csv`, `.tsv` or `.jsonl` (rows, or
+            a BLiMP paradigm), a SyntaxGym `.json`, or a CoarseWSD-20 word folder (`train.data.txt`, `train.gold.txt`, `test.data.txt`, `test.gold.txt`, `classes_map.txt`).
 
     Raises:
         HeadwiseError: The path does not exist, is of no known format or holds an error; the message
@@ -33,10 +33,13 @@ def read_suite(path: str | Path) -> Suite:
         path = shipped[str(path)]
     if path.is_dir():
         return coarsewsd.read(path)
-    readers = {".toml": toml.read, ".conllu": conllu.read}
+    readers = {
+        ".toml": toml.read, ".conllu": conllu.read, ".json": syntaxgym.read,
+        ".csv": pair_rows.read, ".tsv": pair_rows.read, ".jsonl": pair_rows.read,
+    }  # fmt: skip
     if path.suffix not in readers:
         raise BadSuite(
-            f"{path}: cannot tell what format this is. Expected a .toml suite, a .conllu treebank or a "
+            f"{path}: cannot tell what format this is. Expected a .toml suite, a .conllu treebank, pairs as .csv or .jsonl (BLiMP's, too), a SyntaxGym .json or a "
             f"CoarseWSD-20 folder; got a file ending in {brief(path.suffix)}."
         )
     return readers[path.suffix](path)
