@@ -183,12 +183,12 @@ NAMES = """
 AblationResult AttributionResult BadSuite CircuitResult Column Columns Decomposition DirectEffectResult Direction
 DirectionTestResult ErasureResult Head HeadCache HeadSetResult HeadwiseError Hypothesis Logistic
 LogitLensResult Model ModelShape OVAlignmentTestResult OverBudget ParameterCount PatchResult
-PathPatchResult Probe ProbeResult RelationTestResult Report Result Sentence SteerResult Suite
+PathPatchResult Probe ProbeResult RelationTestResult ReplicationResult Report Result Sentence SteerResult Suite
 TransferTestResult UnknownName UnsupportedModel View ablate ablate_set activations attention
 attribution_patch burrow burrow_pairs burrow_sentences capture count_parameters data decompose
 direct_effects direction_test directions erase evidence fit_probe hooks hypotheses interventions ioi_pairs load
 logit_lens model ov_alignment_test patch path_patch probe probing read_circuits read_suite reduce
-relation_test report show show_attention stats steer top_tokens transfer_test weights
+relation_test replicate report show show_attention stats steer top_tokens transfer_test weights
 """
 
 

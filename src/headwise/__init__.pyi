@@ -43,6 +43,8 @@ from .errors import OverBudget as OverBudget
 from .errors import UnknownName as UnknownName
 from .errors import UnsupportedModel as UnsupportedModel
 from .hypotheses.hypothesis import Hypothesis as Hypothesis
+from .hypotheses.replication import ReplicationResult as ReplicationResult
+from .hypotheses.replication import replicate as replicate
 from .interventions.ablation import AblationResult as AblationResult
 from .interventions.ablation import ablate as ablate
 from .interventions.attribution import AttributionResult as AttributionResult

@@ -21,6 +21,11 @@ def test_from_nothing_to_a_report(headwise, tmp_path):
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "reports/mine-burrow/results.json").read_text())
     assert "looks.smallest was 0.05 and is 0.2" in report["sections"][-1]["findings"][0]
+    result = headwise("replicate", "reports/mine-burrow", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "The claim: nothing to replicate" in " ".join(result.stdout.split())
+    second = json.loads((tmp_path / "replications/mine-burrow/results.json").read_text())
+    assert second["provenance"]["seed"] == 1 and second["sections"][0]["title"] == "Replication"
 
 
 def test_bad_requests(headwise, tmp_path):
@@ -30,6 +35,8 @@ def test_bad_requests(headwise, tmp_path):
         (("test", "bad.toml"), "the key 'name' is missing"),
         (("register", "bad.toml"), "the key 'name' is missing"),
         (("new", "a b"), "cannot be the name"),
+        (("replicate", "none"), "cannot be read as a report"),
+        (("replicate", "bad.toml"), "cannot be read as a report"),
         (("test", "bad.toml", "--seed", "-1"), "seed"),
     ):
         result = headwise(*command, cwd=tmp_path)

@@ -58,9 +58,13 @@ def chance_controls(plan, rng, n_models=2, n_heads=8):
 
 def at_most(plan, n_groups, rng):
     """The same plan with only some of its groups, drawn at random."""
-    names = rng.permutation(np.unique(plan.groups))[:n_groups]
-    inside = np.isin(plan.groups, names)
+    return inside(plan, rng.permutation(np.unique(plan.groups))[:n_groups])
+
+
+def inside(plan, names):
+    """The same plan with only the groups named."""
+    kept = np.isin(plan.groups, names)
     cases = [
-        replace(c, questions=c.questions.where(inside[c.questions.sentence])) for c in plan.cases
+        replace(c, questions=c.questions.where(kept[c.questions.sentence])) for c in plan.cases
     ]
     return replace(plan, cases=cases)

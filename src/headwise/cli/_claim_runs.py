@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headwise._formatting import encodable
+from headwise.data.fingerprints import fingerprints
 from headwise.data.reading import read_suite
 from headwise.data.suite import Suite
 from headwise.hypotheses import Hypothesis
@@ -78,7 +79,12 @@ class Run:
         origin = provenance.collect(
             model, main, command=command, seed=self.seed, smoke=self.smoke, seconds=seconds
         )
-        origin = origin.model_copy(update={"script": self._script})
+        more = {
+            "script": self._script,
+            "hypothesis": encodable(self.hypothesis.written),
+            "sentences": fingerprints(suites.values()),
+        }
+        origin = origin.model_copy(update=more)
         return report.model_copy(update={"provenance": origin})
 
     @property

@@ -1,4 +1,4 @@
-"""Hypotheses on the command line: `headwise new`, `register` and `test`."""
+"""Hypotheses on the command line: `headwise new`, `register`, `test` and `replicate`."""
 
 import shlex
 import sys
@@ -112,3 +112,75 @@ def test(
         console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
     if len(names) > 1:
         console.print(f"All reports: {escape(str(write_index(out)))}", soft_wrap=True)
+
+
+def replicate(
+    report: Annotated[
+        Path,
+        typer.Argument(
+            help="A report of headwise test: its folder or results.json.", metavar="REPORT"
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Another model; by default the same.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Other sentences; by default the same.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, max=MOST, help="Another seed; by default the next one."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The hypothesis, if its sentences stand beside it in another folder."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the second report.")] = Path(
+        "replications"
+    ),
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace a report on other data or with other options."),
+    ] = False,
+    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
+    ] = "float32",
+) -> None:
+    """Test the hypothesis of a report again, with another seed, model or sentences, and say what is replicated."""
+    from headwise.model import registry
+    from headwise.report import check_writable, write_report
+
+    from .main import show_report
+
+    with waiting("loading libraries"):
+        from headwise import replicate as compared
+        from headwise.hypotheses.replication import section
+        from headwise.model import loading
+
+        from ._claim_runs import Run
+        from ._second_runs import Earlier
+
+    earlier = Earlier.read(report, file)
+    origin = earlier.report.provenance
+    assert origin is not None
+    name = model or earlier.report.model
+    registry.find(name)
+    check_writable(out)
+    run = Run(
+        earlier.hypothesis, out, data, device, dtype, origin.seed + 1 if seed is None else seed,
+        origin.smoke, overwrite,
+    )  # fmt: skip
+    suites = run.prepare(name)
+    with waiting(f"loading {name}"):
+        loaded = loading.load(name, device=device, dtype=dtype)
+    run.check(loaded.name, suites, loaded.weights_sha256)
+    start = time.monotonic()
+    second = earlier.hypothesis.test_on(loaded, suites, seed=run.seed, smoke=run.smoke)
+    command = shlex.join(["headwise", *sys.argv[1:]])
+    second = run.described(second, loaded, suites, command, time.monotonic() - start)
+    result = compared(earlier.report, second, smallest=earlier.file.smallest)
+    second = second.model_copy(update={"sections": [section(result), *second.sections]})
+    page = write_report(second, out)
+    console = Console(highlight=False)
+    show_report(console, second)
+    console.print(f"[bold]{escape(result.sentence)}[/]")
+    console.print(f"[dim]{escape(str(page))}[/]", soft_wrap=True)

@@ -319,6 +319,7 @@ def sentences(
 app.command()(claims.new)
 app.command()(claims.register)
 app.command()(claims.test)
+app.command()(claims.replicate)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from headwise import __version__
 from headwise._formatting import encodable
 from headwise.data import shipped
+from headwise.data.fingerprints import fingerprints
 from headwise.data.suite import Suite
 from headwise.model.model import Model
 from headwise.report.schema import Provenance, Source
@@ -45,6 +46,7 @@ def collect(
         dirty=dirty,
         model=_model(model),
         data=Source(name="") if suite is None else _data(suite),
+        sentences=[] if suite is None else fingerprints([suite]),
     )
 
 

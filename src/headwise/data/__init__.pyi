@@ -7,8 +7,8 @@ from . import suite as suite
 from . import toml as toml
 from . import transforms as transforms
 from . import unseen_words as unseen_words
-from ._paired import LAST as LAST
 from .ioi import ioi_pairs as ioi_pairs
+from .pairs._matching import LAST as LAST
 from .reading import read_suite as read_suite
 from .shipped import find_suite as find_suite
 from .suite import Link as Link

@@ -6,7 +6,8 @@ from headwise._formatting import brief
 from headwise._validate import as_path
 from headwise.errors import BadSuite
 
-from . import coarsewsd, conllu, pair_rows, syntaxgym, toml
+from . import coarsewsd, conllu, toml
+from .pairs import rows, syntaxgym
 from .shipped import names
 from .suite import Suite
 
@@ -35,7 +36,7 @@ def read_suite(path: str | Path) -> Suite:
         return coarsewsd.read(path)
     readers = {
         ".toml": toml.read, ".conllu": conllu.read, ".json": syntaxgym.read,
-        ".csv": pair_rows.read, ".tsv": pair_rows.read, ".jsonl": pair_rows.read,
+        ".csv": rows.read, ".tsv": rows.read, ".jsonl": rows.read,
     }  # fmt: skip
     if path.suffix not in readers:
         raise BadSuite(

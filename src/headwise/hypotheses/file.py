@@ -174,8 +174,17 @@ def read(path: Path) -> tuple[HypothesisFile, str]:
     if not path.is_file():
         raise HeadwiseError(f"There is no hypothesis {str(path)!r}. headwise new {path.stem or 'NAME'} writes one.")  # fmt: skip
     written = read_text(path)
+    return parse(path, written), written
+
+
+def parse(path: Path, written: str) -> HypothesisFile:
+    """A hypothesis from the text of a file.
+
+    Raises:
+        HeadwiseError: As `read`.
+    """
     try:
-        return HypothesisFile.model_validate(values_of(path, written)), written
+        return HypothesisFile.model_validate(values_of(path, written))
     except ValidationError as error:
         raise HeadwiseError(_explain(path, written, error)) from error
 

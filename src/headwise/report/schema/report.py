@@ -55,6 +55,8 @@ class Provenance(Frozen):
     dirty: bool | None
     model: Source
     data: Source
+    hypothesis: str = ""
+    sentences: list[str] = []
 
 
 class Report(Frozen, Viewable):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from headwise._files import hash_files
+from headwise.data.sentence import Sentence
+from headwise.data.suite import Suite
 from headwise.errors import BadSuite
 
-from ._paired import LAST, Prompt, matched, sentences_of
-from .sentence import Sentence
-from .suite import Suite
+from ._matching import LAST, Prompt, matched, sentences_of
 
 KEYS = ("one_prefix_prefix", "one_prefix_word_good", "one_prefix_word_bad")
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 
 from headwise import BadSuite
-from headwise.data._paired import LAST, Prompt, matched, pair_of, sentences_of
+from headwise.data.pairs._matching import LAST, Prompt, matched, pair_of, sentences_of
 from headwise.data.sentence import Sentence
 
 

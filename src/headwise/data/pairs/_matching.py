@@ -13,9 +13,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from headwise._formatting import brief
+from headwise.data.sentence import AnySentence, Mark, Pair, Sentence, as_sentence
 from headwise.errors import BadSuite
-
-from .sentence import AnySentence, Mark, Pair, Sentence, as_sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, cast
 
 from headwise._files import hash_files, read_text
+from headwise.data._words import split_words
+from headwise.data.sentence import Pair, Sentence
+from headwise.data.suite import Suite
 from headwise.errors import BadSuite
 
-from ._paired import LAST, Prompt, matched, sentences_of
-from ._words import split_words
-from .sentence import Pair, Sentence
-from .suite import Suite
+from ._matching import LAST, Prompt, matched, sentences_of
 
 FORMULA = re.compile(r"[(\s]*\(\s*(\d+)\s*;\s*%([^%]+)%\s*\)\s*([<>])\s*\(\s*(\d+)\s*;\s*%([^%]+)%\s*\)[)\s]*")  # fmt: skip
 Regions = dict[int, str]

@@ -3,7 +3,7 @@
     clean,corrupted,right,wrong,group
     The king sat as,The queen sat as,he,she,royal
 
-`right`, `wrong` and `group` may be left out; without a group every pair is its own. In JSON Lines a sentence may be a list of words. Lines of BLiMP are told by their keys.
+`right`, `wrong` and `group` may be left out; without a group every pair is its own. In JSON Lines a sentence may be a list of words. Lines of BLiMP are known by their keys.
 """
 
 import csv
@@ -13,11 +13,11 @@ from typing import Any, cast
 
 from headwise._files import hash_files, read_lines, read_text
 from headwise._formatting import brief
+from headwise.data.suite import Suite
 from headwise.errors import BadSuite
 
 from . import blimp
-from ._paired import pair_of, sentences_of
-from .suite import Suite
+from ._matching import pair_of, sentences_of
 
 COLUMNS = ("clean", "corrupted", "right", "wrong", "group")
 Row = dict[str, Any]

@@ -1,0 +1,1 @@
+"""Minimal pairs that others bring: rows, BLiMP paradigms, SyntaxGym suites."""
