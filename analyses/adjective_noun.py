@@ -68,6 +68,7 @@ def analyse(
         read = headwise.probe(
             model, own, sites="z", labels=[name for name in own.labels if name != "adj"], classifiers="logistic",
             folds=3 if smoke else 5, draws=1 if smoke else evidence.N_DRAWS, seed=seed, n_null=n_probed,
+            logistic=headwise.Logistic(C=(0.1,)) if smoke else None,
         )  # fmt: skip
         known.append(evidence.carries(read))
         section = sections.probing(read, model, own, word="the noun", kind="kind of adjective")

@@ -59,8 +59,11 @@ def analyse(
     n_null, n_probed, n_erased = (1, 1, 1) if smoke else (evidence.N_RANDOM, evidence.N_RANDOM_PROBED, 3)  # fmt: skip
     probed = {"label": label, "positions": position, "folds": 3 if smoke else 5, "seed": seed}
     draws = 1 if smoke else evidence.N_DRAWS
+    penalty = headwise.Logistic(C=(0.1,)) if smoke else None  # else chosen on inner folds
     rare = "refuse" if label == "mark" else "drop"  # a treebank's rarest parts of speech
-    read = headwise.probe(model, suite, **probed, draws=draws, rare_labels=rare, n_null=n_probed)
+    read = headwise.probe(
+        model, suite, **probed, draws=draws, rare_labels=rare, n_null=n_probed, logistic=penalty
+    )
     layer = read.chosen("residual").key[1]
     word, kind = _wording(suite, label, position)
     parts = [sections.probing(read, model, suite, word=word, kind=kind)]

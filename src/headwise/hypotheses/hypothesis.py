@@ -15,10 +15,11 @@ from headwise.data.suite import Suite
 from headwise.data.toml import suite_of_values
 from headwise.errors import HeadwiseError
 from headwise.model.model import Model
-from headwise.report.schema import Report, Section
+from headwise.report.schema import Report
 
 from . import file as files
 from .file import HypothesisFile
+from .registration import status
 from .testing import Question, check, report_on
 
 N_GENERATED, N_PAIRS = (
@@ -152,7 +153,7 @@ class Hypothesis:
         self.check(suites)
         if smoke:
             question = replace(question, suites={k: _few(k, s) for k, s in suites.items()})
-        return report_on(model, question, self._about(suites))
+        return report_on(model, question, status(self, suites))
 
     def check(self, suites: Mapping[str, Suite]) -> None:
         """Makes sure that sentences have what each kind of evidence reads in them.
@@ -161,11 +162,6 @@ class Hypothesis:
             HeadwiseError: They lack it.
         """
         check(Question(self.file, suites))
-
-    def _about(self, suites: Mapping[str, Suite]) -> list[Section]:
-        from .registration import status
-
-        return [Section(title="Registration", findings=[status(self, suites)])]
 
     def _main(self, is_burrow: bool, seed: int) -> Suite:
         if is_burrow and self.file.burrow:

@@ -25,6 +25,7 @@ from headwise.interventions.ablation import METHODS, ablate
 from headwise.interventions.prompts import that_fit
 from headwise.interventions.steering.one_vs_rest import towards_each
 from headwise.model.model import Model
+from headwise.probing.classifiers import Logistic
 from headwise.probing.experiment import probe
 from headwise.report import sections
 from headwise.report.schema import Report, Section
@@ -121,13 +122,13 @@ def _check_labels(file: HypothesisFile, kind: str, suite: Suite) -> None:
         )
 
 
-def report_on(model: Model, question: Question, more: list[Section]) -> Report:
+def report_on(model: Model, question: Question, on_record: str) -> Report:
     """Tests every kind of evidence and writes it up.
 
     Args:
         model: The model.
         question: What is tested, already checked.
-        more: Further sections, for the end.
+        on_record: Whether the claim was registered, in a sentence.
 
     Raises:
         HeadwiseError: No kind could be tested.
@@ -157,8 +158,8 @@ def report_on(model: Model, question: Question, more: list[Section]) -> Report:
             question=file.question,
             verdict=verdict,
             answer=_answer(file, heads, verdict, model.name),
-            controls=evidence.controls_line(heads),
-            sections=[*found.sections, together, *more],
+            controls=f"{evidence.controls_line(heads)} {on_record}".strip(),
+            sections=[*found.sections, together, Section(title="Registration", findings=[on_record])],
             suite=next(iter(question.suites.values())),
             heads=heads,
             relations=[(file.looks.relation, file.looks.order)] if file.looks and "looks" in heads else [],
@@ -233,6 +234,7 @@ def _carries(model: Model, question: Question) -> tuple[pd.DataFrame, Section]:
         draws=1 if question.smoke else evidence.N_DRAWS, seed=question.seed,
         rare_labels="drop" if asked.label == "part of speech" else "refuse",
         n_null=1 if question.smoke else evidence.N_RANDOM_PROBED,
+        logistic=Logistic(C=(0.1,)) if question.smoke else None,
     )  # fmt: skip
     kind = "label" if asked.label == "mark" else asked.label
     return evidence.carries(read, asked.classifier), sections.probing(read, model, suite, kind=kind)
