@@ -36,3 +36,9 @@ def test_what_cannot_be_a_file_or_a_column():
         Table.of("../heads", "Heads", FRAME, COLUMNS)
     with pytest.raises(KeyError, match="nothing"):
         Table.of("heads", "Heads", FRAME, [Column(name="nothing", title="Nothing")])
+
+
+def test_what_is_infinite_is_no_empty_cell():
+    frame = pd.DataFrame({"t": [np.inf, -np.inf, np.nan, 1.5]})
+    table = Table.of("t", "T", frame, [Column(name="t", title="t", kind="number")])
+    assert [cell for (cell,) in table.rows] == ["infinite", "\N{MINUS SIGN}infinite", None, 1.5]

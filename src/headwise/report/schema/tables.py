@@ -111,5 +111,7 @@ def _cell(value: object) -> Cell:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
+        if math.isinf(value):  # which JSON cannot hold, and an empty cell would hide
+            return "infinite" if value > 0 else "\N{MINUS SIGN}infinite"
         return None if math.isnan(value) else value
     return value if isinstance(value, str | int) else str(value)
