@@ -2,6 +2,8 @@
 
 import json
 
+from helpers.paths import ROOT
+
 
 def test_from_nothing_to_a_report(headwise, tmp_path):
     assert headwise("new", "mine", cwd=tmp_path).returncode == 0
@@ -24,6 +26,10 @@ def test_from_nothing_to_a_report(headwise, tmp_path):
     result = headwise("replicate", "reports/mine-burrow", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "The claim: nothing to replicate" in " ".join(result.stdout.split())
+    elsewhere = headwise("test", "mine.toml", "--model", "minilm", "--smoke", "--data", str(ROOT / "probes/creature.toml"), cwd=tmp_path)  # fmt: skip
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    refused = headwise("replicate", "reports/mine-minilm", cwd=tmp_path)
+    assert refused.returncode == 2 and "Name the sentences with --data" in " ".join(refused.stderr.split())  # fmt: skip
     second = json.loads((tmp_path / "replications/mine-burrow/results.json").read_text())
     assert second["provenance"]["seed"] == 1 and second["sections"][0]["title"] == "Replication"
 

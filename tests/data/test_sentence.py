@@ -84,6 +84,8 @@ def test_what_comes_next_is_written_as_it_would_be(text, option, expected):
         ({"marks": (Mark(-1, "a"),)}, "names word -1"),
         ({"tags": ("NOUN",)}, "3 words, 3 spaces and 1 tags"),
         ({"spaces": (True,)}, "3 words, 1 spaces"),
+        ({"words": "abc"}, "a tuple of texts"),
+        ({"words": ("a", "", "b")}, "none of them empty"),
     ],
 )
 def test_what_does_not_fit_the_words_is_refused(parts, message):

@@ -80,6 +80,7 @@ def test_registered_and_unchanged(own):
         ('[moves]\nhow = "classes"\n', "", "moves was not there and is not there|moves.how was 'classes' and is not there"),
         ('relation = "amod"', 'relation = "amod"\nsmallest = 0.06', "looks.smallest was 0.05 and is 0.06"),
         ('question =', 'burrow = "senses"\nquestion =', "burrow was '' and is 'senses'"),
+        ('unit = "b"', 'unit = "d"', "suite.labels was "),
         ("of gas", "of air", "the sentence 'one mole of gas' is gone; carries: the sentence 'one mole of air' was added"),
         ("[mole|unit] of", "[mole|animal] of", "the sentence 'one mole of gas' has other labels"),
         ("[blue|amod>1] [mole|animal#1]", "blue [mole|animal]", "the sentence 'a blue mole slept' has other labels, links"),
@@ -149,3 +150,18 @@ def test_half_a_record(own):
     with pytest.raises(HeadwiseError, match="cannot be read as a registration"):
         said(own)
     assert replace(Hypothesis.read(own), path=None).name == "own"
+
+
+def test_the_order_of_sentences_is_on_record(own):
+    """It fixes which groups stand in which half."""
+    one = '"the [mole|animal] dug", "a [blue|amod>1] [mole|animal#1] slept"'
+    assert one in FILE
+    own.write_text(FILE.replace(one, ", ".join(reversed(one.split(", ")))))
+    assert "carries: the order of the sentences" in said(own)
+
+
+def test_changed_and_tested_on_other_sentences(own):
+    own.write_text(FILE.replace("smallest = 0.1", "smallest = 0.2"))
+    hypothesis = Hypothesis.read(own)
+    few = {kind: suite.sample_groups(1) for kind, suite in hypothesis.suites().items()}
+    assert "is 0.2; tested on other sentences" in status(hypothesis, few)

@@ -126,3 +126,42 @@ def test_the_luckiest_of_many_is_rarely_replicated_and_a_true_one_nearly_always(
         lucky += outcome(mean[1, best], (mean - half)[1, best], (mean + half)[1, best], 0.05, 1)[0] == "replicated"  # fmt: skip
         true += outcome(mean[1, 0], (mean - half)[1, 0], (mean + half)[1, 0], 0.05, 1)[0] == "replicated"  # fmt: skip
     assert lucky <= 0.05 * 300 and true >= 0.95 * 300
+
+
+def test_a_kind_that_was_not_tested_again_leaves_the_claim_open():
+    kinds = ("looks", "matters")
+    first = report("supported", "ynnn", [0.3, 0, 0, 0], kinds=kinds, verdicts="siii")
+    found = replicate(first, report("inconclusive", "ynnn", [0.3, 0, 0, 0], verdicts="iiii"))
+    assert found.table[["kind", "outcome"]].to_numpy().tolist() == [["looks", "replicated"], ["matters", "inconclusive"]]  # fmt: skip
+    assert found.claim == "inconclusive"
+
+
+TEXT = """format = 1
+name = "own"
+question = "Q?"
+claim = "C."
+suite = "mole"
+[looks]
+relation = "amod"
+smallest = 0.3
+"""
+
+
+def of(made, text):
+    return made.model_copy(update={"provenance": made.provenance.model_copy(update={"hypothesis": text})})  # fmt: skip
+
+
+def test_the_smallest_effect_of_interest_is_that_of_the_hypothesis():
+    second = report("inconclusive", "uuuu", [0.1, 0, 0, 0])
+    first = report("supported", "ynnn", [0.4, 0, 0, 0])
+    assert replicate(first, second).claim == "replicated"
+    assert replicate(of(first, TEXT), of(second, TEXT)).claim == "not replicated"
+    assert replicate(of(first, TEXT), second, smallest={"looks": 0.02}).claim == "replicated"
+    with pytest.raises(HeadwiseError, match="of the name 'own', which differ"):
+        replicate(of(first, TEXT), of(second, TEXT.replace("amod", "nsubj")))
+
+
+@pytest.mark.parametrize("smallest", [{"look": 0.1}, {"looks": 0}, {"looks": float("nan")}, {"looks": 2}])  # fmt: skip
+def test_smallest_effects_that_are_none(smallest):
+    with pytest.raises(HeadwiseError, match="smallest: 'look"):
+        replicate(FIRST, FIRST, smallest=smallest)

@@ -1,5 +1,6 @@
 """Heads by name and by number, alike everywhere."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -10,6 +11,7 @@ from headwise import (
     UnknownName,
     hooks,
 )
+from headwise.model.heads import _layers
 from helpers.architectures import load
 
 TEXTS = ["the fluffy blue creature roamed", "a mole dug"]
@@ -68,3 +70,13 @@ def test_a_number_is_that_head_of_each_layer(tiny_gpt2):
     cut = headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=[1, 2], method="zero", n_null=0)
     assert list(cut.head_sets) == ["L0H1", "L0H2", "L1H1", "L1H2"]
     assert list(headwise.ablate(tiny_gpt2, TEXTS, metrics="kl", heads=3, method="zero", n_null=0).head_sets) == ["L0H3", "L1H3"]  # fmt: skip
+
+
+@pytest.mark.parametrize("layers", [[1.0], "1", [True], [None], []])
+def test_layers_that_are_none(layers):
+    with pytest.raises(HeadwiseError, match=r"[Ll]ayers"):
+        _layers(layers)
+
+
+def test_layers_of_any_type_of_number():
+    assert _layers([np.int64(1), 0]) == (1, 0) and _layers(np.int64(2)) == (2,)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from headwise.data.suite import Suite
 from headwise.errors import HeadwiseError
 from headwise.hypotheses import Hypothesis, HypothesisFile
 from headwise.hypotheses.file import parse
@@ -38,11 +39,34 @@ class Earlier:
             raise HeadwiseError(
                 f"{path}: a report of the analysis {report.analysis!r}, which holds no hypothesis. headwise replicate takes reports of headwise test; run an analysis again with headwise run --seed."
             )
-        place = file or Path(origin.script)
-        then = parse(place, origin.hypothesis)
+        place = file or Path(origin.script or f"{report.analysis}.toml")
+        try:
+            then = parse(place, origin.hypothesis)
+        except HeadwiseError as error:
+            raise HeadwiseError(f"{path}: its hypothesis is damaged: {error}") from error
         if file is not None and Hypothesis.read(file).file != then:
             raise HeadwiseError(f"{file}: it is not the hypothesis of the report, or has changed since. Leave --file out, or test it with headwise test.")  # fmt: skip
         return cls(report, Hypothesis(then, place, origin.hypothesis))
+
+    def check(self, model: str, data: Suite) -> None:
+        """Makes sure that sentences which are to be the same are the same.
+
+        Args:
+            model: Name of the model that is tested now.
+            data: The sentences that were found where the first report's should be.
+
+        Raises:
+            HeadwiseError: They are others: another file of the same name, or one that has changed since, or the first report tested data of its own.
+        """
+        origin = self.report.provenance
+        assert origin is not None
+        # What a grammar generates is other sentences with another seed, under the same name.
+        is_drawn = model.split()[:1] == ["burrow"] and bool(self.file.burrow)
+        before, now = (one.name if is_drawn else one.sha256 for one in (origin.data, data))
+        if model == self.report.model and before != now:
+            raise HeadwiseError(
+                f"The first report tested {origin.data.name!r}, and what stands there now ({data.name!r}) is not the same. Name the sentences with --data: those of the first report, or others."
+            )
 
     @property
     def file(self) -> HypothesisFile:

@@ -27,8 +27,9 @@ def new(
     from headwise._files import write_text
     from headwise.hypotheses import template
 
+    name = name.removesuffix(".toml")
     path = out or Path(f"{name}.toml")
-    text = template(name.removesuffix(".toml"))
+    text = template(name)
     if path.exists():
         raise HeadwiseError(f"{str(path)!r} is there already. Choose another name, or another file with --out.")  # fmt: skip
     print(write_text(path, text))
@@ -170,6 +171,8 @@ def replicate(
         origin.smoke, overwrite,
     )  # fmt: skip
     suites = run.prepare(name)
+    if data is None:
+        earlier.check(name, next(iter(suites.values())))
     with waiting(f"loading {name}"):
         loaded = loading.load(name, device=device, dtype=dtype)
     run.check(loaded.name, suites, loaded.weights_sha256)

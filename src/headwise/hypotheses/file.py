@@ -34,12 +34,12 @@ from headwise.probing.classifiers import HEADLINE, Classifier
 from headwise.stats.deciding import SMALLEST
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,59}$")]
-NonEmpty = Annotated[str, Field(min_length=1)]
+NonEmpty = Annotated[str, Field(pattern=r"\S")]
 Smallest = Annotated[float, Field(gt=0, lt=1)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class _Evidence(_Table):
@@ -79,7 +79,7 @@ class Carries(_Evidence):
 
     label: Literal["mark", "part of speech"] = "mark"
     labels: list[NonEmpty] = []
-    at: int | NonEmpty = 0
+    at: Annotated[int, Field(ge=-100, le=100)] | NonEmpty = 0
     classifier: Classifier = HEADLINE
     suite: str = ""
 

@@ -79,6 +79,10 @@ class Hypothesis:
         Raises:
             HeadwiseError: A key that is not known, or a value out of range.
         """
+        if "format" in more:
+            raise HeadwiseError(
+                "Not a hypothesis: format is that of a file, and Python needs none."
+            )
         named = suite.name if isinstance(suite, Suite) else str(suite)
         given = {"": suite} if isinstance(suite, Suite) else {}
         if pairs is not None:
@@ -186,7 +190,7 @@ class Hypothesis:
 
     def _read(self, name: str) -> Suite:
         """A suite beside the file, at a path, or by its name."""
-        beside = self.path.parent / name if self.path else Path(name)
+        beside = as_path(self.path.parent / name if self.path else Path(name))
         if beside.exists():
             return read_suite(beside)
         return read_suite(name if name not in shipped.names("probes") else shipped.find_suite(name))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .hypothesis import Hypothesis
 
 FORMAT = "headwise registration 1"
-MOST_NAMED = 6  # changes in a sentence
+MOST_NAMED = 60  # changes in a sentence
 UNREGISTERED = "Not registered, exploratory: headwise register puts a hypothesis on record before it is tested."
 
 
@@ -37,6 +37,7 @@ class Registration(BaseModel):
         commit: Of the checkout, if it was one.
         fields: Every field of the hypothesis that is no sentence, as `looks.smallest`.
         sentences: By kind of evidence, every sentence with its marks and links, every pair with its answers.
+        order: By kind of evidence, a hash of the order of sentences, which fixes how they are divided.
         sha256: Of all of this.
     """
 
@@ -49,6 +50,7 @@ class Registration(BaseModel):
     commit: str
     fields: dict[str, Any]
     sentences: dict[str, dict[str, str]]
+    order: dict[str, str]
     sha256: str = ""
 
     def hash(self) -> str:
@@ -67,6 +69,7 @@ class Registration(BaseModel):
             commit=commit,
             fields=_fields(hypothesis),
             sentences=_sentences(hypothesis.suites()),
+            order=_order(hypothesis.suites()),
         )
         return made.model_copy(update={"sha256": made.hash()})
 
@@ -97,9 +100,11 @@ class Registration(BaseModel):
             for key in dict.fromkeys([*self.fields, *now])
             if self.fields.get(key) != now.get(key)
         ]
-        own = _sentences(hypothesis.suites())
+        own, order = _sentences(hypothesis.suites()), _order(hypothesis.suites())
         for kind in dict.fromkeys([*self.sentences, *own]):
             before, after = self.sentences.get(kind, {}), own.get(kind, {})
+            if before == after and self.order.get(kind) != order.get(kind):
+                found.append(f"{kind}: the order of the sentences")
             for text in dict.fromkeys([*before, *after]):
                 if before.get(text) != after.get(text):
                     how = "was added" if text not in before else "is gone" if text not in after else "has other labels, links, answers or another group"  # fmt: skip
@@ -158,9 +163,10 @@ def status(hypothesis: "Hypothesis", tested: Mapping[str, Suite]) -> str:
     changed = record.changes(hypothesis)
     elsewhere = [k for k, suite in tested.items() if _sentences({k: suite})[k] != record.sentences.get(k)]  # fmt: skip
     start = f"Registered on {record.date}"
+    other = f"; tested on other sentences than those on record ({', '.join(elsewhere)})" if elsewhere else ""  # fmt: skip
     if changed:
         more = f"; and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
-        return f"{start} and changed since: {'; '.join(changed[:MOST_NAMED])}{more}."
+        return f"{start} and changed since: {'; '.join(changed[:MOST_NAMED])}{more}{other}."
     if elsewhere:
         return f"{start} and unchanged, and tested on other sentences than those on record ({', '.join(elsewhere)})."
     return f"{start} and unchanged."
@@ -169,15 +175,20 @@ def status(hypothesis: "Hypothesis", tested: Mapping[str, Suite]) -> str:
 def _fields(hypothesis: "Hypothesis") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in hypothesis.file.model_dump().items():
-        if isinstance(value, dict) and key != "suite":
-            found |= {f"{key}.{name}": one for name, one in value.items()}
-        elif key != "suite" or isinstance(value, str):
+        if isinstance(value, dict):  # the groups of a suite in the file are sentences
+            found |= {f"{key}.{name}": one for name, one in value.items() if name != "groups"}
+        else:
             found[key] = value
     return found
 
 
 def _sentences(suites: Mapping[str, Suite]) -> dict[str, dict[str, str]]:
     return {kind: _annotated(suite) for kind, suite in suites.items()}
+
+
+def _order(suites: Mapping[str, Suite]) -> dict[str, str]:
+    texts = {kind: json.dumps([s.text for s in suite.sentences]) for kind, suite in suites.items()}
+    return {kind: hashlib.sha256(text.encode()).hexdigest() for kind, text in texts.items()}
 
 
 def _annotated(suite: Suite) -> dict[str, str]:

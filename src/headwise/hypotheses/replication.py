@@ -6,6 +6,7 @@ was chosen as the best of many on the first data has no such luck on the second.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 import numpy as np
@@ -19,6 +20,8 @@ from headwise.errors import HeadwiseError
 from headwise.evidence.together import written
 from headwise.report.schema import Report, Section, Table
 from headwise.stats.deciding import LEVEL, SMALLEST
+
+from .file import KINDS, HypothesisFile, parse
 
 Outcome = Literal["replicated", "not replicated", "inconclusive"]
 RULE = (
@@ -100,13 +103,23 @@ def replicate(
     Args:
         first: The earlier one, which chose the heads.
         second: The later one.
-        smallest: Smallest effects of interest by kind of evidence; 0.05 by default.
+        smallest: Smallest effects of interest by kind of evidence; those of the hypothesis by default, or 0.05.
 
     Raises:
-        HeadwiseError: They answer different questions, or one has no evidence on heads.
+        HeadwiseError: They answer different questions, one has no evidence on heads, or a smallest effect of interest is none.
     """
+    if not (isinstance(first, Report) and isinstance(second, Report)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise HeadwiseError("Two reports are compared, as headwise.report.schema.load_report reads them.")  # fmt: skip
     if first.analysis != second.analysis:
         raise HeadwiseError(f"These are reports of two hypotheses, {first.analysis!r} and {second.analysis!r}; a replication is of one.")  # fmt: skip
+    then, now = _hypothesis(first), _hypothesis(second)
+    if then and now and then != now:
+        raise HeadwiseError(f"These are reports of two hypotheses of the name {first.analysis!r}, which differ; a replication is of one.")  # fmt: skip
+    if smallest is None and then:
+        smallest = then.smallest
+    for kind, least in (smallest or {}).items():
+        if kind not in KINDS or not 0 < least < 1:
+            raise HeadwiseError(f"smallest: {kind!r} is {least!r}; expected one of {', '.join(KINDS)} and a number between 0 and 1.")  # fmt: skip
     if first.heads is None or second.heads is None:
         raise HeadwiseError(f"A report of {first.analysis!r} has no evidence on heads, so there is nothing to replicate.")  # fmt: skip
     same = (first.heads.n_layers, first.heads.n_heads) == (second.heads.n_layers, second.heads.n_heads)  # fmt: skip
@@ -159,20 +172,26 @@ def section(result: ReplicationResult) -> Section:
     )  # fmt: skip
 
 
+def _hypothesis(report: Report) -> HypothesisFile | None:
+    """What the report says that it tested."""
+    text = report.provenance.hypothesis if report.provenance else ""
+    return parse(Path(f"{report.analysis}.toml"), text) if text else None
+
+
 def _findings(first: Report, second: Report, smallest: Mapping[str, float]) -> pd.DataFrame:
     assert first.heads is not None and second.heads is not None
     later = {measure.kind: measure for measure in second.heads.measures}
     found = [
-        (measure, int(i)) for measure in first.heads.measures if measure.kind in later
+        (measure, int(i)) for measure in first.heads.measures
         for i in np.flatnonzero(np.array(list(measure.answers)) == "y")
     ]  # fmt: skip
     rows: list[dict[str, object]] = []
     for measure, i in found:
-        own = later[measure.kind]
+        # A kind that could not be tested again leaves its findings open, and they count as findings.
         one, two = (
-            [float(getattr(m, name).array().ravel()[i]) for name in ("effect", "low", "high")]
-            for m in (measure, own)
-        )
+            [float(getattr(m, name).array().ravel()[i]) if m else float("nan") for name in ("effect", "low", "high")]
+            for m in (measure, later.get(measure.kind))
+        )  # fmt: skip
         least = smallest.get(measure.kind, SMALLEST)
         said, low, high = outcome(two[0], two[1], two[2], least, len(found))
         layer, head = divmod(i, first.heads.n_heads)
@@ -181,7 +200,7 @@ def _findings(first: Report, second: Report, smallest: Mapping[str, float]) -> p
                 "kind": measure.kind,
                 "name": head_name(layer, head),
                 "outcome": said,
-                "unit": own.unit,
+                "unit": measure.unit,
                 "first": one[0],
                 "first_low": one[1],
                 "first_high": one[2],

@@ -108,6 +108,8 @@ def check(question: Question) -> None:
 
 def _check_labels(file: HypothesisFile, kind: str, suite: Suite) -> None:
     carries = file.carries if kind == "carries" else None
+    if carries and isinstance(carries.at, str) and carries.at not in suite.relations:
+        raise HeadwiseError(f"[carries] at = {carries.at!r} is no relation of {suite.name!r}; it has {', '.join(suite.relations) or 'none'}.")  # fmt: skip
     if carries and carries.label == "part of speech":
         if not any(sentence.tags for sentence in suite):
             raise HeadwiseError(f"[carries] reads parts of speech, and {suite.name!r} has no tags.")

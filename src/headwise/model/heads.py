@@ -92,6 +92,22 @@ def check_heads(model: Model, heads: Sequence[int] | None) -> None:
     in_range(heads or (), most, "head", model.name)
 
 
+def _layers(given: object) -> tuple[int, ...]:
+    """Layers as Python's own numbers.
+
+    Raises:
+        UnknownName: One is no whole number.
+        HeadwiseError: None was named.
+    """
+    try:
+        found = tuple(map(as_number, as_tuple(given)))
+    except TypeError as error:
+        raise UnknownName(f"Layers are whole numbers; got {given!r}.") from error
+    if not found:
+        raise HeadwiseError("No layers were named; leave layers out to take each of them.")
+    return found
+
+
 def by_number(
     model: Model, heads: AnyHeads | None, layers: OneOrMore[int] | None
 ) -> tuple[list[int] | None, tuple[int, ...] | None]:
@@ -106,7 +122,7 @@ def by_number(
         UnknownName: A head or layer that the model has not.
         HeadwiseError: Numbers and names together, other heads in one layer than in another, or a name with a side, which a site has.
     """
-    wanted = None if layers is None else as_tuple(layers)
+    wanted = None if layers is None else _layers(layers)
     if heads is None:
         return None, wanted
     given = _several(heads)

@@ -38,6 +38,14 @@ def test_lines_become_pairs(tmp_path):
         ([GOOD[0], line("The king", None, "b")], "2: no 'one_prefix_word_good'"),
         ([line("The king", "a", "a")], "1: the good and the bad word are both 'a'"),
         ([GOOD[0]], "for none of its 1 prompts is there another"),
+        (
+            [GOOD[0], line("The king hurt", "herself", "himself")],
+            "there is another|is there another",
+        ),
+        (
+            [GOOD[0], line("The queen hurt", "herself", "himself", UID="other")],
+            "lines of 2 paradigms",
+        ),
         ([GOOD[0], "{"], "2: not JSON"),
         ([GOOD[0], "[1]"], "2: expected an object"),
         ([GOOD[0], "{}"], "2: no 'one_prefix_prefix'"),
@@ -54,7 +62,7 @@ def test_lines_that_are_none(tmp_path, lines, message):
 def test_accuracy_is_that_of_log_probabilities(shared, burrow, name):
     """The share of pairs with a logit difference above zero is that of a direct computation, answers of several tokens included."""
     suite = read_suite(shared / "data/blimp" / f"{name}.jsonl")
-    assert len(suite.pairs) >= 420
+    assert len(suite.pairs) >= 414
     suite = suite.sample_groups(30, 2)
     found = headwise.ablate(burrow, suite, ["L0H0"], method="zero", metrics="logit difference", n_null=0)  # fmt: skip
 
@@ -78,3 +86,10 @@ def test_matters_runs_on_a_paradigm(shared, headwise, tmp_path):
     assert result.returncode == 0, result.stderr
     report = json.loads((tmp_path / "reports/matters-burrow/results.json").read_text())
     assert "BLiMP paradigm anaphor_gender_agreement" in report["sections"][0]["method"][0]
+
+
+def test_lines_that_repeat_one_are_read_once(tmp_path):
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join([*GOOD, *GOOD]))
+    suite = read_suite(path)
+    assert len(suite.pairs) == 2 and "2 lines repeat an earlier one" in suite.about

@@ -57,6 +57,17 @@ def test_what_is_no_comparison_of_two_is_counted(tmp_path):
         ([], "not a SyntaxGym suite"),
         (suite({"good": ["a", "b"]}, [LESS]), "item 1: no region 2 in a condition 'bad'"),
         (suite({"good": ["I know", "b"], "bad": ["I", "b"]}, [LESS]), "none of its predictions"),
+        (
+            suite(
+                {"good": ["I know", "b"], "bad": ["I see", "b"]},
+                [LESS | {"relation": "greaterThan"}],
+            ),
+            "none of its predictions",
+        ),
+        (
+            suite({"good": ["The dog", "eats fish"], "bad": ["The dogs", "eats meat"]}, [LESS]),
+            "none of its predictions",
+        ),
         (suite({"good": ["", "b"], "bad": ["a", "b"]}, [LESS]), "none of its predictions"),
     ],
 )

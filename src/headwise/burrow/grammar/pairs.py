@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from hashlib import sha256
 
+from headwise._validate import check_counts
 from headwise.data.suite import Link, Mark, Pair, Suite
 from headwise.errors import HeadwiseError
 
@@ -94,6 +95,7 @@ def burrow_pairs(
     Raises:
         HeadwiseError: An unknown phenomenon, `n` below 1, or more pairs than there are.
     """
+    check_counts(seed=seed)
     require(phenomenon, MAKERS, n, "pairs")
     source = f"burrow_pairs({phenomenon!r}, {n}, seed={seed}, held_out={held_out})"
     make = MAKERS.get(phenomenon) or partial(_of_sense, words=(phenomenon,))

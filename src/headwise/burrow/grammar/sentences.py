@@ -5,6 +5,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from hashlib import sha256
 
+from headwise._validate import check_counts
 from headwise.data.suite import Mark, Sentence, Suite
 from headwise.errors import HeadwiseError
 
@@ -81,6 +82,7 @@ def burrow_sentences(
         HeadwiseError: An unknown phenomenon, `n` below 1, a word of which no combination is held out, or
             words to do without where nothing is set by words.
     """
+    check_counts(seed=seed)
     lexicon = load()
     require(phenomenon, (*PHENOMENA, "towers", "binding"), n, "passages")
     left_out = frozenset(without)

@@ -68,8 +68,13 @@ def _partners(
         places[key(prompts[i])].append(i)
     found: dict[int, int] = {}
     for (right, wrong, n), own in places.items():
-        if others := places.get((wrong, right, n), []):
-            found |= {i: others[k % len(others)] for k, i in enumerate(own)}
+        others = places.get((wrong, right, n), [])
+        for k, i in enumerate(own):
+            # The next in turn, but for the same text with the answers exchanged.
+            turn = (others[(k + step) % len(others)] for step in range(min(2, len(others))))
+            text = prompts[i].sentence.text
+            if (j := next((j for j in turn if prompts[j].sentence.text != text), None)) is not None:
+                found[i] = j
     return found
 
 

@@ -32,7 +32,9 @@ def read(path: Path, rows: Sequence[tuple[int, dict[str, Any]]]) -> Suite:
     Raises:
         BadSuite: A line has no prefix or no words after it; or no prompt can be paired with another.
     """
-    prompts: list[Prompt] = []
+    if len(names := {str(row["UID"]) for _, row in rows if "UID" in row}) > 1:
+        raise BadSuite(f"{path}: lines of {len(names)} paradigms ({', '.join(sorted(names))[:80]}). Each is a suite of its own: one file for each.")  # fmt: skip
+    prompts: dict[tuple[str, str, str], Prompt] = {}
     for number, row in rows:
         values = [row.get(key) for key in KEYS]
         texts = [value for value in values if isinstance(value, str) and value.strip()]
@@ -44,14 +46,15 @@ def read(path: Path, rows: Sequence[tuple[int, dict[str, Any]]]) -> Suite:
         prefix, right, wrong = texts
         if right == wrong:
             raise BadSuite(f"{path}:{number}: the good and the bad word are both {right!r}.")
-        sentence = Sentence.of(prefix)
-        prompts.append(Prompt(sentence, right, wrong))
-    pairs, n_left = matched(prompts)
+        prompts.setdefault((prefix, right, wrong), Prompt(Sentence.of(prefix), right, wrong))
+    pairs, n_left = matched(list(prompts.values()))
+    n_twice = len(rows) - len(prompts)
     if not pairs:
         raise BadSuite(
             f"{path}: for none of its {len(prompts)} prompts is there another after which the bad word is the good one, so there are no minimal pairs."
         )
-    name = str(rows[0][1].get("UID") or path.stem)
+    given = rows[0][1].get("UID")
+    name = given if isinstance(given, str) and given else path.stem
     return Suite(
         name=name,
         question=f"Which heads does the model need for {name.replace('_', ' ')}?",
@@ -59,6 +62,6 @@ def read(path: Path, rows: Sequence[tuple[int, dict[str, Any]]]) -> Suite:
         labels={LAST: "the last word before what comes next"},
         path=str(path),
         sha256=hash_files([path]),
-        about=f"Prompts of the BLiMP paradigm {name}; the corrupted sentence of each is another prompt after which the bad word is the good one, of as many words where there is one. {n_left} of {len(prompts)} prompts have no such other and are left out.",
+        about=f"Prompts of the BLiMP paradigm {name}; the corrupted sentence of each is another prompt after which the bad word is the good one, of as many words where there is one. {n_left} of {len(prompts)} prompts have no such other and are left out{f'; {n_twice} lines repeat an earlier one and are read once' if n_twice else ''}.",
         pairs=tuple(pairs),
     )

@@ -35,16 +35,21 @@ def read(path: Path) -> Suite:
     if blimp.is_blimp(rows):
         return blimp.read(path, rows)
     pairs: dict[tuple[str, str], Any] = {}
+    groups: dict[str, str] = {}
     for number, row in rows:
         where = f"{path.name}:{number}"
         if unknown := [str(key) for key in row if key not in COLUMNS]:
             raise BadSuite(f"{path}:{number}: an unknown column {brief(unknown[0])}; known are {', '.join(COLUMNS)}.")  # fmt: skip
         clean, corrupted = (_sentence(row.get(key), key, f"{path}:{number}") for key in COLUMNS[:2])
         right, wrong, group = (_text(row.get(key), key, f"{path}:{number}") for key in COLUMNS[2:])
-        pair = pair_of(where, clean, corrupted, right, wrong, group or f"row {number}")
+        pair = pair_of(where, clean, corrupted, right, wrong, group or where)
         key = (pair.clean.text, pair.corrupted.text)
         if key in pairs:
             raise BadSuite(f"{path}:{number}: the pair of {brief(pair.clean.text)} stands twice. Delete one.")  # fmt: skip
+        for sentence in (pair.clean, pair.corrupted):
+            text = " ".join(sentence.words).casefold()
+            if groups.setdefault(text, pair.group) != pair.group:
+                raise BadSuite(f"{path}:{number}: the sentence {brief(sentence.text)} stands in another group, too ({brief(groups[text])}), and could be fitted and scored at once. Give both rows one group.")  # fmt: skip
         pairs[key] = pair
     return Suite(
         name=path.stem,
@@ -62,13 +67,21 @@ def _json_lines(path: Path) -> list[tuple[int, Row]]:
         if not line.strip():
             continue
         try:
-            row: object = json.loads(line)
+            row: object = json.loads(line, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise BadSuite(f"{path}:{number}: not JSON ({str(error)[:80]}).") from error
         if not isinstance(row, dict):
             raise BadSuite(f"{path}:{number}: expected an object, such as {{\"clean\": ..., \"corrupted\": ...}}; got {brief(line)}.")  # fmt: skip
         rows.append((number, cast(Row, row)))
     return rows
+
+
+def _once(items: list[tuple[str, Any]]) -> Row:
+    """An object whose keys differ."""
+    made = dict(items)
+    if len(made) < len(items):
+        raise ValueError("a key is given twice")
+    return made
 
 
 def _table(path: Path) -> list[tuple[int, Row]]:
@@ -79,6 +92,9 @@ def _table(path: Path) -> list[tuple[int, Row]]:
     rows: list[tuple[int, Row]] = []
     try:
         lacking = [name for name in COLUMNS[:2] if name not in (reader.fieldnames or ())]
+        names = list(reader.fieldnames or ())
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise BadSuite(f"{path}:1: two columns are named {brief(twice[0])}.")
         if lacking:
             raise BadSuite(f"{path}:1: no column {lacking[0]!r}; the first line names columns, as {','.join(COLUMNS)}.")  # fmt: skip
         for row in reader:

@@ -46,8 +46,14 @@ def read(path: Path) -> Suite:
             if lacking := [c for c in (low, high) if region not in conditions.get(c, {})]:
                 raise BadSuite(f"{path}: item {number}: no region {region} in a condition {lacking[0]!r}, which a prediction names.")  # fmt: skip
             (before, right), (other, wrong) = (_split(conditions[c], region) for c in (low, high))
-            if not right or not wrong or not split_words(before)[0]:
-                n_left += 1
+            same = conditions[low][region].split() == conditions[high][region].split()
+            if (
+                not right
+                or not wrong
+                or not split_words(before)[0]
+                or (right == wrong and not same)
+            ):
+                n_left += 1  # what differs comes after the first word
             elif right == wrong and before != other:
                 a, b = (Sentence.of(text) for text in (before, other))
                 pairs += [_grouped(Pair(a, b), number)] if len(a.words) == len(b.words) else []
@@ -77,6 +83,8 @@ def read(path: Path) -> Suite:
 def _prediction(given: Any) -> tuple[int, str, str] | None:
     """Region, the condition in which it surprises less, and the other; None for what compares anything else."""
     if "relation" in given:
+        if given["relation"] not in ("greaterthan", "lessthan"):
+            return None
         more = given["relation"] == "greaterthan"
         sides = (str(given["l_operand"]), str(given["r_operand"]))
         region = int(given["region_number"])
