@@ -55,3 +55,8 @@ def test_over_budget_names_the_figure_and_the_ways_out(tiny_bert):
 def test_a_stack_has_layers_in_the_order_in_which_they_were_given(tiny_gpt2):
     cache = headwise.capture(tiny_gpt2, ["the mole dug"], ["z"], layers=[1, 0])
     assert torch.equal(cache["z"][0], cache["z", 1]) and torch.equal(cache["z"][1], cache["z", 0])
+
+
+def test_no_layers_are_no_capture(tiny_gpt2):
+    with pytest.raises(HeadwiseError, match="No layers were named"):
+        headwise.capture(tiny_gpt2, ["the mole dug"], ["z"], layers=[])

@@ -85,7 +85,7 @@ def test_what_comes_next_is_written_as_it_would_be(text, option, expected):
         ({"tags": ("NOUN",)}, "3 words, 3 spaces and 1 tags"),
         ({"spaces": (True,)}, "3 words, 1 spaces"),
         ({"words": "abc"}, "a tuple of texts"),
-        ({"words": ("a", "", "b")}, "none of them empty"),
+        ({"words": ("a", 3, "b")}, "a tuple of texts"),
     ],
 )
 def test_what_does_not_fit_the_words_is_refused(parts, message):

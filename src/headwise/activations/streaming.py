@@ -91,7 +91,8 @@ def stream(
         HeadwiseError: As in `hooks.capture`, or a captured tensor is not finite.
     """
     heads, layers = by_number(model, heads, layers)
-    wanted = expand(model, sites, layers)
+    if not (wanted := expand(model, sites, layers)):
+        raise HeadwiseError("No layers were named; leave layers out to take each of them.")
     for given in batches:
         batch = given.to(model.device)
         captured = _run(model, batch, sites, layers, heads, wanted[-1])

@@ -80,8 +80,8 @@ class Sentence:
 
     def __post_init__(self) -> None:
         n = len(self.words)
-        if isinstance(self.words, str) or not all(isinstance(w, str) and w for w in self.words):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise BadSuite(f"{self.source or 'A sentence'}: words are a tuple of texts, none of them empty; got {brief(repr(self.words))}.")  # fmt: skip
+        if isinstance(self.words, str) or not all(isinstance(w, str) for w in self.words):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise BadSuite(f"{self.source or 'A sentence'}: words are a tuple of texts; got {brief(repr(self.words))}.")  # fmt: skip
         if len(self.spaces) != n or len(self.tags) not in (0, n):
             raise BadSuite(
                 f"{self.source or 'A sentence'}: {n} words, {len(self.spaces)} spaces and {len(self.tags)} tags; give one of each for every word, or no tags."

@@ -97,15 +97,11 @@ def _layers(given: object) -> tuple[int, ...]:
 
     Raises:
         UnknownName: One is no whole number.
-        HeadwiseError: None was named.
     """
     try:
-        found = tuple(map(as_number, as_tuple(given)))
+        return tuple(map(as_number, as_tuple(given)))
     except TypeError as error:
         raise UnknownName(f"Layers are whole numbers; got {given!r}.") from error
-    if not found:
-        raise HeadwiseError("No layers were named; leave layers out to take each of them.")
-    return found
 
 
 def by_number(
