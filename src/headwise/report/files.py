@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic_core import PydanticSerializationError
-
 from headwise._atomic import replacing, trial
 from headwise._files import write_text
 from headwise._formatting import cell, encodable
@@ -145,7 +143,7 @@ def write_report(report: Report, out: Path) -> Path:
 def _json_of(report: Report) -> str:
     try:
         return report.model_dump_json(indent=1) + "\n"
-    except PydanticSerializationError as error:
+    except ValueError as error:  # of pydantic, when a text cannot be encoded
         raise HeadwiseError(
             f"The report {report.slug!r} holds a text that is none, such as half of a surrogate pair: {str(error)[:200]}. Replace it in what the analysis returns."
         ) from error
