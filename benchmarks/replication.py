@@ -49,10 +49,18 @@ def once(plan, rate, seed):
         chosen = [int(np.nanargmax(first["looks_effect"].to_numpy(float)))]
     said = {}
     for i in chosen:
-        numbers = (
-            float(second[f"looks_{name}"].to_numpy(float)[i]) for name in ("effect", "low", "high")
+        effect, low, high, control = (
+            float(second[f"looks_{name}"].to_numpy(float)[i])
+            for name in ("effect", "low", "high", "control")
         )
-        said[i], *_ = outcome(*numbers, evidence.LOOKS.smallest, len(chosen))
+        said[i], *_ = outcome(
+            effect,
+            low,
+            high,
+            control=control,
+            smallest=evidence.LOOKS.smallest,
+            n_findings=len(chosen),
+        )
     return is_found, said
 
 

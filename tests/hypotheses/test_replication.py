@@ -9,13 +9,13 @@ from headwise.report.schema import Heads, Measure, Packed
 from helpers import pages
 
 
-def report(verdict, answers, effects, *, kinds=("looks",), shape=(2, 2), half=0.05, name="own", verdicts="", sentences=()):  # fmt: skip
+def report(verdict, answers, effects, *, kinds=("looks",), shape=(2, 2), half=0.05, name="own", verdicts="", sentences=(), control=0.0):  # fmt: skip
     """A report whose kinds of evidence all have the same numbers."""
     effects = np.array(effects, dtype=float).reshape(shape)
     measures = [
         Measure(
             kind=kind, what="w", unit="difference", rule="r", p_over="p", answers=answers,
-            effect=Packed.of(effects), low=Packed.of(effects - half), high=Packed.of(effects + half), p=Packed.of(np.zeros(shape)),
+            effect=Packed.of(effects), low=Packed.of(effects - half), high=Packed.of(effects + half), p=Packed.of(np.zeros(shape)), control=Packed.of(np.full(shape, control)),
         )
         for kind in kinds
     ]  # fmt: skip
@@ -62,12 +62,12 @@ def test_findings_are_judged_by_their_own_intervals():
     ],
 )
 def test_the_rule(numbers, expected):
-    assert outcome(*numbers, 0.05, 1)[0] == expected
+    assert outcome(*numbers, control=0.0, smallest=0.05, n_findings=1)[0] == expected
 
 
 def test_many_findings_need_more():
-    assert outcome(0.2, 0.01, 0.39, 0.05, 1)[0] == "replicated"
-    assert outcome(0.2, 0.01, 0.39, 0.05, 10)[0] == "inconclusive"
+    assert outcome(0.2, 0.01, 0.39, control=0.0, smallest=0.05, n_findings=1)[0] == "replicated"
+    assert outcome(0.2, 0.01, 0.39, control=0.0, smallest=0.05, n_findings=10)[0] == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_the_luckiest_of_many_is_rarely_replicated_and_a_true_one_nearly_always(
         both[:, 0] += 0.2
         mean, half = both.mean(-1), 2.02 * both.std(-1, ddof=1) / np.sqrt(40)
         best = 1 + int(mean[0, 1:].argmax())
-        lucky += outcome(mean[1, best], (mean - half)[1, best], (mean + half)[1, best], 0.05, 1)[0] == "replicated"  # fmt: skip
-        true += outcome(mean[1, 0], (mean - half)[1, 0], (mean + half)[1, 0], 0.05, 1)[0] == "replicated"  # fmt: skip
+        lucky += outcome(mean[1, best], (mean - half)[1, best], (mean + half)[1, best], control=0.0, smallest=0.05, n_findings=1)[0] == "replicated"  # fmt: skip
+        true += outcome(mean[1, 0], (mean - half)[1, 0], (mean + half)[1, 0], control=0.0, smallest=0.05, n_findings=1)[0] == "replicated"  # fmt: skip
     assert lucky <= 0.05 * 300 and true >= 0.95 * 300
 
 
@@ -165,3 +165,10 @@ def test_the_smallest_effect_of_interest_is_that_of_the_hypothesis():
 def test_smallest_effects_that_are_none(smallest):
     with pytest.raises(HeadwiseError, match="smallest: 'look"):
         replicate(FIRST, FIRST, smallest=smallest)
+
+
+@pytest.mark.parametrize(("control", "claim"), [(0.0, "replicated"), (0.25, "inconclusive"), (np.nan, "inconclusive")])  # fmt: skip
+def test_a_control_that_reaches_as_far_decides(control, claim):
+    """What a never-trained model of the second report also shows is no replication, and without controls nothing is."""
+    first = report("supported", "ynnn", [0.3, 0, 0, 0])
+    assert replicate(first, report("inconclusive", "uuuu", [0.2, 0, 0, 0], control=control)).claim == claim  # fmt: skip

@@ -14,6 +14,8 @@ from headwise._progress import waiting
 from headwise._validate import MOST
 from headwise.errors import HeadwiseError
 
+from ._options import Device, Dtype, Models, Out, Overwrite, Seed, Smoke
+
 File = Annotated[Path, typer.Argument(help="A hypothesis, as headwise new writes one.", metavar="FILE")]  # fmt: skip
 
 
@@ -54,31 +56,16 @@ def register(
 
 def test(
     file: File,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", "-m", help="A model: burrow, minilm, a folder or a hub id; may be repeated."
-        ),
-    ] = None,
+    model: Models = None,
     data: Annotated[
         Path | None, typer.Option(help="Sentences in place of the hypothesis's own.")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
-        "reports"
-    ),
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace a report on other data or with other options."),
-    ] = False,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
-    dtype: Annotated[
-        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
-    ] = "float32",
-    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Random seed of every figure.")] = 0,
-    smoke: Annotated[
-        bool,
-        typer.Option("--smoke", help="Use a few sentences only, to check that everything runs."),
-    ] = False,
+    out: Out = Path("reports"),
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    seed: Seed = 0,
+    smoke: Smoke = False,
 ) -> None:
     """Test a hypothesis on every head of a model, by each kind of evidence that it names."""
     from headwise.model import registry
@@ -134,17 +121,10 @@ def replicate(
         Path | None,
         typer.Option(help="The hypothesis, if its sentences stand beside it in another folder."),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the second report.")] = Path(
-        "replications"
-    ),
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace a report on other data or with other options."),
-    ] = False,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
-    dtype: Annotated[
-        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
-    ] = "float32",
+    out: Out = Path("replications"),
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
 ) -> None:
     """Test the hypothesis of a report again, with another seed, model or sentences, and say what is replicated."""
     from headwise.model import registry

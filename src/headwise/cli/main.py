@@ -16,6 +16,7 @@ from headwise._validate import MOST
 from headwise.errors import HeadwiseError
 
 from . import claims
+from ._options import Device, Dtype, Models, Out, Overwrite, Seed, Smoke
 
 if TYPE_CHECKING:
     from headwise.report.schema import Report
@@ -90,12 +91,7 @@ def run(
             help="Names or files of analyses; all of them by default.", metavar="ANALYSIS"
         ),
     ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--model", "-m", help="A model: burrow, minilm, a folder or a hub id; may be repeated."
-        ),
-    ] = None,
+    model: Models = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -130,22 +126,12 @@ def run(
             help="For the analysis parameters: a shape instead of a model, gpt3, ... or d_model=768,n_layers=12,n_heads=12."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")] = Path(
-        "reports"
-    ),
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Replace a report on other data or with other options."),
-    ] = False,
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
-    dtype: Annotated[
-        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
-    ] = "float32",
-    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Random seed of every figure.")] = 0,
-    smoke: Annotated[
-        bool,
-        typer.Option("--smoke", help="Use a few sentences only, to check that everything runs."),
-    ] = False,
+    out: Out = Path("reports"),
+    overwrite: Overwrite = False,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    seed: Seed = 0,
+    smoke: Smoke = False,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -244,10 +230,8 @@ def check(
     model: Annotated[
         str, typer.Argument(help="A model: burrow, minilm, a folder or a hub id.", metavar="MODEL")
     ],
-    device: Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:1, ...")] = "auto",
-    dtype: Annotated[
-        str, typer.Option(help="Type of the weights: float32, bfloat16 or float16.")
-    ] = "float32",
+    device: Device = "auto",
+    dtype: Dtype = "float32",
 ) -> None:
     """Check that a model gives the same results with hooks; exit code 1 if an identity fails."""
     from headwise._progress import waiting

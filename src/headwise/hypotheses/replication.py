@@ -25,7 +25,7 @@ from .file import KINDS, HypothesisFile, parse
 
 Outcome = Literal["replicated", "not replicated", "inconclusive"]
 RULE = (
-    "A finding is a head that is a yes by one kind of evidence in the first report. It is replicated where in the second its effect is at least the smallest effect of interest and its interval, widened for the number of findings, lies above "
+    "A finding is a head that is a yes by one kind of evidence in the first report. It is replicated where in the second its effect is at least the smallest effect of interest and larger than that of every head of every control, and its interval, widened for the number of findings, lies above "
     "zero; not replicated where that interval lies below the smallest effect of interest; and inconclusive otherwise. A supported claim is replicated where a head that supported it is replicated by every kind that was a yes, and not "
     "replicated where none of them can be; heads of models of other shapes are other heads, so there the verdicts on the claim are compared. A claim that was not supported is replicated where it is not supported again. "
     "A report that was inconclusive says nothing that could be replicated."
@@ -140,19 +140,23 @@ def replicate(
     )
 
 
-def outcome(effect: float, low: float, high: float, smallest: float, n_findings: int) -> tuple[Outcome, float, float]:  # fmt: skip
+def outcome(
+    effect: float, low: float, high: float, *, control: float, smallest: float, n_findings: int
+) -> tuple[Outcome, float, float]:
     """Whether one finding is replicated, and the widened interval.
 
     Args:
         effect: In the second report.
         low: Lower end of its 95% interval.
         high: Upper end.
+        control: The largest effect of any head of a control of the second report; NaN without controls, in which case nothing is replicated.
         smallest: Smallest effect of interest.
         n_findings: How many findings are judged.
     """
     wider = float(stats.norm.isf(LEVEL / 2 / max(1, n_findings)) / stats.norm.isf(LEVEL / 2))
     low, high = effect - wider * (effect - low), effect + wider * (high - effect)
-    if effect >= smallest and low > 0:
+    # Written so that NaN is no replication: what was not controlled was not shown.
+    if effect >= smallest and low > 0 and effect > control:
         return "replicated", low, high
     return ("not replicated" if high < smallest else "inconclusive"), low, high
 
@@ -193,7 +197,9 @@ def _findings(first: Report, second: Report, smallest: Mapping[str, float]) -> p
             for m in (measure, later.get(measure.kind))
         )  # fmt: skip
         least = smallest.get(measure.kind, SMALLEST)
-        said, low, high = outcome(two[0], two[1], two[2], least, len(found))
+        own = later.get(measure.kind)
+        control = float(own.control.array().ravel()[i]) if own and own.control else float("nan")
+        said, low, high = outcome(*two, control=control, smallest=least, n_findings=len(found))
         layer, head = divmod(i, first.heads.n_heads)
         rows.append(
             {

@@ -7,13 +7,16 @@ one group, so that no sentence stands on both sides of a split.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from headwise._files import hash_files
 from headwise._formatting import brief
 from headwise.data.sentence import AnySentence, Mark, Pair, Sentence, as_sentence
+from headwise.data.suite import Suite
 from headwise.errors import BadSuite
 
 
@@ -106,6 +109,21 @@ def pair_of(where: str, clean: AnySentence, corrupted: AnySentence, right: str, 
     if bool(right) != bool(wrong) or (right and right == wrong):
         raise BadSuite(f"{where}: right is {brief(right)} and wrong is {brief(wrong)}. Give two different words, or neither.")  # fmt: skip
     return Pair(a, b, right, wrong)
+
+
+def suite_of(path: Path, name: str, pairs: Sequence[Pair], about: str = "") -> Suite:
+    """Pairs of a file as a suite; sentences that are compared at their last words are marked there."""
+    is_ended = any(mark.label == LAST for pair in pairs for mark in pair.clean.marks)
+    return Suite(
+        name=name,
+        question=f"Which heads does the model need for {name.replace('_', ' ')}?",
+        sentences=sentences_of(pairs),
+        labels={LAST: "the last word before what comes next"} if is_ended else {},
+        path=str(path),
+        sha256=hash_files([path]),
+        about=about,
+        pairs=tuple(pairs),
+    )
 
 
 def sentences_of(pairs: Sequence[Pair]) -> tuple[Sentence, ...]:

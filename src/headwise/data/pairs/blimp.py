@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from headwise._files import hash_files
 from headwise.data.sentence import Sentence
 from headwise.data.suite import Suite
 from headwise.errors import BadSuite
 
-from ._matching import LAST, Prompt, matched, sentences_of
+from ._matching import Prompt, matched, suite_of
 
 KEYS = ("one_prefix_prefix", "one_prefix_word_good", "one_prefix_word_bad")
 
@@ -55,13 +54,8 @@ def read(path: Path, rows: Sequence[tuple[int, dict[str, Any]]]) -> Suite:
         )
     given = rows[0][1].get("UID")
     name = given if isinstance(given, str) and given else path.stem
-    return Suite(
-        name=name,
-        question=f"Which heads does the model need for {name.replace('_', ' ')}?",
-        sentences=sentences_of(pairs),
-        labels={LAST: "the last word before what comes next"},
-        path=str(path),
-        sha256=hash_files([path]),
-        about=f"Prompts of the BLiMP paradigm {name}; the corrupted sentence of each is another prompt after which the bad word is the good one, of as many words where there is one. {n_left} of {len(prompts)} prompts have no such other and are left out{f'; {n_twice} lines repeat an earlier one and are read once' if n_twice else ''}.",
-        pairs=tuple(pairs),
+    about = (
+        f"Prompts of the BLiMP paradigm {name}; the corrupted sentence of each is another prompt after which the bad word is the good one, of as many words where there is one. "
+        f"{n_left} of {len(prompts)} prompts have no such other and are left out{f'; {n_twice} lines repeat an earlier one and are read once' if n_twice else ''}."
     )
+    return suite_of(path, name, pairs, about)

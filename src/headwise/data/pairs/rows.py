@@ -11,13 +11,13 @@ import json
 from pathlib import Path
 from typing import Any, cast
 
-from headwise._files import hash_files, read_lines, read_text
+from headwise._files import read_lines, read_text
 from headwise._formatting import brief
 from headwise.data.suite import Suite
 from headwise.errors import BadSuite
 
 from . import blimp
-from ._matching import pair_of, sentences_of
+from ._matching import pair_of, suite_of
 
 COLUMNS = ("clean", "corrupted", "right", "wrong", "group")
 Row = dict[str, Any]
@@ -51,14 +51,7 @@ def read(path: Path) -> Suite:
             if groups.setdefault(text, pair.group) != pair.group:
                 raise BadSuite(f"{path}:{number}: the sentence {brief(sentence.text)} stands in another group, too ({brief(groups[text])}), and could be fitted and scored at once. Give both rows one group.")  # fmt: skip
         pairs[key] = pair
-    return Suite(
-        name=path.stem,
-        question="Which heads does the model need for this?",
-        sentences=sentences_of(list(pairs.values())),
-        path=str(path),
-        sha256=hash_files([path]),
-        pairs=tuple(pairs.values()),
-    )
+    return suite_of(path, path.stem, list(pairs.values()))
 
 
 def _json_lines(path: Path) -> list[tuple[int, Row]]:

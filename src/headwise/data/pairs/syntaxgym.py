@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from headwise._files import hash_files, read_text
+from headwise._files import read_text
 from headwise.data._words import split_words
 from headwise.data.sentence import Pair, Sentence
 from headwise.data.suite import Suite
 from headwise.errors import BadSuite
 
-from ._matching import LAST, Prompt, matched, sentences_of
+from ._matching import Prompt, matched, suite_of
 
 FORMULA = re.compile(r"[(\s]*\(\s*(\d+)\s*;\s*%([^%]+)%\s*\)\s*([<>])\s*\(\s*(\d+)\s*;\s*%([^%]+)%\s*\)[)\s]*")  # fmt: skip
 Regions = dict[int, str]
@@ -68,16 +68,11 @@ def read(path: Path) -> Suite:
     if not pairs:
         raise BadSuite(f"{path}: none of its predictions compares one region of two conditions that differ in as many words before it, so there are no minimal pairs.")  # fmt: skip
     many = f" {len(predictions) - len(known)} predictions are sums or chains, and {n_left} comparisons have no counterpart of as many words; they are left out."  # fmt: skip
-    return Suite(
-        name=re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-") or path.stem,
-        question=f"Which heads does the model need for {name}?",
-        sentences=sentences_of(pairs),
-        labels={LAST: "the last word before what comes next"},
-        path=str(path),
-        sha256=hash_files([path]),
-        about=f"Items of the SyntaxGym suite {name}, up to the region that a prediction compares.{many}",
-        pairs=tuple(pairs),
+    about = (
+        f"Items of the SyntaxGym suite {name}, up to the region that a prediction compares.{many}"
     )
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("_.-") or path.stem
+    return suite_of(path, plain, pairs, about)
 
 
 def _prediction(given: Any) -> tuple[int, str, str] | None:
