@@ -1,14 +1,19 @@
 """One hypothesis on several models: its sentences, its place among other reports, and where it came from."""
 
+import shlex
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from headwise._formatting import encodable
+from headwise._progress import waiting
 from headwise.data.fingerprints import fingerprints
 from headwise.data.reading import read_suite
 from headwise.data.suite import Suite
 from headwise.hypotheses import Hypothesis
+from headwise.model import loading
 from headwise.model.model import Model
 from headwise.report import Place
 from headwise.report.schema import Report
@@ -66,7 +71,21 @@ class Run:
             self._script, weights, main.sha256,
         ).check()  # fmt: skip
 
-    def described(
+    def test(self, model: str, suites: Mapping[str, Suite]) -> Report:
+        """Loads a model and tests the hypothesis on it; the report is not written yet.
+
+        Raises:
+            HeadwiseError: The model cannot be loaded or tested, or another report stands where this one would.
+        """
+        with waiting(f"loading {model}"):
+            loaded = loading.load(model, device=self.device, dtype=self.dtype)
+        self.check(loaded.name, suites, loaded.weights_sha256)
+        start = time.monotonic()
+        report = self.hypothesis.test_on(loaded, suites, seed=self.seed, smoke=self.smoke)
+        command = shlex.join(["headwise", *sys.argv[1:]])
+        return self._described(report, loaded, suites, command, time.monotonic() - start)
+
+    def _described(
         self,
         report: Report,
         model: Model,

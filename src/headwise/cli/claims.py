@@ -1,8 +1,6 @@
 """Hypotheses on the command line: `headwise new`, `register`, `test` and `replicate`."""
 
 import shlex
-import sys
-import time
 from pathlib import Path
 from typing import Annotated
 
@@ -75,7 +73,6 @@ def test(
 
     with waiting("loading libraries"):
         from headwise.hypotheses import Hypothesis
-        from headwise.model import loading
 
         from ._claim_runs import Run
 
@@ -88,13 +85,7 @@ def test(
     places = [run.prepare(name) for name in names]
     console = Console(highlight=False)
     for name, suites in zip(names, places, strict=True):
-        with waiting(f"loading {name}"):
-            loaded = loading.load(name, device=device, dtype=dtype)
-        run.check(loaded.name, suites, loaded.weights_sha256)
-        start = time.monotonic()
-        report = hypothesis.test_on(loaded, suites, seed=seed, smoke=smoke)
-        command = shlex.join(["headwise", *sys.argv[1:]])
-        report = run.described(report, loaded, suites, command, time.monotonic() - start)
+        report = run.test(name, suites)
         page = write_report(report, out)
         show_report(console, report)
         console.print(f"[dim]{escape(str(page))}[/]\n", soft_wrap=True)
@@ -135,7 +126,6 @@ def replicate(
     with waiting("loading libraries"):
         from headwise import replicate as compared
         from headwise.hypotheses.replication import section
-        from headwise.model import loading
 
         from ._claim_runs import Run
         from ._second_runs import Earlier
@@ -153,13 +143,7 @@ def replicate(
     suites = run.prepare(name)
     if data is None:
         earlier.check(name, next(iter(suites.values())))
-    with waiting(f"loading {name}"):
-        loaded = loading.load(name, device=device, dtype=dtype)
-    run.check(loaded.name, suites, loaded.weights_sha256)
-    start = time.monotonic()
-    second = earlier.hypothesis.test_on(loaded, suites, seed=run.seed, smoke=run.smoke)
-    command = shlex.join(["headwise", *sys.argv[1:]])
-    second = run.described(second, loaded, suites, command, time.monotonic() - start)
+    second = run.test(name, suites)
     result = compared(earlier.report, second, smallest=earlier.file.smallest)
     second = second.model_copy(update={"sections": [section(result), *second.sections]})
     page = write_report(second, out)

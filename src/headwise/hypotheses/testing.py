@@ -196,8 +196,8 @@ def _most_promising(kind: str, heads: pd.DataFrame) -> str:
     effects = heads[f"{kind}_effect"].to_numpy(float)
     if np.isnan(effects).all():
         return f"{kind.capitalize()}: nothing could be measured."
-    said_yes = (heads[kind] == evidence.YES).to_numpy()
-    best = int(np.nanargmax(np.where(said_yes, effects + 1e6, effects)))
+    is_yes = (heads[kind] == evidence.YES).to_numpy()
+    best = int(np.lexsort((np.nan_to_num(effects, nan=-np.inf), is_yes))[-1])
     value, low, high, p, least = (
         float(heads[f"{kind}_{name}"].to_numpy(float)[best])
         for name in ("effect", "low", "high", "p", "detectable")
