@@ -145,7 +145,11 @@ def replicate(
         earlier.check(name, next(iter(suites.values())))
     second = run.test(name, suites)
     result = compared(earlier.report, second, smallest=earlier.file.smallest)
-    second = second.model_copy(update={"sections": [section(result), *second.sections]})
+    more = {
+        "sections": [section(result), *second.sections],
+        "controls": f"{result.sentence} {second.controls}",
+    }
+    second = second.model_copy(update=more)
     page = write_report(second, out)
     console = Console(highlight=False)
     show_report(console, second)
